@@ -1,0 +1,30 @@
+import type { Family, Ip, Prefix } from "../../src/base/ip.ts";
+import type { ObjectKey, Protocol } from "../../src/network/service.ts";
+
+export interface Backend {
+  readonly address: Ip;
+  readonly port: number;
+  /** On this node, or of unknown node: it may reach itself through its own service. */
+  readonly local: boolean;
+}
+
+/** Where callers arrive: one service address (or, for node ports, every address of this node), protocol and port. */
+export interface Frontend {
+  readonly service: ObjectKey;
+  readonly portName: string;
+  /** cluster-ip: for callers inside; external: externalIPs and load balancers; node-port: the node's own addresses. */
+  readonly kind: "cluster-ip" | "external" | "node-port";
+  readonly family: Family;
+  /** Undefined exactly for node ports. */
+  readonly address: Ip | undefined;
+  readonly protocol: Protocol;
+  readonly port: number;
+  /** For every caller, or, where `externalBackends` is set, for callers on this node and inside the cluster. Sorted. */
+  readonly backends: readonly Backend[];
+  /** externalTrafficPolicy Local: what callers from outside get, source address kept. Empty means drop. */
+  readonly externalBackends: readonly Backend[] | undefined;
+  /** ClientIP affinity. */
+  readonly affinitySeconds: number | undefined;
+  /** loadBalancerSourceRanges; empty means everyone. */
+  readonly sourceRanges: readonly Prefix[];
+}

@@ -1,0 +1,128 @@
+import { type DecodeError, fail, ok, type Result } from "./result.ts";
+
+/**
+ * An IP address as its canonical text: dotted quad without leading zeros, or RFC 5952. Two addresses are the same
+ * exactly when the strings are, so an address is a map key as it stands.
+ */
+export type Ip = string & { readonly __brand: "Ip" };
+
+export type Family = 4 | 6;
+
+/** Network byte order, 4 or 16 bytes. */
+export type IpBytes = Uint8Array;
+
+export interface Prefix {
+  /** With the host bits cleared. */
+  readonly address: Ip;
+  readonly length: number;
+}
+
+const IPV4 = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
+
+export function parseIp(text: string): Result<Ip, DecodeError> {
+  const bytes = text.includes(":") ? ipv6Bytes(text) : ipv4Bytes(text);
+  if (bytes === undefined) return fail({ at: text.slice(0, 64), why: "not an IPv4 or IPv6 address" });
+  return ok(ipFromBytes(bytes));
+}
+
+export function ipFamily(ip: Ip): Family {
+  return ip.includes(":") ? 6 : 4;
+}
+
+export function ipBytes(ip: Ip): IpBytes {
+  const bytes = ipFamily(ip) === 4 ? ipv4Bytes(ip) : ipv6Bytes(ip);
+  if (bytes === undefined) throw new RangeError(`Cannot read address as it is not canonical: current value is ${ip}`);
+  return bytes;
+}
+
+/** @param bytes 4 or 16 bytes */
+export function ipFromBytes(bytes: IpBytes): Ip {
+  if (bytes.length === 4) return bytes.join(".") as Ip;
+  if (bytes.length !== 16) throw new RangeError(`Cannot make an address as bytes are not 4 or 16: got ${bytes.length}`);
+  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
+  // RFC 5952 section 5: an IPv4-mapped address keeps its dotted tail.
+  if (groups.slice(0, 5).every((g) => g === 0) && groups[5] === 0xffff) {
+    return `::ffff:${bytes.subarray(12).join(".")}` as Ip;
+  }
+  const [start, length] = longestZeroRun(groups);
+  const hex = (part: readonly number[]) => part.map((g) => g.toString(16)).join(":");
+  if (length < 2) return hex(groups) as Ip;
+  return `${hex(groups.slice(0, start))}::${hex(groups.slice(start + length))}` as Ip;
+}
+
+export function parsePrefix(text: string): Result<Prefix, DecodeError> {
+  const [address, length, ...rest] = text.split("/");
+  const ip = parseIp(address ?? "");
+  if (!ip.ok) return ip;
+  const most = ipFamily(ip.value) === 4 ? 32 : 128;
+  if (rest.length > 0 || length === undefined || !/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > most) {
+    return fail({ at: text.slice(0, 64), why: `not an address with a prefix length from 0 to ${most}` });
+  }
+  return ok(makePrefix(ip.value, Number(length)));
+}
+
+/** Clears the host bits. */
+export function makePrefix(ip: Ip, length: number): Prefix {
+  const bytes = ipBytes(ip);
+  for (let i = 0; i < bytes.length; i++) {
+    const kept = Math.min(8, Math.max(0, length - 8 * i));
+    bytes[i] = (bytes[i] ?? 0) & (0xff00 >> kept) & 0xff;
+  }
+  return { address: ipFromBytes(bytes), length };
+}
+
+export function formatPrefix(prefix: Prefix): string {
+  return `${prefix.address}/${prefix.length}`;
+}
+
+export function prefixContains(prefix: Prefix, ip: Ip): boolean {
+  return ipFamily(prefix.address) === ipFamily(ip) && makePrefix(ip, prefix.length).address === prefix.address;
+}
+
+export function prefixesOverlap(a: Prefix, b: Prefix): boolean {
+  return a.length <= b.length ? prefixContains(a, b.address) : prefixContains(b, a.address);
+}
+
+function ipv4Bytes(text: string): IpBytes | undefined {
+  const match = IPV4.exec(text);
+  if (match === null) return undefined;
+  const bytes = Uint8Array.of(Number(match[1]), Number(match[2]), Number(match[3]), Number(match[4]));
+  return bytes.join(".") === text ? bytes : undefined;
+}
+
+function ipv6Bytes(text: string): IpBytes | undefined {
+  if (text.length > 45) return undefined;
+  let groups = text;
+  const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
+  if (tail !== null) {
+    const v4 = ipv4Bytes(tail[2] ?? "");
+    if (v4 === undefined) return undefined;
+    const [a = 0, b = 0, c = 0, d = 0] = v4;
+    groups = `${tail[1]}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  }
+  const halves = groups.split("::");
+  if (halves.length > 2) return undefined;
+  const [head = [], rest = []] = halves.map((half) => (half === "" ? [] : half.split(":")));
+  const missing = 8 - head.length - rest.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  const all = [...head, ...Array<string>(missing).fill("0"), ...rest];
+  const bytes = new Uint8Array(16);
+  for (const [i, group] of all.entries()) {
+    if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return undefined;
+    const value = Number.parseInt(group, 16);
+    bytes[2 * i] = value >> 8;
+    bytes[2 * i + 1] = value & 0xff;
+  }
+  return bytes;
+}
+
+function longestZeroRun(groups: readonly number[]): readonly [start: number, length: number] {
+  let best: readonly [number, number] = [0, 0];
+  for (let i = 0; i < groups.length; i++) {
+    let length = 0;
+    while (groups[i + length] === 0) length++;
+    if (length > best[1]) best = [i, length];
+    i += length;
+  }
+  return best;
+}

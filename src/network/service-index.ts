@@ -1,0 +1,97 @@
+import type { EndpointSlice } from "./endpoint.ts";
+import type { ObjectChange } from "./object-change.ts";
+import type { ObjectKey, Service } from "./service.ts";
+
+/** A service with the slices that speak for it. */
+export interface ServiceView {
+  readonly key: ObjectKey;
+  readonly service: Service;
+  readonly slices: readonly EndpointSlice[];
+}
+
+interface Entry {
+  service: Service | undefined;
+  readonly slices: Map<ObjectKey, EndpointSlice>;
+  endpoints: readonly EndpointSlice[];
+}
+
+/**
+ * Joins services with their endpoints, one changed service at a time.
+ *
+ * EndpointSlices win over Endpoints per service: an Endpoints object is used only while the service has no slice at
+ * all. Slices may come before their service and stay when it goes.
+ */
+export class ServiceIndex {
+  readonly #entries = new Map<ObjectKey, Entry>();
+  readonly #serviceOfSlice = new Map<ObjectKey, ObjectKey>();
+
+  /** @returns the services whose view may have changed */
+  apply(changes: Iterable<ObjectChange>): ReadonlySet<ObjectKey> {
+    const touched = new Set<ObjectKey>();
+    for (const change of changes) {
+      switch (change.kind) {
+        case "Service":
+          this.#entry(change.key).service = change.value;
+          touched.add(change.key);
+          break;
+        case "EndpointSlice":
+          this.#applySlice(change.key, change.value, touched);
+          break;
+        case "Endpoints":
+          this.#entry(change.key).endpoints = change.value ?? [];
+          touched.add(change.key);
+          break;
+        case "Node":
+          break;
+      }
+    }
+    for (const key of touched) this.#dropEmpty(key);
+    return touched;
+  }
+
+  get(key: ObjectKey): ServiceView | undefined {
+    const entry = this.#entries.get(key);
+    if (entry?.service === undefined) return undefined;
+    const slices = entry.slices.size > 0 ? [...entry.slices.values()] : entry.endpoints;
+    return { key, service: entry.service, slices };
+  }
+
+  *views(): Generator<ServiceView> {
+    for (const key of this.#entries.keys()) {
+      const view = this.get(key);
+      if (view !== undefined) yield view;
+    }
+  }
+
+  #applySlice(key: ObjectKey, slice: EndpointSlice | undefined, touched: Set<ObjectKey>): void {
+    const before = this.#serviceOfSlice.get(key);
+    const after = slice === undefined ? undefined : `${slice.namespace}/${slice.service}`;
+    if (before !== undefined) {
+      touched.add(before);
+      if (before !== after) this.#entry(before).slices.delete(key);
+    }
+    if (slice === undefined || after === undefined) {
+      this.#serviceOfSlice.delete(key);
+      return;
+    }
+    this.#serviceOfSlice.set(key, after);
+    this.#entry(after).slices.set(key, slice);
+    touched.add(after);
+  }
+
+  #entry(key: ObjectKey): Entry {
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = { service: undefined, slices: new Map(), endpoints: [] };
+      this.#entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  #dropEmpty(key: ObjectKey): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && entry.service === undefined && entry.slices.size === 0 && entry.endpoints.length === 0) {
+      this.#entries.delete(key);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { Backoff, type BackoffPolicy, type Random } from "../base/backoff.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Duration } from "../base/duration.ts";
+import type { Scope } from "../base/scope.ts";
+
+export interface ReconcilerOptions {
+  /** Called with true on the slow timer and after a failure: look at the world again, not only at what changed. */
+  readonly run: (full: boolean) => Promise<void>;
+  readonly onFailure: (error: unknown, retryIn: Duration) => void;
+  readonly onSuccess: () => void;
+  /** The slow timer. */
+  readonly every: Duration;
+  readonly backoff: BackoffPolicy;
+}
+
+/**
+ * The loop around observe → plan → apply: one run at a time, a run after every trigger, triggers that come during a
+ * run folded into one more, a slow timer that looks at everything, and a jittered back-off after a failure.
+ */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #clock: Clock;
+  readonly #backoff: Backoff;
+  readonly #scope: Scope;
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #wanted: "nothing" | "changes" | "full" = "nothing";
+
+  constructor(options: ReconcilerOptions, clock: Clock, random: Random, scope: Scope) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#backoff = new Backoff(options.backoff, random);
+    this.#scope = scope;
+    scope.onClose("reconciler", async () => {
+      this.#timer?.cancel();
+      await this.#running;
+    });
+  }
+
+  /** Asks for a run. @returns when nothing is left to do, or the run failed and waits for its back-off */
+  trigger(full = false): Promise<void> {
+    if (this.#scope.signal.aborted) return Promise.resolve();
+    this.#wanted = full || this.#wanted === "full" ? "full" : "changes";
+    this.#running ??= this.#drain().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#wanted !== "nothing" && !this.#scope.signal.aborted) {
+      const full = this.#wanted === "full";
+      this.#wanted = "nothing";
+      this.#timer?.cancel();
+      try {
+        await this.#options.run(full);
+      } catch (error) {
+        const delay = this.#backoff.next();
+        this.#options.onFailure(error, delay);
+        this.#schedule(delay);
+        return;
+      }
+      this.#backoff.reset();
+      this.#options.onSuccess();
+      this.#schedule(this.#options.every);
+    }
+  }
+
+  #schedule(delay: Duration): void {
+    this.#timer = this.#clock.after(delay, () => void this.trigger(true));
+  }
+}
