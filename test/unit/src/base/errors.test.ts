@@ -1,0 +1,18 @@
+import { expect, test } from "bun:test";
+import { errorCode, errorText, SelvedgeError } from "../../../../src/base/errors.ts";
+
+test("an error tells its causes on one line, and keeps its code", () => {
+  const cause = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+  const error = new SelvedgeError("Cannot write the cache", {
+    code: "CACHE_WRITE_FAILED",
+    blame: "host",
+    retry: "later",
+    cause,
+  });
+  expect(errorText(error)).toBe("Cannot write the cache (no space left on device)");
+  expect([errorCode(error), errorCode(cause), errorCode("thrown text")]).toEqual([
+    "CACHE_WRITE_FAILED",
+    "ENOSPC",
+    "UNKNOWN",
+  ]);
+});

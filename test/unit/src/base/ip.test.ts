@@ -1,0 +1,119 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import ipaddr from "ipaddr.js";
+import {
+  formatPrefix,
+  type Ip,
+  ipBytes,
+  ipFromBytes,
+  makePrefix,
+  parseIp,
+  parsePrefix,
+  prefixContains,
+  prefixesOverlap,
+} from "../../../../src/base/ip.ts";
+
+function ip(text: string): Ip {
+  const parsed = parseIp(text);
+  if (!parsed.ok) throw new Error(`${text}: ${parsed.error.why}`);
+  return parsed.value;
+}
+
+const bytes4 = fc.uint8Array({ minLength: 4, maxLength: 4 });
+const bytes16 = fc.uint8Array({ minLength: 16, maxLength: 16 });
+/** Runs of zeros are where RFC 5952 has its rules, so half of the groups are zero. */
+const sparse16 = fc
+  .array(fc.oneof(fc.constant(0), fc.nat(0xffff)), { minLength: 8, maxLength: 8 })
+  .map((groups) => Uint8Array.from(groups.flatMap((g) => [g >> 8, g & 0xff])));
+
+describe("parseIp()", () => {
+  test("agrees with ipaddr.js on every address that it prints", () => {
+    fc.assert(
+      fc.property(fc.oneof(bytes4, bytes16, sparse16), (bytes) => {
+        const oracle = ipaddr.fromByteArray([...bytes]);
+        expect([...ipBytes(ip(oracle.toNormalizedString()))]).toEqual([...bytes]);
+        expect([...ipBytes(ip(oracle.toString()))]).toEqual([...bytes]);
+      }),
+    );
+  });
+
+  test("gives one text to one address, the one of RFC 5952", () => {
+    fc.assert(
+      fc.property(fc.oneof(bytes4, bytes16, sparse16), (bytes) => {
+        const text = ipFromBytes(bytes);
+        expect(ip(text)).toBe(text);
+        const oracle = ipaddr.fromByteArray([...bytes]);
+        const mapped = oracle instanceof ipaddr.IPv6 && oracle.isIPv4MappedAddress();
+        if (!mapped && oracle instanceof ipaddr.IPv6) expect(text as string).toBe(oracle.toRFC5952String());
+      }),
+    );
+    expect(ip("2001:DB8:0:0:1:0:0:1")).toBe("2001:db8::1:0:0:1" as Ip);
+    expect(ip("::ffff:10.0.0.1")).toBe("::ffff:10.0.0.1" as Ip);
+    expect(ip("0:0:0:0:0:0:0:0")).toBe("::" as Ip);
+  });
+
+  test.each([
+    ["010.1.1.1"],
+    ["1.2.3"],
+    ["0x7f.1"],
+    ["256.1.1.1"],
+    ["1.2.3.4.5"],
+    [" 1.2.3.4"],
+    [""],
+    [":"],
+    [":::"],
+    ["1::2::3"],
+    ["1:2:3:4:5:6:7"],
+    ["1:2:3:4:5:6:7:8:9"],
+    ["12345::"],
+    ["fe80::1%eth0"],
+    ["::1.2.3"],
+    ["::01.2.3.4"],
+    ["1:2:3:4:5:6:7::8:9"],
+    ["1:2:3:4:5:6:7:1.2.3.4"],
+  ])("refuses %p", (text) => {
+    expect(parseIp(text).ok).toBe(false);
+  });
+
+  test("never throws on text from outside", () => {
+    fc.assert(fc.property(fc.string({ maxLength: 60 }), (text) => void parseIp(text)));
+    fc.assert(fc.property(fc.stringMatching(/^[0-9a-f:.]{0,50}$/), (text) => void parseIp(text)));
+  });
+});
+
+describe("prefixes", () => {
+  test("clear their host bits", () => {
+    const parsed = parsePrefix("10.1.2.3/15");
+    expect(parsed.ok && formatPrefix(parsed.value)).toBe("10.0.0.0/15");
+  });
+
+  test.each([["10.0.0.0"], ["10.0.0.0/33"], ["10.0.0.0/08"], ["10.0.0.0/8/8"], ["::/129"], ["/8"], ["10.0.0.0/"]])(
+    "refuse %p",
+    (text) => {
+      expect(parsePrefix(text).ok).toBe(false);
+    },
+  );
+
+  test("contain what ipaddr.js says they contain", () => {
+    fc.assert(
+      fc.property(bytes4, bytes4, fc.nat(32), fc.boolean(), (a, b, length, near) => {
+        const other = near ? Uint8Array.from(a, (byte, i) => (i === 3 ? (b[3] ?? 0) : byte)) : b;
+        const oracle = ipaddr.fromByteArray([...other]).match(ipaddr.fromByteArray([...a]), length);
+        expect(prefixContains(makePrefix(ipFromBytes(a), length), ipFromBytes(other))).toBe(oracle);
+      }),
+    );
+  });
+
+  test("overlap exactly when one contains the other's first address", () => {
+    fc.assert(
+      fc.property(bytes4, fc.nat(32), bytes4, fc.nat(32), (a, la, b, lb) => {
+        const [x, y] = [makePrefix(ipFromBytes(a), la), makePrefix(ipFromBytes(b), lb)];
+        expect(prefixesOverlap(x, y)).toBe(prefixContains(x, y.address) || prefixContains(y, x.address));
+      }),
+    );
+  });
+
+  test("of different families never meet", () => {
+    expect(prefixContains({ address: "::" as Ip, length: 0 }, "10.0.0.1" as Ip)).toBe(false);
+  });
+});

@@ -1,0 +1,102 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import type { EndpointSlice } from "../../../../src/network/endpoint.ts";
+import type { ObjectChange } from "../../../../src/network/object-change.ts";
+import type { Service } from "../../../../src/network/service.ts";
+import { ServiceIndex } from "../../../../src/network/service-index.ts";
+
+function service(name: string): Service {
+  return {
+    namespace: "shop",
+    name,
+    created: "",
+    type: "ClusterIP",
+    headless: false,
+    clusterIps: [],
+    externalName: undefined,
+    externalIps: [],
+    loadBalancerIps: [],
+    loadBalancerSourceRanges: [],
+    ports: [],
+    affinitySeconds: undefined,
+    internalTrafficPolicy: "Cluster",
+    externalTrafficPolicy: "Cluster",
+    trafficDistribution: undefined,
+    healthCheckNodePort: undefined,
+    publishNotReadyAddresses: false,
+    foreignProxy: false,
+  };
+}
+
+function slice(name: string, of: string): EndpointSlice {
+  return { namespace: "shop", name, service: of, family: 4, ports: [], endpoints: [] };
+}
+
+const upsertService = (name: string): ObjectChange => ({ kind: "Service", key: `shop/${name}`, value: service(name) });
+const upsertSlice = (name: string, of: string): ObjectChange => ({
+  kind: "EndpointSlice",
+  key: `shop/${name}`,
+  value: slice(name, of),
+});
+
+test("a slice that comes before its service waits for it", () => {
+  const index = new ServiceIndex();
+  expect([...index.apply([upsertSlice("web-1", "web")])]).toEqual(["shop/web"]);
+  expect(index.get("shop/web")).toBeUndefined();
+  index.apply([upsertService("web")]);
+  expect(index.get("shop/web")?.slices.map((s) => s.name)).toEqual(["web-1"]);
+});
+
+test("Endpoints speak for a service only while it has no slice", () => {
+  const index = new ServiceIndex();
+  index.apply([
+    upsertService("web"),
+    { kind: "Endpoints", key: "shop/web", value: [slice("from-endpoints", "web")] },
+    upsertSlice("web-1", "web"),
+  ]);
+  expect(index.get("shop/web")?.slices.map((s) => s.name)).toEqual(["web-1"]);
+  index.apply([{ kind: "EndpointSlice", key: "shop/web-1", value: undefined }]);
+  expect(index.get("shop/web")?.slices.map((s) => s.name)).toEqual(["from-endpoints"]);
+});
+
+test("a slice that changes its service touches both", () => {
+  const index = new ServiceIndex();
+  index.apply([upsertService("old"), upsertService("new"), upsertSlice("s", "old")]);
+  expect([...index.apply([upsertSlice("s", "new")])].sort()).toEqual(["shop/new", "shop/old"]);
+  expect(index.get("shop/old")?.slices).toEqual([]);
+  expect(index.get("shop/new")?.slices.length).toBe(1);
+});
+
+const name = fc.constantFrom("a", "b", "c");
+const change: fc.Arbitrary<ObjectChange> = fc.oneof(
+  name.map(upsertService),
+  name.map((n): ObjectChange => ({ kind: "Service", key: `shop/${n}`, value: undefined })),
+  fc.tuple(fc.constantFrom("s1", "s2", "s3"), name).map(([s, n]) => upsertSlice(s, n)),
+  fc
+    .constantFrom("s1", "s2", "s3")
+    .map((s): ObjectChange => ({ kind: "EndpointSlice", key: `shop/${s}`, value: undefined })),
+  name.map((n): ObjectChange => ({ kind: "Endpoints", key: `shop/${n}`, value: [slice("e", n)] })),
+  name.map((n): ObjectChange => ({ kind: "Endpoints", key: `shop/${n}`, value: undefined })),
+);
+
+test("whatever happened before, the index shows what the newest objects say, and names every service it changed", () => {
+  const picture = (index: ServiceIndex) =>
+    new Map([...index.views()].map((v) => [v.key, v.slices.map((s) => s.name).sort()] as const));
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 40 }), (changes) => {
+      const index = new ServiceIndex();
+      for (const one of changes) {
+        const before = picture(index);
+        const touched = index.apply([one]);
+        const after = picture(index);
+        for (const key of new Set([...before.keys(), ...after.keys()])) {
+          if (!Bun.deepEquals(before.get(key), after.get(key))) expect(touched.has(key)).toBe(true);
+        }
+      }
+      const last = new Map(changes.map((c) => [`${c.kind}/${c.key}`, c]));
+      const fresh = new ServiceIndex();
+      fresh.apply(last.values());
+      expect(picture(index)).toEqual(picture(fresh));
+    }),
+  );
+});
