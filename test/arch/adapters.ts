@@ -1,0 +1,11 @@
+export interface Adapter {
+  readonly file: string;
+  /** The one outside thing that it touches. */
+  readonly touches: string;
+}
+
+/**
+ * The files outside src/linux and src/strongswan that touch the world, each for one reason. A capability keeps them
+ * few and thin: what can be decided without the world is decided in a file that is not here.
+ */
+export const ADAPTERS: readonly Adapter[] = [];
