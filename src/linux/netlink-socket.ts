@@ -3,11 +3,11 @@ import type { DecodeError, Result } from "../base/result.ts";
 import {
   decodeAck,
   decodeMessages,
+  type NetlinkAck,
+  type NetlinkMessage,
   NLM_F_DUMP_INTR,
   NLMSG_DONE,
   NLMSG_ERROR,
-  type NetlinkAck,
-  type NetlinkMessage,
 } from "../wire/netlink.ts";
 import { NetlinkWriter } from "../wire/netlink-writer.ts";
 import { systemError } from "./errno.ts";
@@ -180,7 +180,8 @@ export class NetlinkSocket {
         if (decode === undefined || failure !== undefined) continue;
         const entry = decode(message);
         if (!entry.ok) failure = answerError(what, `${entry.error.why}, at ${entry.error.at}`);
-        else if (entries.length === DUMP_LIMIT) failure = answerError(what, `there are more than ${DUMP_LIMIT} entries`);
+        else if (entries.length === DUMP_LIMIT)
+          failure = answerError(what, `there are more than ${DUMP_LIMIT} entries`);
         else if (entry.value !== undefined) entries.push(entry.value);
       }
     }

@@ -1,5 +1,5 @@
-import { AttributeReader } from "./attribute-reader.ts";
 import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
+import { AttributeReader } from "./attribute-reader.ts";
 
 /** struct nlmsghdr, linux/netlink.h: u32 length, u16 type, u16 flags, u32 sequence, u32 port. */
 export const NLMSG_HDRLEN = 16;
