@@ -1,0 +1,35 @@
+import type { Namespace } from "./namespace.ts";
+
+/** A cable between a host and a switch. */
+export class Link {
+  /** The host's end. */
+  readonly name: string;
+  readonly #lab: Namespace;
+  readonly #port: string;
+  readonly #bridge: string;
+
+  constructor(lab: Namespace, name: string, port: string, bridge: string) {
+    this.name = name;
+    this.#lab = lab;
+    this.#port = port;
+    this.#bridge = bridge;
+  }
+
+  /** Pulls the cable: the host sees its carrier go. */
+  unplug(): Promise<void> {
+    return this.#lab.ip(`link set ${this.#port} down`);
+  }
+
+  plug(): Promise<void> {
+    return this.#lab.ip(`link set ${this.#port} up`);
+  }
+
+  /** What a broken uplink further away does: the carrier stays, and no packet arrives. */
+  silence(): Promise<void> {
+    return this.#lab.ip(`link set ${this.#port} nomaster`);
+  }
+
+  restore(): Promise<void> {
+    return this.#lab.ip(`link set ${this.#port} master ${this.#bridge}`);
+  }
+}
