@@ -11,7 +11,9 @@ function importsOf(source: SourceFile): readonly string[] {
   const statements = source.text.matchAll(
     /^\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']|^\s*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm,
   );
-  return [...statements].map((m) => m[1] ?? m[2] ?? m[3] ?? "");
+  return [...statements]
+    .filter((m) => /^\s*\S/.test(source.code.slice(m.index, m.index + m[0].length)))
+    .map((m) => m[1] ?? m[2] ?? m[3] ?? "");
 }
 
 function layerOf(path: string): Layer | undefined {

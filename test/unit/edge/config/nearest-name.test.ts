@@ -1,0 +1,16 @@
+import { expect, test } from "bun:test";
+import { nearestName } from "../../../../edge/config/nearest-name.ts";
+
+const KNOWN = ["enable-dns", "enable-proxy", "dns-bind-ip", "node-name"];
+
+test("a slip, another case or other separators find the name", () => {
+  expect(nearestName("enable-dsn", KNOWN)).toBe("enable-dns");
+  expect(nearestName("DNS_BIND_IP", KNOWN)).toBe("dns-bind-ip");
+  expect(nearestName("nodeName", KNOWN)).toBe("node-name");
+  expect(nearestName("enable-prox", KNOWN)).toBe("enable-proxy");
+});
+
+test("something else finds nothing", () => {
+  expect(nearestName("frobnicate", KNOWN)).toBeUndefined();
+  expect(nearestName("", KNOWN)).toBeUndefined();
+});
