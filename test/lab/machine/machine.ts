@@ -1,0 +1,181 @@
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import type { FileSink, Subprocess } from "bun";
+import { type Duration, formatDuration, milliseconds, seconds } from "../../../src/base/duration.ts";
+import { type Architecture, EMULATIONS } from "./architecture.ts";
+import { CpioWriter } from "./cpio.ts";
+import { machineImage } from "./image.ts";
+
+export interface MachineOptions {
+  readonly architecture: Architecture;
+  /** By their path in the machine: either content, or a file of this machine. All of them can be run. */
+  readonly files?: Readonly<Record<string, string | Uint8Array | Bun.BunFile>>;
+  readonly memoryMegabytes?: number;
+}
+
+export interface MachineResult {
+  /** Standard output and error. */
+  readonly output: string;
+  readonly code: number;
+}
+
+const BOOT_TIMEOUT = seconds(120);
+const COMMAND_TIMEOUT = seconds(60);
+const MEMORY_MEGABYTES = 1024;
+const READY = "machine is ready";
+
+/** Process 1: it runs what comes over the serial port, base64 in one line, and says how that ended. */
+function initScript(port: string): string {
+  return `#!/bin/busybox sh
+/bin/busybox mkdir -p /dev /proc /sys /run /tmp /etc /root /var/lib /sbin /usr/bin /usr/sbin
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox --install -s
+exec </dev/${port} >/dev/${port} 2>&1
+stty raw -echo
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+ip link set lo up
+export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
+cd /root
+echo "${READY}"
+while read -r mark command; do
+  echo "$command" | base64 -d >/tmp/.command
+  sh /tmp/.command </dev/null 2>&1
+  echo "$mark $?"
+done
+`;
+}
+
+/**
+ * A whole computer of any architecture, emulated: a Debian kernel with its modules, busybox, a loopback interface and
+ * nothing else. It ends with the process that booted it.
+ */
+export class Machine implements AsyncDisposable {
+  /** From the start of the emulator until the first command could run. */
+  readonly bootTime: Duration;
+  readonly #qemu: Subprocess<"pipe", "pipe", "inherit">;
+  readonly #console: SerialConsole;
+  #commands = 0;
+
+  static async boot({
+    architecture,
+    files = {},
+    memoryMegabytes = MEMORY_MEGABYTES,
+  }: MachineOptions): Promise<Machine> {
+    const emulation = EMULATIONS[architecture];
+    const image = await machineImage(architecture);
+    const initramfs = `${tmpdir()}/selvedge-machine-${crypto.randomUUID()}`;
+    await writeInitramfs(initramfs, image.initramfs, { "/init": initScript(emulation.console), ...files });
+    try {
+      const started = performance.now();
+      const qemu = Bun.spawn(
+        [
+          // The emulator dies with us, however we die.
+          ...["setpriv", "--pdeathsig", "KILL"],
+          ...emulation.command,
+          ...["-m", String(memoryMegabytes), "-nodefaults", "-nic", "none", "-display", "none", "-serial", "stdio"],
+          ...["-no-reboot", "-kernel", image.kernel, "-initrd", initramfs],
+          ...["-append", `console=${emulation.console} quiet panic=-1`],
+        ],
+        { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
+      );
+      const console = new SerialConsole(qemu.stdin, qemu.stdout);
+      await console.waitFor(`${READY}\n`, "boot", BOOT_TIMEOUT);
+      return new Machine(qemu, console, milliseconds(performance.now() - started));
+    } finally {
+      rmSync(initramfs);
+    }
+  }
+
+  private constructor(qemu: Subprocess<"pipe", "pipe", "inherit">, console: SerialConsole, bootTime: Duration) {
+    this.#qemu = qemu;
+    this.#console = console;
+    this.bootTime = bootTime;
+  }
+
+  /** Runs a shell script to its end. Commands run one after another. */
+  async run(script: string, timeout: Duration = COMMAND_TIMEOUT): Promise<MachineResult> {
+    const mark = `end-${this.#commands++}-${crypto.randomUUID()}`;
+    this.#console.write(`${mark} ${Buffer.from(script).toString("base64")}\n`);
+    const output = await this.#console.waitFor(`${mark} `, `run ${script}`, timeout);
+    const code = Number(await this.#console.waitFor("\n", "read an exit code", timeout));
+    return { output, code };
+  }
+
+  /** @throws Error where the script fails */
+  async output(script: string, timeout: Duration = COMMAND_TIMEOUT): Promise<string> {
+    const { output, code } = await this.run(script, timeout);
+    if (code !== 0) throw new Error(`Cannot run "${script}" in the machine as it failed: exit ${code}\n${output}`);
+    return output;
+  }
+
+  /** Of the emulator. */
+  get pid(): number {
+    return this.#qemu.pid;
+  }
+
+  async close(): Promise<void> {
+    this.#qemu.kill("SIGKILL");
+    await this.#qemu.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** What the machine prints, taken up to one expected text after another. */
+class SerialConsole {
+  readonly #stdin: FileSink;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #decoder = new TextDecoder();
+  #unread = "";
+
+  constructor(stdin: FileSink, stdout: ReadableStream<Uint8Array>) {
+    this.#stdin = stdin;
+    this.#chunks = stdout[Symbol.asyncIterator]();
+  }
+
+  write(text: string): void {
+    this.#stdin.write(text);
+    this.#stdin.flush();
+  }
+
+  /** @returns what came before the text @param purpose completes "Cannot …" */
+  async waitFor(text: string, purpose: string, timeout: Duration): Promise<string> {
+    const late = Promise.withResolvers<"late">();
+    const timer = setTimeout(() => late.resolve("late"), timeout);
+    try {
+      for (;;) {
+        const at = this.#unread.indexOf(text);
+        if (at >= 0) {
+          const before = this.#unread.slice(0, at);
+          this.#unread = this.#unread.slice(at + text.length);
+          return before;
+        }
+        const read = await Promise.race([this.#chunks.next(), late.promise]);
+        if (read === "late") throw new Error(`Cannot ${purpose} within ${formatDuration(timeout)}\n${this.#unread}`);
+        if (read.done) throw new Error(`Cannot ${purpose} as the machine ended\n${this.#unread}`);
+        this.#unread += this.#decoder.decode(read.value, { stream: true });
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+async function writeInitramfs(path: string, base: string, files: NonNullable<MachineOptions["files"]>): Promise<void> {
+  const sink = Bun.file(path).writer();
+  sink.write(await Bun.file(base).bytes());
+  const archive = new CpioWriter(sink);
+  for (const [name, content] of Object.entries(files)) {
+    archive.file(name.slice(1), await bytesOf(content), 0o755);
+  }
+  await archive.end();
+  await sink.end();
+}
+
+async function bytesOf(content: string | Uint8Array | Bun.BunFile): Promise<Uint8Array> {
+  if (typeof content === "string") return new TextEncoder().encode(content);
+  return content instanceof Uint8Array ? content : await content.bytes();
+}
