@@ -1,0 +1,112 @@
+import { namespaceCommand } from "../test/support/in-namespace.ts";
+
+/** A program whose end tells how the tests went. */
+export interface Step {
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** A test run counts its tests; any other program is one test, passed when it exits 0. */
+  readonly kind: "program" | "test run";
+}
+
+/** What the machine lacks for a tier, as one clause, or nothing. */
+type Lack = () => string | undefined;
+
+export interface Tier {
+  readonly name: string;
+  /** What it compares with what. */
+  readonly about: string;
+  /** Run before the steps; each has to exit 0, or `leaveOutStatus`, which leaves the tier out. */
+  readonly preparations: readonly (readonly string[])[];
+  readonly lacks: Lack;
+  readonly steps: () => readonly Step[];
+}
+
+/** EX_UNAVAILABLE of sysexits.h: scripts/tools says with it that there is no Go. */
+export const UNAVAILABLE = 69;
+
+const BUN = process.execPath;
+
+export const TIERS: readonly Tier[] = [
+  {
+    name: "check",
+    about: "style, types, and the rules of the house",
+    preparations: [],
+    lacks: nothing,
+    steps: () => [
+      { command: ["node_modules/.bin/biome", "check"], kind: "program" },
+      { command: ["node_modules/.bin/tsc", "--noEmit"], kind: "program" },
+      testRun("./test/arch"),
+    ],
+  },
+  {
+    name: "unit",
+    about: "each module by itself",
+    preparations: [],
+    lacks: nothing,
+    steps: () => [testRun("./test/unit")],
+  },
+  {
+    name: "contract",
+    about: "each adapter against the real kernel, a file in its own namespaces",
+    preparations: [["scripts/setup", "contract"]],
+    lacks: namespaces,
+    steps: () => filesOf("test/contract").map(testRunInNamespace),
+  },
+  {
+    name: "system",
+    about: "the compiled programs in the lab",
+    preparations: [
+      ["scripts/setup", "system"],
+      ["scripts/build", "x64"],
+    ],
+    lacks: namespaces,
+    steps: () => [testRun("./test/system")],
+  },
+  {
+    name: "cluster",
+    about: "the compiled agent and a real API server",
+    preparations: [
+      ["scripts/setup", "cluster"],
+      ["scripts/tools", "etcd", "kube-apiserver"],
+      ["scripts/build", "x64"],
+    ],
+    lacks: namespaces,
+    steps: () => filesOf("test/cluster").map(testRunInNamespace),
+  },
+  {
+    name: "machine",
+    about: "the arm64 agent on an emulated Cortex-A53",
+    preparations: [
+      ["scripts/setup", "machine"],
+      ["scripts/build", "arm64"],
+    ],
+    lacks: nothing,
+    steps: () => [testRun("./test/machine")],
+  },
+  {
+    name: "fuzz",
+    about: "the decoders against bytes that nobody meant",
+    preparations: [],
+    lacks: nothing,
+    steps: () => [testRun("./test/fuzz")],
+  },
+];
+
+function testRun(path: string): Step {
+  return { command: [BUN, "test", path], kind: "test run" };
+}
+
+function testRunInNamespace(file: string): Step {
+  return { ...namespaceCommand([BUN, "test", `./${file}`]), kind: "test run" };
+}
+
+function filesOf(folder: string): readonly string[] {
+  return [...new Bun.Glob(`${folder}/**/*.test.ts`).scanSync()].sort();
+}
+
+function nothing(): undefined {}
+
+function namespaces(): string | undefined {
+  const { exitCode, stderr } = Bun.spawnSync(["unshare", "--net", "--mount", "--pid", "--fork", "true"]);
+  return exitCode === 0 ? undefined : `this machine makes no namespaces (${stderr.toString().trim()})`;
+}
