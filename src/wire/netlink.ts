@@ -48,9 +48,9 @@ export interface NetlinkAck {
   readonly offset: number | undefined;
 }
 
-/** Netlink aligns everything to four bytes. */
-export function alignNetlink(length: number): number {
-  return (length + 3) & ~3;
+/** Netlink aligns everything to four bytes. Not by bit operations: they make a hostile length of 2^31 negative. */
+function aligned(length: number): number {
+  return Math.ceil(length / 4) * 4;
 }
 
 /** Every message of one datagram; a length that does not fit refuses the whole datagram. */
@@ -72,7 +72,7 @@ export function decodeMessages(datagram: Uint8Array): Result<readonly NetlinkMes
       port: view.getUint32(at + 12, true),
       payload: datagram.subarray(at + NLMSG_HDRLEN, at + length),
     });
-    at += alignNetlink(length);
+    at += aligned(length);
   }
   return ok(messages);
 }
@@ -89,7 +89,7 @@ export function decodeAck(message: NetlinkMessage): Result<NetlinkAck, DecodeErr
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return ok({ sequence, errno, text: undefined, offset: undefined });
 
   const capped = (message.flags & NLM_F_CAPPED) !== 0;
-  const echoed = isError ? (capped ? NLMSG_HDRLEN : alignNetlink(view.getUint32(4, true))) : 0;
+  const echoed = isError ? (capped ? NLMSG_HDRLEN : aligned(view.getUint32(4, true))) : 0;
   const attributes = new AttributeReader(payload, 4 + echoed);
   let text: string | undefined;
   let offset: number | undefined;

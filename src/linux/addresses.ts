@@ -1,0 +1,27 @@
+import type { Family } from "../base/ip.ts";
+import {
+  decodeAddress,
+  encodeAddressAdd,
+  encodeAddressDelete,
+  encodeAddressDump,
+  type LinkAddress,
+} from "../wire/rtnetlink-address.ts";
+import type { EncodeRequest, NetlinkSocket } from "./netlink-socket.ts";
+
+/** @param route a NETLINK_ROUTE socket, here and below */
+export function listAddresses(route: NetlinkSocket, family: Family): readonly LinkAddress[] {
+  const encode: EncodeRequest = (writer, sequence) => encodeAddressDump(writer, sequence, family);
+  return route.request(`list IPv${family} addresses`, encode, decodeAddress);
+}
+
+/** Usable at once: duplicate address detection is off. @throws SelvedgeError EEXIST when the link has it */
+export function addAddress(route: NetlinkSocket, address: LinkAddress): void {
+  const what = `add address ${address.address}/${address.prefixLength} to link ${address.linkIndex}`;
+  route.request(what, (writer, sequence) => encodeAddressAdd(writer, sequence, address));
+}
+
+/** @throws SelvedgeError EADDRNOTAVAIL when the link does not have it */
+export function deleteAddress(route: NetlinkSocket, address: LinkAddress): void {
+  const what = `delete address ${address.address}/${address.prefixLength} from link ${address.linkIndex}`;
+  route.request(what, (writer, sequence) => encodeAddressDelete(writer, sequence, address));
+}

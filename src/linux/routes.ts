@@ -1,0 +1,44 @@
+import { errorCode } from "../base/errors.ts";
+import { formatPrefix } from "../base/ip.ts";
+import {
+  decodeRoute,
+  encodeRouteAdd,
+  encodeRouteDelete,
+  encodeRouteDump,
+  encodeRouteReplace,
+  type Route,
+  type RouteFilter,
+} from "../wire/rtnetlink-route.ts";
+import type { EncodeRequest, NetlinkSocket } from "./netlink-socket.ts";
+
+/** @param socket a NETLINK_ROUTE socket, here and below */
+export function listRoutes(socket: NetlinkSocket, filter: RouteFilter): readonly Route[] {
+  const encode: EncodeRequest = (writer, sequence) => encodeRouteDump(writer, sequence, filter);
+  try {
+    return socket.request(`list IPv${filter.family} routes`, encode, (message) => decodeRoute(message, filter));
+  } catch (error) {
+    // A table comes into being with its first route.
+    if (filter.table !== undefined && errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** @throws SelvedgeError EEXIST when the table has one to the same destination with the same metric */
+export function addRoute(socket: NetlinkSocket, route: Route): void {
+  socket.request(`add ${text(route)}`, (writer, sequence) => encodeRouteAdd(writer, sequence, route));
+}
+
+/** Adds it, or puts it in the place of the one to the same destination with the same metric. */
+export function replaceRoute(socket: NetlinkSocket, route: Route): void {
+  socket.request(`replace ${text(route)}`, (writer, sequence) => encodeRouteReplace(writer, sequence, route));
+}
+
+/** @throws SelvedgeError ESRCH when there is no such route */
+export function deleteRoute(socket: NetlinkSocket, route: Route): void {
+  socket.request(`delete ${text(route)}`, (writer, sequence) => encodeRouteDelete(writer, sequence, route));
+}
+
+function text(route: Route): string {
+  const via = route.gateway === undefined ? "" : ` via ${route.gateway}`;
+  return `${route.type} route ${formatPrefix(route.destination)}${via} in table ${route.table}`;
+}

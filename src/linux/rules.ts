@@ -1,0 +1,32 @@
+import type { Family } from "../base/ip.ts";
+import {
+  decodeRule,
+  encodeRuleAdd,
+  encodeRuleDelete,
+  encodeRuleDump,
+  type PolicyRule,
+} from "../wire/rtnetlink-rule.ts";
+import type { EncodeRequest, NetlinkSocket } from "./netlink-socket.ts";
+
+/**
+ * The rules that send every packet to a table; rules for some packets only are left out.
+ * @param route a NETLINK_ROUTE socket, here and below
+ */
+export function listRules(route: NetlinkSocket, family: Family): readonly PolicyRule[] {
+  const encode: EncodeRequest = (writer, sequence) => encodeRuleDump(writer, sequence, family);
+  return route.request(`list IPv${family} rules`, encode, decodeRule);
+}
+
+/** @throws SelvedgeError EEXIST when it is there */
+export function addRule(route: NetlinkSocket, rule: PolicyRule): void {
+  route.request(`add ${text(rule)}`, (writer, sequence) => encodeRuleAdd(writer, sequence, rule));
+}
+
+/** @throws SelvedgeError ENOENT when it is not there */
+export function deleteRule(route: NetlinkSocket, rule: PolicyRule): void {
+  route.request(`delete ${text(rule)}`, (writer, sequence) => encodeRuleDelete(writer, sequence, rule));
+}
+
+function text(rule: PolicyRule): string {
+  return `IPv${rule.family} rule ${rule.priority} to table ${rule.table}`;
+}
