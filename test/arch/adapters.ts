@@ -8,4 +8,7 @@ export interface Adapter {
  * The files outside src/linux and src/strongswan that touch the world, each for one reason. A capability keeps them
  * few and thin: what can be decided without the world is decided in a file that is not here.
  */
-export const ADAPTERS: readonly Adapter[] = [];
+export const ADAPTERS: readonly Adapter[] = [
+  { file: "edge/status/control-server.ts", touches: "the agent's unix socket and its HTTP port" },
+  { file: "edge/status/log-sink.ts", touches: "stderr" },
+];

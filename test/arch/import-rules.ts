@@ -25,6 +25,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "edge/cache/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
   { of: "edge/service/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
   { of: "edge/dns/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
+  { of: "edge/install/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
   { of: "edge/status/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
   {
     of: "edge/cli/",
@@ -46,7 +47,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "cloud/main.ts", may: ["src/", "cloud/"], why: "the entry" },
   {
     of: "scripts/",
-    may: ["src/", "test/lab/"],
+    may: ["src/", "test/lab/", "test/support/"],
     why: "developers' programs use the shared parts, not the agent's inside",
   },
   { of: "test/", may: ["src/", "edge/", "cloud/", "scripts/"], why: "tests may look everywhere" },

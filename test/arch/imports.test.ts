@@ -12,7 +12,7 @@ function importsOf(source: SourceFile): readonly string[] {
     /^\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']|^\s*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm,
   );
   return [...statements]
-    .filter((m) => /^\s*\S/.test(source.code.slice(m.index, m.index + m[0].length)))
+    .filter((m) => source.code[m.index + m[0].search(/\S/)] !== " ")
     .map((m) => m[1] ?? m[2] ?? m[3] ?? "");
 }
 

@@ -1,0 +1,26 @@
+import type { Condition } from "../../src/base/health.ts";
+import type {
+  ComponentState,
+  Resolution,
+  ServiceDetail,
+  ServiceFilter,
+  StatusReport,
+} from "../../src/network/agent-report.ts";
+
+/** What the agent tells whoever asks: wiring gives the functions, the servers call them. */
+export interface ControlHandlers {
+  status(): StatusReport;
+  /** The same as a text for people. */
+  statusText(): string;
+  /** Sorted by namespace and name. */
+  services(filter: ServiceFilter): readonly ServiceDetail[];
+  /** @throws SelvedgeError when DNS is switched off or the name or type is none */
+  resolve(name: string, type: string): Promise<Resolution>;
+  components(): readonly ComponentState[];
+  conditions(): readonly Condition[];
+  /** Whether the process itself works: never a matter of cloud, source or peers. */
+  alive(): boolean;
+  /** Prometheus' text format. */
+  metrics(): string;
+  version(): string;
+}
