@@ -1,0 +1,188 @@
+import { Backoff, type BackoffPolicy, type Random } from "../base/backoff.ts";
+import { type Clock, elapsed, type MonotonicTime, sleep } from "../base/clock.ts";
+import { milliseconds, seconds } from "../base/duration.ts";
+import { errorCode, SelvedgeError } from "../base/errors.ts";
+import type { Scope } from "../base/scope.ts";
+import type { KubeClient } from "./client.ts";
+import { listObjects } from "./list.ts";
+import type { ListWatchEvent } from "./list-watch-event.ts";
+import type { ObjectDecoder } from "./object-reader.ts";
+import { TRAITS } from "./traits.ts";
+import type { SourceKind } from "./trust.ts";
+import { Watch } from "./watch.ts";
+
+export const RETRY: BackoffPolicy = { initial: milliseconds(500), factor: 2, limit: seconds(60) };
+/** A watch that ends sooner did not work: the next one waits. */
+const WATCH_WORKED = seconds(5);
+/** Asked-for lists come no closer together. */
+const RELIST_GAP = seconds(5);
+/** A version that the source refuses so many times is given up for a list. */
+const REFUSALS_MAX = 3;
+
+export interface ListWatchOptions<T> {
+  readonly client: KubeClient;
+  readonly source: SourceKind;
+  readonly decoder: ObjectDecoder<T>;
+  readonly fieldSelector?: string;
+  /** Called in the order of the source; must not throw. */
+  readonly emit: (event: ListWatchEvent<T>) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Follows one collection for as long as its scope is open: list, watch, list again when the watch cannot go on. It
+ * never gives up; whatever fails is reported as a state and tried again with a jittered back-off.
+ */
+export class ListWatch<T> {
+  readonly #options: ListWatchOptions<T>;
+  readonly #backoff: Backoff;
+  #position: string | undefined;
+  #listNext = true;
+  #authoritative = false;
+  #listedAt: MonotonicTime | undefined;
+  #state: "unknown" | "connected" | "disconnected" = "unknown";
+  #watch: AbortController | undefined;
+  #watchSeconds = 0;
+
+  constructor(options: ListWatchOptions<T>) {
+    this.#options = options;
+    this.#backoff = new Backoff(RETRY, options.random);
+  }
+
+  start(scope: Scope): void {
+    const { signal } = scope;
+    const running = this.#run(signal);
+    scope.onClose(`list-watch ${this.#options.decoder.resource.plural}`, () => running);
+  }
+
+  /** Asks for a list now: the watch, if there is one, ends for it. */
+  relist(): void {
+    this.#listNext = true;
+    this.#watch?.abort();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (this.#listNext) await this.#list(signal);
+        if (!(await this.#watchOnce(signal))) await sleep(this.#options.clock, this.#backoff.next(), signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const delay = this.#backoff.next();
+        this.#failed(error);
+        await sleep(this.#options.clock, delay, signal);
+      }
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { clock, emit } = this.#options;
+    const list = await listObjects({ ...this.#options, fieldSelector: this.#options.fieldSelector }, signal);
+    if (signal.aborted) return;
+    this.#position = list.resourceVersion;
+    this.#listNext = false;
+    this.#authoritative = list.authoritative;
+    this.#listedAt = clock.now();
+    emit({ type: "list", ...list });
+    if (list.authoritative) this.#connected();
+    else this.#disconnected(cloudAbsent(this.#options.client.url));
+  }
+
+  /** @returns whether to go on at once */
+  async #watchOnce(signal: AbortSignal): Promise<boolean> {
+    const { clock, emit, source } = this.#options;
+    const traits = TRAITS[source];
+    const watch = new Watch(
+      {
+        ...this.#options,
+        fieldSelector: this.#options.fieldSelector,
+        traits,
+        emit: (event) => {
+          emit(event);
+          if (event.type === "upsert" ? event.origin === "live" : event.type === "delete") this.#heard();
+        },
+        onOpen: () => {
+          opened = clock.now();
+          if (traits.resumes && this.#authoritative) this.#connected();
+        },
+      },
+      this.#position,
+    );
+    const ended = new AbortController();
+    let worked = false;
+    let opened: MonotonicTime | undefined;
+    this.#watch = ended;
+    try {
+      await watch.run(this.#drawSeconds(), AbortSignal.any([signal, ended.signal]));
+    } catch (error) {
+      if (!ended.signal.aborted) throw error;
+    } finally {
+      worked = opened !== undefined && elapsed(opened, clock.now()) >= WATCH_WORKED;
+      if (worked) this.#backoff.reset();
+      this.#watch = undefined;
+      this.#position = watch.position;
+      if (this.#position === undefined) this.#listNext = true;
+    }
+    return worked || ended.signal.aborted;
+  }
+
+  /**
+   * Draws a time-out unlike the last: metaServer takes two watches of the same words for one registration, and when
+   * the old one is closed in the cloud the new one would go deaf.
+   */
+  #drawSeconds(): number {
+    const traits = TRAITS[this.#options.source];
+    const [least, most] = this.#authoritative ? traits.watchSeconds : traits.untrustedWatchSeconds;
+    const drawn = least + Math.floor(this.#options.random() * (most - least + 1));
+    const unlike = drawn === this.#watchSeconds ? (drawn === most ? least : drawn + 1) : drawn;
+    this.#watchSeconds = unlike;
+    return unlike;
+  }
+
+  /** Something happened live: where the last list was not the cloud's, the cloud is back and a list is due. */
+  #heard(): void {
+    const since = this.#listedAt;
+    if (this.#authoritative || since === undefined) return;
+    if (elapsed(since, this.#options.clock.now()) >= RELIST_GAP) this.relist();
+  }
+
+  #failed(error: unknown): void {
+    const code = errorCode(error);
+    const refused = code !== "KUBE_UNREACHABLE" && this.#backoff.failures >= REFUSALS_MAX;
+    if (code === "KUBE_GONE" || refused) this.#listNext = true;
+    // A watch that breaks once is opened again within the second; only a second failure is worth a word.
+    if (this.#state === "connected" && this.#backoff.failures < 2) return;
+    this.#disconnected(error instanceof SelvedgeError ? error : unexpected(error));
+  }
+
+  #connected(): void {
+    if (this.#state === "connected") return;
+    this.#state = "connected";
+    this.#options.emit({ type: "state", connected: true, error: undefined });
+  }
+
+  #disconnected(error: SelvedgeError): void {
+    this.#state = "disconnected";
+    this.#options.emit({ type: "state", connected: false, error });
+  }
+}
+
+function cloudAbsent(url: string): SelvedgeError {
+  return new SelvedgeError(`Cannot trust ${url} to be the cloud's word as it answers from its own store`, {
+    code: "KUBE_CLOUD_ABSENT",
+    blame: "peer",
+    retry: "later",
+    hint: "The node is cut off from its cloud, or (KubeEdge) dynamicController is off; everything goes on from the cache.",
+  });
+}
+
+function unexpected(cause: unknown): SelvedgeError {
+  return new SelvedgeError("Cannot follow the source as something unexpected happened", {
+    code: "KUBE_UNEXPECTED",
+    blame: "us",
+    retry: "later",
+    hint: "Please report this.",
+    cause,
+  });
+}

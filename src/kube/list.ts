@@ -1,0 +1,126 @@
+import type { Clock } from "../base/clock.ts";
+import { seconds } from "../base/duration.ts";
+import { errorCode } from "../base/errors.ts";
+import { badResponse, type KubeClient, type Query, readChunks } from "./client.ts";
+import { parseJson } from "./json-view.ts";
+import { ListSplitter } from "./list-stream.ts";
+import type { Observed, Rejected } from "./list-watch-event.ts";
+import { type ObjectDecoder, readItem } from "./object-reader.ts";
+import { OBJECT_BYTES_MAX } from "./piece.ts";
+import { collectionPath } from "./resource.ts";
+import { TRAITS } from "./traits.ts";
+import { isAuthoritative, type SourceKind } from "./trust.ts";
+
+/** Items asked for at once, as client-go's pager does. */
+export const PAGE_LIMIT = 500;
+/** Kubernetes' own threshold is 10,000 services a cluster; slices may be a few times as many. */
+export const LIST_ITEMS_MAX = 50_000;
+/** What a list may send altogether, the bytes of passed-over items included. */
+export const LIST_BYTES_MAX = 512 * 1024 * 1024;
+/** The API server gives up a list after 60 s; a slow line gets five minutes for a page, a dripping one no more. */
+const PAGE_TIMEOUT = seconds(300);
+const CHUNK_IDLE = seconds(30);
+const TOKEN_LENGTH_MAX = 32 * 1024;
+
+export interface ListQuery<T> {
+  readonly client: KubeClient;
+  readonly source: SourceKind;
+  readonly decoder: ObjectDecoder<T>;
+  readonly fieldSelector: string | undefined;
+  readonly clock: Clock;
+}
+
+export interface ListResult<T> {
+  readonly authoritative: boolean;
+  readonly resourceVersion: string | undefined;
+  readonly items: readonly Observed<T>[];
+  readonly rejected: readonly Rejected[];
+}
+
+/** The whole collection, page by page. Throws a SelvedgeError when there is no whole list to be had. */
+export async function listObjects<T>(query: ListQuery<T>, signal: AbortSignal): Promise<ListResult<T>> {
+  try {
+    return await new Lister(query, signal).run(PAGE_LIMIT);
+  } catch (error) {
+    const code = errorCode(error);
+    // The continue token outlived its snapshot: one unpaged list is consistent by itself.
+    if (code === "KUBE_GONE") return await new Lister(query, signal).run(undefined);
+    if (code === "KUBE_NOT_FOUND" && TRAITS[query.source].missingIsEmpty) {
+      return { authoritative: false, resourceVersion: undefined, items: [], rejected: [] };
+    }
+    throw error;
+  }
+}
+
+class Lister<T> {
+  readonly #query: ListQuery<T>;
+  readonly #signal: AbortSignal;
+  readonly #items = new Map<string, Observed<T>>();
+  readonly #rejected: Rejected[] = [];
+  #sizeBytes = 0;
+
+  constructor(query: ListQuery<T>, signal: AbortSignal) {
+    this.#query = query;
+    this.#signal = signal;
+  }
+
+  async run(limit: number | undefined): Promise<ListResult<T>> {
+    let authoritative = true;
+    let resourceVersion: string | undefined;
+    let token: string | undefined;
+    do {
+      const page = await this.#page({
+        limit: limit === undefined ? undefined : String(limit),
+        continue: token,
+        fieldSelector: this.#query.fieldSelector,
+      });
+      authoritative &&= isAuthoritative(this.#query.source, { status: 200, ...page });
+      resourceVersion = page.resourceVersion;
+      token = page.token;
+    } while (token !== undefined);
+    return { authoritative, resourceVersion, items: [...this.#items.values()], rejected: this.#rejected };
+  }
+
+  async #page(query: Query) {
+    const { client, decoder, clock } = this.#query;
+    const path = collectionPath(decoder.resource);
+    const late = new AbortController();
+    const timer = clock.after(PAGE_TIMEOUT, () => late.abort());
+    try {
+      const body = await client.open("list", path, query, AbortSignal.any([this.#signal, late.signal]));
+      const splitter = new ListSplitter(OBJECT_BYTES_MAX);
+      for await (const chunk of readChunks(body, CHUNK_IDLE, clock)) {
+        this.#sizeBytes += chunk.length;
+        for (const item of splitter.push(chunk)) {
+          const read = readItem(item, decoder);
+          if (read.ok) this.#items.set(read.object.key, read.object);
+          else this.#rejected.push(read.rejected);
+        }
+        this.#checkBounds(path);
+      }
+      return readEnvelope(`list ${path}`, splitter);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #checkBounds(path: string): void {
+    const count = this.#items.size + this.#rejected.length;
+    if (count > LIST_ITEMS_MAX) throw badResponse(`list ${path}`, `more than ${LIST_ITEMS_MAX} items`);
+    if (this.#sizeBytes > LIST_BYTES_MAX) throw badResponse(`list ${path}`, `more than ${LIST_BYTES_MAX} bytes`);
+  }
+}
+
+function readEnvelope(what: string, splitter: ListSplitter) {
+  const envelope = splitter.end();
+  if (!envelope.ok) throw badResponse(what, envelope.error.why);
+  const metadata = parseJson(envelope.value, (list) => {
+    // metaServer guesses the list's kind, so it says nothing; that there are items says that this is a list.
+    if (list.field("items").absent && list.field("metadata").absent) list.refuse("neither items nor metadata");
+    const meta = list.field("metadata");
+    const text = (field: string) => meta.field(field).optionalString(TOKEN_LENGTH_MAX) || undefined;
+    return { resourceVersion: text("resourceVersion"), selfLink: text("selfLink"), token: text("continue") };
+  });
+  if (!metadata.ok) throw badResponse(what, `${metadata.error.at}: ${metadata.error.why}`);
+  return metadata.value;
+}

@@ -1,0 +1,24 @@
+/**
+ * Which parts of an object we read: `true` keeps the value whole, a tree keeps those fields of it, and a tree given for
+ * an array keeps those fields of every item.
+ */
+export interface Fields {
+  readonly [name: string]: true | Fields;
+}
+
+/**
+ * The parts of an object that we read and nothing else. Fields come out in the order of the tree, so two objects that
+ * say the same to us give the same text, whatever order the server wrote them in.
+ */
+export function trimObject(json: unknown, fields: Fields): unknown {
+  if (Array.isArray(json)) return json.map((item) => trimObject(item, fields));
+  if (typeof json !== "object" || json === null) return json;
+  const kept: Record<string, unknown> = {};
+  for (const [name, inner] of Object.entries(fields)) {
+    if (!Object.hasOwn(json, name)) continue;
+    const value = (json as Record<string, unknown>)[name];
+    if (value === null || value === undefined) continue;
+    kept[name] = inner === true ? value : trimObject(value, inner);
+  }
+  return kept;
+}

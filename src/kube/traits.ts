@@ -1,0 +1,47 @@
+import { type Duration, seconds } from "../base/duration.ts";
+import type { SourceKind } from "./trust.ts";
+
+/** How a source's watches behave. */
+export interface SourceTraits {
+  /**
+   * A watch goes on from the resourceVersion that it was given. Where it does not (metaServer), it begins with every
+   * stored object as ADDED, ghosts of deleted ones included, and a list goes before each watch.
+   */
+  readonly resumes: boolean;
+  /** A 404 to a list says "never cached", not "no such type". */
+  readonly missingIsEmpty: boolean;
+  /** timeoutSeconds of a watch, drawn between the two. */
+  readonly watchSeconds: readonly [least: number, most: number];
+  /** The same while the cloud is not answering: the next list is the only way to learn that it is back. */
+  readonly untrustedWatchSeconds: readonly [least: number, most: number];
+  /** A watch without one whole line for so long is dead; undefined: quiet is normal, until its own time-out. */
+  readonly idle: Duration | undefined;
+}
+
+/** Bookmarks come once a minute. */
+const BOOKMARK_IDLE = seconds(90);
+
+const API_SERVER: SourceTraits = {
+  resumes: true,
+  missingIsEmpty: false,
+  watchSeconds: [300, 600],
+  untrustedWatchSeconds: [300, 600],
+  idle: BOOKMARK_IDLE,
+};
+
+const CACHING_PROXY: SourceTraits = { ...API_SERVER, missingIsEmpty: true, untrustedWatchSeconds: [60, 90] };
+
+export const TRAITS: Readonly<Record<SourceKind, SourceTraits>> = {
+  // Short watches: events are dropped, registrations are lost when cloudcore restarts, and closing one repairs them.
+  metaserver: {
+    resumes: false,
+    missingIsEmpty: false,
+    watchSeconds: [60, 300],
+    untrustedWatchSeconds: [30, 60],
+    idle: undefined,
+  },
+  yurthub: CACHING_PROXY,
+  "lite-apiserver": CACHING_PROXY,
+  "api-server": API_SERVER,
+  hub: API_SERVER,
+};

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import { openSource, type SourceConfig } from "../../../../src/kube/source.ts";
+
+const NO_FILES = () => Promise.reject(new Error("no such file"));
+
+function local(kind: "metaserver" | "yurthub" | "lite-apiserver" | "hub", more: object = {}): SourceConfig {
+  const none = { url: undefined, caFile: undefined, certFile: undefined, keyFile: undefined };
+  return { kind, ...none, tokenFile: undefined, serverName: undefined, ...more };
+}
+
+function files(content: Readonly<Record<string, string>>) {
+  return (path: string) => {
+    const text = content[path];
+    return text === undefined ? NO_FILES() : Promise.resolve(text);
+  };
+}
+
+describe("source", () => {
+  test("each source on the node has its address", async () => {
+    const urls = await Promise.all(
+      (["metaserver", "yurthub", "lite-apiserver"] as const).map((kind) => openSource(local(kind), {}, NO_FILES)),
+    );
+    expect(urls.map((endpoint) => endpoint.url)).toEqual([
+      "http://127.0.0.1:10550",
+      "http://127.0.0.1:10261",
+      "https://127.0.0.1:51003",
+    ]);
+  });
+
+  test("a wrong address is one clear sentence", async () => {
+    const error = await openSource(local("hub", { url: "cloud:80" }), {}, NO_FILES).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: "SOURCE_CONFIG", retry: "never" });
+    expect(String(error)).toContain("current value is cloud:80");
+  });
+
+  test("a rotated token is read again for each request", async () => {
+    const content: Record<string, string> = { "/token": "one\n" };
+    const endpoint = await openSource(local("metaserver", { tokenFile: "/token" }), {}, files(content));
+    expect((await endpoint.credentials()).token).toBe("one");
+    content["/token"] = "two\n";
+    expect((await endpoint.credentials()).token).toBe("two");
+  });
+
+  test("a missing credential file is the request's failure, not the configuration's", async () => {
+    const endpoint = await openSource(local("metaserver", { tokenFile: "/token" }), {}, NO_FILES);
+    expect(await endpoint.credentials().catch((e: unknown) => e)).toMatchObject({
+      code: "KUBE_CREDENTIALS",
+      retry: "later",
+    });
+  });
+
+  test("plain HTTP takes no TLS material, HTTPS does", async () => {
+    const read = files({ "/ca": "CA" });
+    const plain = await openSource(local("hub", { url: "http://h/", caFile: "/ca" }), {}, read);
+    const secure = await openSource(local("hub", { url: "https://h/", caFile: "/ca" }), {}, read);
+    expect(plain.url).toBe("http://h");
+    expect((await plain.credentials()).tls).toBeUndefined();
+    expect((await secure.credentials()).tls).toEqual({ ca: "CA", insecure: false });
+  });
+
+  test("a kubeconfig's files are beside it", async () => {
+    const kubeconfig = `
+current-context: a
+contexts: [{name: a, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "https://10.0.0.1:6443", certificate-authority: pki/ca.crt}}]
+users: [{name: u, user: {client-certificate: node.crt, client-key: /keys/node.key}}]
+`;
+    const read = files({
+      "/etc/edge/config": kubeconfig,
+      "/etc/edge/pki/ca.crt": "CA",
+      "/etc/edge/node.crt": "CERT",
+      "/keys/node.key": "KEY",
+    });
+    const endpoint = await openSource({ kind: "api-server", kubeconfig: "/etc/edge/config" }, {}, read);
+    expect(endpoint.url).toBe("https://10.0.0.1:6443");
+    expect((await endpoint.credentials()).tls).toEqual({ ca: "CA", cert: "CERT", key: "KEY", insecure: false });
+  });
+
+  test("a pod finds its API server and service account", async () => {
+    const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+    const endpoint = await openSource(
+      { kind: "api-server", kubeconfig: undefined },
+      { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "6443" },
+      files({ [`${account}/token`]: "t", [`${account}/ca.crt`]: "CA" }),
+    );
+    expect(endpoint.url).toBe("https://[fd00::1]:6443");
+    expect(await endpoint.credentials()).toEqual({ token: "t", tls: { ca: "CA", insecure: false } });
+  });
+
+  test("outside a pod, the API server needs a kubeconfig", async () => {
+    const error = await openSource({ kind: "api-server", kubeconfig: undefined }, {}, NO_FILES).catch((e) => e);
+    expect(error).toMatchObject({ code: "SOURCE_CONFIG" });
+  });
+});
