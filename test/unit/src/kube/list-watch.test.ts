@@ -1,0 +1,424 @@
+import { describe, expect, test } from "bun:test";
+import { type Duration, minutes, seconds } from "../../../../src/base/duration.ts";
+import { Scope } from "../../../../src/base/scope.ts";
+import { type FetchInit, KubeClient } from "../../../../src/kube/client.ts";
+import { ListWatch } from "../../../../src/kube/list-watch.ts";
+import type { ListWatchEvent } from "../../../../src/kube/list-watch-event.ts";
+import { SERVICES } from "../../../../src/kube/resource.ts";
+import type { SourceKind } from "../../../../src/kube/trust.ts";
+import { SteppedClock } from "../../../support/stepped-clock.ts";
+
+interface Query {
+  readonly watch?: string;
+  readonly resourceVersion?: string;
+  readonly timeoutSeconds?: string;
+  readonly limit?: string;
+  readonly continue?: string;
+}
+
+interface Call {
+  readonly path: string;
+  readonly query: Query;
+  readonly init: FetchInit;
+  readonly at: number;
+  /** The open body of a watch. */
+  stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+}
+
+type Answer = (call: Call) => Response | Promise<Response>;
+
+function list(resourceVersion: string | undefined, names: readonly string[], more: object = {}): Answer {
+  const items = names.map((name) => item(name, "1"));
+  return () => Response.json({ metadata: { ...(resourceVersion ? { resourceVersion } : {}), ...more }, items });
+}
+
+function item(name: string, resourceVersion: string) {
+  return { metadata: { namespace: "d", name, uid: `uid-${name}`, resourceVersion } };
+}
+
+const openWatch: Answer = (call) =>
+  new Response(
+    new ReadableStream<Uint8Array>({
+      start(controller) {
+        call.stream = controller;
+        // As fetch does: aborting fails the body.
+        call.init.signal.addEventListener("abort", () => controller.error(call.init.signal.reason));
+      },
+    }),
+  );
+
+const failing: Answer = () => Promise.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }));
+
+function gone(): Answer {
+  return () => Response.json({ code: 410, message: "too old" }, { status: 410 });
+}
+
+/** A source whose answers are scripted, one for each request; the last is repeated. */
+class Script {
+  readonly clock = new SteppedClock();
+  readonly calls: Call[] = [];
+  readonly events: ListWatchEvent<string>[] = [];
+  readonly scope = new Scope();
+  readonly listWatch: ListWatch<string>;
+  readonly #answers: Answer[];
+
+  constructor(source: SourceKind, answers: readonly Answer[], random = () => 0.5) {
+    this.#answers = [...answers];
+    const endpoint = { url: "http://h", credentials: async () => ({ token: "t", tls: undefined }) };
+    const fetch = async (url: string, init: FetchInit) => {
+      const { pathname, searchParams } = new URL(url);
+      const call: Call = {
+        path: pathname,
+        query: Object.fromEntries(searchParams) as Query,
+        init,
+        at: this.clock.now(),
+        stream: undefined,
+      };
+      this.calls.push(call);
+      const answer = this.#answers.length > 1 ? this.#answers.shift() : this.#answers[0];
+      if (answer === undefined) throw new Error("no answer in the script");
+      return await answer(call);
+    };
+    this.listWatch = new ListWatch({
+      client: new KubeClient(endpoint, "selvedge/1", fetch, this.clock),
+      source,
+      decoder: {
+        resource: SERVICES,
+        decode: (json) => {
+          const { metadata, bad } = json as { metadata: { name: string }; bad?: boolean };
+          return bad ? { ok: false, error: { at: "spec", why: "bad" } } : { ok: true, value: metadata.name };
+        },
+      },
+      emit: (event) => this.events.push(event),
+      clock: this.clock,
+      random,
+    });
+    this.listWatch.start(this.scope);
+  }
+
+  get watch(): Call {
+    const call = this.calls.findLast((c) => c.query.watch === "true");
+    if (call === undefined) throw new Error("no watch yet");
+    return call;
+  }
+
+  /** Sends an event down the open watch. */
+  async send(type: string, object: unknown): Promise<void> {
+    await this.raw(`${JSON.stringify({ type, object })}\n`);
+  }
+
+  async raw(text: string): Promise<void> {
+    this.watch.stream?.enqueue(new TextEncoder().encode(text));
+    await this.advance(0 as Duration);
+  }
+
+  async endWatch(): Promise<void> {
+    this.watch.stream?.close();
+    await this.advance(0 as Duration);
+  }
+
+  /** Body readers take turns of the event loop, not only promises. */
+  async advance(by: Duration): Promise<void> {
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    await this.clock.advance(by);
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+  }
+
+  async advanceBySeconds(n: number): Promise<void> {
+    for (let i = 0; i < n; i++) await this.advance(seconds(1));
+  }
+
+  summary(): readonly string[] {
+    return this.events.map(summarize);
+  }
+}
+
+function summarize(event: ListWatchEvent<string>): string {
+  switch (event.type) {
+    case "list":
+      return `list ${event.authoritative ? "trusted" : "untrusted"} ${event.items.map((i) => i.value).join()}`;
+    case "upsert":
+      return `${event.origin} upsert ${event.object.value}`;
+    case "delete":
+      return `delete ${event.object.key}`;
+    case "rejected":
+      return `rejected ${event.rejected.key}: ${event.rejected.why}`;
+    case "state":
+      return event.connected ? "connected" : `disconnected ${event.error.code}`;
+  }
+}
+
+async function started(...of: ConstructorParameters<typeof Script>): Promise<Script> {
+  const script = new Script(...of);
+  await script.advance(0 as Duration);
+  return script;
+}
+
+describe("list-watch", () => {
+  test("lists, watches from the list's version and passes events on", async () => {
+    const script = await started("api-server", [list("100", ["a"]), openWatch]);
+    await script.send("ADDED", item("b", "101"));
+    await script.send("MODIFIED", item("a", "102"));
+    await script.send("DELETED", item("b", "103"));
+    expect(script.summary()).toEqual(["list trusted a", "connected", "live upsert b", "live upsert a", "delete d/b"]);
+    expect(script.calls.map((c) => c.path)).toEqual(["/api/v1/services", "/api/v1/services"]);
+    expect(script.calls[0]?.query).toEqual({ limit: "500" });
+    expect(script.watch.query).toMatchObject({ resourceVersion: "100", allowWatchBookmarks: "true" });
+    expect(script.watch.init.headers).toMatchObject({ authorization: "Bearer t", "user-agent": "selvedge/1" });
+    await script.scope.close();
+  });
+
+  test("follows the pages of a list", async () => {
+    const script = await started("api-server", [
+      list("100", ["a"], { continue: "next" }),
+      list("100", ["b"]),
+      openWatch,
+    ]);
+    expect(script.calls[1]?.query).toEqual({ limit: "500", continue: "next" });
+    expect(script.summary()[0]).toBe("list trusted a,b");
+    await script.scope.close();
+  });
+
+  test("lists unpaged when the continue token has expired", async () => {
+    const script = await started("api-server", [
+      list("100", ["a"], { continue: "next" }),
+      gone(),
+      list("105", ["b"]),
+      openWatch,
+    ]);
+    expect(script.calls[2]?.query).toEqual({});
+    expect(script.summary()[0]).toBe("list trusted b");
+    await script.scope.close();
+  });
+
+  test("goes on from the last bookmark, without a list, when a watch ends or breaks", async () => {
+    const script = await started("api-server", [list("100", []), openWatch]);
+    await script.send("BOOKMARK", { kind: "Service", metadata: { resourceVersion: "150" } });
+    await script.advanceBySeconds(10);
+    await script.endWatch();
+    expect(script.watch.query.resourceVersion).toBe("150");
+    script.watch.stream?.error(new Error("reset"));
+    await script.advanceBySeconds(1);
+    expect(script.watch.query.resourceVersion).toBe("150");
+    expect(script.calls.map((c) => c.query.watch ?? "list")).toEqual(["list", "true", "true", "true"]);
+    expect(script.summary()).toEqual(["list trusted ", "connected"]);
+    await script.scope.close();
+  });
+
+  test.each(["in the stream", "as an answer"])("lists again on 410 %s", async (how) => {
+    const answers = how === "in the stream" ? [openWatch] : [gone()];
+    const script = await started("api-server", [list("100", ["a"]), ...answers, list("200", ["b"]), openWatch]);
+    if (how === "in the stream") await script.send("ERROR", { code: 410, message: "too old" });
+    await script.advanceBySeconds(1);
+    expect(script.summary()).toEqual(["list trusted a", "connected", "list trusted b"]);
+    expect(script.watch.query.resourceVersion).toBe("200");
+    await script.scope.close();
+  });
+
+  test("a storm of 410 is met with longer and longer pauses", async () => {
+    let listed = 0;
+    const answer: Answer = (call) => {
+      if (call.query.watch === "true") return gone()(call);
+      listed += 1;
+      return list("100", [])(call);
+    };
+    const script = await started("api-server", [answer]);
+    await script.advanceBySeconds(600);
+    expect(listed).toBeGreaterThan(5);
+    expect(listed).toBeLessThan(25);
+    await script.scope.close();
+  });
+
+  test("a source that is away is tried with pauses from half a second to a minute, jittered", async () => {
+    const script = await started("api-server", [failing], () => 0.999999);
+    await script.advanceBySeconds(600);
+    const gaps = script.calls.slice(1).map((call, i) => Math.round(call.at - (script.calls[i]?.at ?? 0)));
+    expect(gaps.slice(0, 9)).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+    expect(script.summary()[0]).toBe("disconnected KUBE_UNREACHABLE");
+    await script.scope.close();
+  });
+
+  test("a half-open connection is noticed within 90 s, and the watch goes on where it was", async () => {
+    const script = await started("api-server", [list("100", []), openWatch]);
+    await script.advanceBySeconds(89);
+    expect(script.calls.length).toBe(2);
+    await script.advanceBySeconds(2);
+    expect(script.calls.length).toBe(3);
+    expect(script.watch.query.resourceVersion).toBe("100");
+    await script.scope.close();
+  });
+
+  test("a stream that drips without ever ending a line is given up too", async () => {
+    const script = await started("api-server", [list("100", []), openWatch]);
+    for (let i = 0; i < 7; i++) {
+      await script.advanceBySeconds(15);
+      if (script.calls.length === 2) await script.raw("x");
+    }
+    await script.advanceBySeconds(1);
+    expect(script.calls.length).toBe(3);
+    await script.scope.close();
+  });
+
+  test("no answer within 30 s is no answer", async () => {
+    const script = await started("metaserver", [
+      (call) =>
+        new Promise((_, reject) => call.init.signal.addEventListener("abort", () => reject(new Error("abort")))),
+    ]);
+    await script.advanceBySeconds(29);
+    expect(script.calls.length).toBe(1);
+    await script.advanceBySeconds(2);
+    expect(script.calls.length).toBe(2);
+    expect(String(script.events[0]?.type === "state" && script.events[0].error)).toContain("no answer within 30s");
+    await script.scope.close();
+  });
+
+  test("one object that cannot be read is reported and costs nothing else", async () => {
+    const broken = { ...item("broken", "1"), bad: true };
+    const script = await started("api-server", [
+      () => Response.json({ metadata: { resourceVersion: "9" }, items: [item("a", "1"), broken, 7, { kind: "Pod" }] }),
+      openWatch,
+    ]);
+    await script.send("MODIFIED", { ...item("a", "10"), bad: true });
+    await script.send("ADDED", item("b", "11"));
+    const [first] = script.events;
+    expect(first?.type === "list" && [first.items.map((i) => i.value), first.rejected.map((r) => r.key)]).toEqual([
+      ["a"],
+      ["d/broken", undefined, undefined],
+    ]);
+    expect(script.summary().slice(2)).toEqual(["rejected d/a: bad", "live upsert b"]);
+    await script.scope.close();
+  });
+
+  test("a line that makes no sense is reported, and a list follows the watch as an event was missed", async () => {
+    const script = await started("api-server", [list("100", []), openWatch, list("100", ["a"]), openWatch]);
+    await script.raw("garbage\n");
+    await script.send("ADDED", item("b", "101"));
+    await script.advanceBySeconds(10);
+    await script.endWatch();
+    expect(script.summary().slice(2)).toEqual([
+      "rejected undefined: not a watch event",
+      "live upsert b",
+      "list trusted a",
+    ]);
+    await script.scope.close();
+  });
+
+  test("a stream of nothing but garbage is left", async () => {
+    const script = await started("api-server", [list("100", []), openWatch]);
+    await script.raw("garbage\n".repeat(150));
+    await script.advanceBySeconds(1);
+    expect(script.summary().filter((line) => line.startsWith("rejected")).length).toBe(99);
+    expect(script.calls.length).toBeGreaterThan(2);
+    await script.scope.close();
+  });
+
+  test("asked for a list, it ends the watch for it", async () => {
+    const script = await started("api-server", [list("100", ["a"]), openWatch, list("101", ["b"]), openWatch]);
+    script.listWatch.relist();
+    await script.advance(0 as Duration);
+    expect(script.summary()).toEqual(["list trusted a", "connected", "list trusted b"]);
+    await script.scope.close();
+  });
+
+  test("a version that the source keeps refusing is given up for a list", async () => {
+    const tooLarge: Answer = () => Response.json({ code: 504, message: "Too large resource version" }, { status: 504 });
+    const script = await started("api-server", [
+      list("900", []),
+      ...Array<Answer>(3).fill(tooLarge),
+      list("5", []),
+      openWatch,
+    ]);
+    await script.advanceBySeconds(10);
+    expect(script.watch.query.resourceVersion).toBe("5");
+    await script.scope.close();
+  });
+
+  test("closing its scope ends everything", async () => {
+    const script = await started("api-server", [list("100", []), openWatch]);
+    await script.scope.close();
+    expect(script.watch.init.signal.aborted).toBe(true);
+    expect(script.clock.pending).toBe(0);
+  });
+});
+
+describe("list-watch of a metaServer", () => {
+  const LOCAL = { selfLink: "/core/v1/services/null/null" };
+
+  test("a list of its own rows is not trusted and does not count as connected", async () => {
+    const script = await started("metaserver", [list("7", ["a"], LOCAL), openWatch]);
+    expect(script.summary()).toEqual(["list untrusted a", "disconnected KUBE_CLOUD_ABSENT"]);
+    await script.scope.close();
+  });
+
+  test("what a watch begins with is replay until the stream falls silent", async () => {
+    const script = await started("metaserver", [list("100", []), openWatch]);
+    await script.send("ADDED", item("ghost", "5"));
+    await script.send("ADDED", item("other", "6"));
+    await script.advanceBySeconds(1);
+    await script.send("ADDED", item("new", "101"));
+    expect(script.summary().slice(2)).toEqual(["replay upsert ghost", "replay upsert other", "live upsert new"]);
+    expect(script.watch.query.resourceVersion).toBeUndefined();
+    await script.scope.close();
+  });
+
+  test("every watch is short, unlike the last, and followed by a list", async () => {
+    const asked: number[] = [];
+    const answer: Answer = (call) => {
+      if (call.query.watch !== "true") return list("100", [])(call);
+      asked.push(Number(call.query.timeoutSeconds));
+      return openWatch(call);
+    };
+    const script = await started("metaserver", [answer]);
+    for (let i = 0; i < 5; i++) {
+      await script.advance(minutes(1));
+      await script.endWatch();
+    }
+    expect(asked.length).toBe(6);
+    for (const [i, timeout] of asked.entries()) {
+      expect(timeout).toBeGreaterThanOrEqual(60);
+      expect(timeout).toBeLessThanOrEqual(300);
+      expect(timeout).not.toBe(asked[i - 1] ?? 0);
+    }
+    expect(script.summary().filter((line) => line.startsWith("list")).length).toBe(6);
+    await script.scope.close();
+  });
+
+  test("a live event after an untrusted list says that the cloud is back: a list follows", async () => {
+    const script = await started("metaserver", [list("7", ["a"], LOCAL), openWatch, list("100", ["b"]), openWatch]);
+    await script.send("ADDED", item("a", "7"));
+    await script.advanceBySeconds(6);
+    expect(script.calls.length).toBe(2);
+    await script.send("MODIFIED", item("b", "99"));
+    await script.advance(0 as Duration);
+    expect(script.summary().slice(-2)).toEqual(["list trusted b", "connected"]);
+    await script.scope.close();
+  });
+
+  test("quiet is normal until the watch's own time-out", async () => {
+    const script = await started("metaserver", [list("100", []), openWatch]);
+    const timeout = Number(script.watch.query.timeoutSeconds);
+    await script.advanceBySeconds(timeout + 14);
+    expect(script.calls.length).toBe(2);
+    await script.advanceBySeconds(3);
+    expect(script.calls.length).toBeGreaterThan(2);
+    await script.scope.close();
+  });
+});
+
+describe("list-watch of a lite-apiserver", () => {
+  test("a type that was never cached is empty and not the cloud's word; watches that end at once are backed off", async () => {
+    const answer: Answer = (call) =>
+      call.query.watch === "true" ? new Response("") : Response.json({ code: 404 }, { status: 404 });
+    const script = await started("lite-apiserver", [answer]);
+    await script.advanceBySeconds(60);
+    expect(script.summary()[0]).toBe("list untrusted ");
+    expect(script.calls.length).toBeLessThan(20);
+    await script.scope.close();
+  });
+
+  test("elsewhere a 404 is an error", async () => {
+    const script = await started("api-server", [() => Response.json({ code: 404 }, { status: 404 })]);
+    expect(script.summary()).toEqual(["disconnected KUBE_NOT_FOUND"]);
+    await script.scope.close();
+  });
+});
