@@ -40,8 +40,10 @@ cd /root
 echo "${READY}"
 while read -r mark command; do
   echo "$command" | base64 -d >/tmp/.command
-  sh /tmp/.command </dev/null 2>&1
-  echo "$mark $?"
+  sh /tmp/.command </dev/null >/tmp/.output 2>&1
+  code=$?
+  cat /tmp/.output
+  echo "$mark $code"
 done
 `;
 }

@@ -1,0 +1,44 @@
+/** A Kubernetes object as JSON, and, because YAML contains JSON, as a manifest. */
+export interface KubernetesObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace: string; readonly [field: string]: unknown };
+  readonly [field: string]: unknown;
+}
+
+export interface ServiceDescription {
+  readonly name: string;
+  readonly namespace: string;
+  readonly clusterIp: string;
+  /** Where its endpoints listen; the service's own port is 80, named http. */
+  readonly targetPort: number;
+  readonly endpoints: readonly string[];
+}
+
+const PORT = { name: "http", protocol: "TCP" };
+
+/** A Service without selector and its EndpointSlice: what a cluster's controllers would have made of pods. */
+export function serviceObjects(description: ServiceDescription): readonly [KubernetesObject, KubernetesObject] {
+  const { name, namespace, clusterIp, targetPort, endpoints } = description;
+  return [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace },
+      spec: { clusterIP: clusterIp, clusterIPs: [clusterIp], ports: [{ ...PORT, port: 80, targetPort }] },
+    },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name: `${name}-1`, namespace, labels: { "kubernetes.io/service-name": name } },
+      addressType: "IPv4",
+      ports: [{ ...PORT, port: targetPort }],
+      endpoints: endpoints.map((address) => ({ addresses: [address], conditions: { ready: true } })),
+    },
+  ];
+}
+
+/** One file with a document for each object. */
+export function formatManifest(objects: readonly KubernetesObject[]): string {
+  return objects.map((object) => `${Bun.YAML.stringify(object, null, 2)}\n`).join("---\n");
+}

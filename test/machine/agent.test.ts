@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { seconds } from "../../src/base/duration.ts";
+import { Lab } from "../lab/lab.ts";
+import { Machine } from "../lab/machine/machine.ts";
+import { MAKE_POD } from "../lab/machine/make-pod.ts";
+import { formatManifest, serviceObjects } from "../lab/service-objects.ts";
+import { waitFor } from "../lab/wait-for.ts";
+
+const FETCH_AND_BOOT_TIMEOUT = 300_000;
+const DIST = `${import.meta.dir}/../../dist`;
+const HUB_PORT = 8080;
+const HTTP_PORT = 8081;
+const DNS_ADDRESS = "169.254.25.10";
+const BACKENDS = { one: "10.244.1.21", two: "10.244.1.22" };
+const NAME = "shop.default.svc.cluster.local";
+const CLUSTER_IP = "10.96.0.10";
+const STATE = "/var/lib/selvedge";
+
+const agentArguments = (stateDirectory: string) =>
+  `run --node-name edge1 --source hub --meta-server http://127.0.0.1:${HUB_PORT} --state-dir ${stateDirectory} ` +
+  `--dns-bind-ip ${DNS_ADDRESS} --dns-cluster-domain cluster.local --dummy-interface-name selvedge0`;
+
+/** The cache of an agent that has been in touch with a cloud, as the files of its state directory. */
+async function cacheOfConnectedAgent(): Promise<Record<string, Uint8Array>> {
+  const directory = mkdtempSync(`${tmpdir()}/selvedge-cache-`);
+  await using lab = await Lab.create();
+  const host = await lab.host("edge1");
+  const service = serviceObjects({
+    name: "shop",
+    namespace: "default",
+    clusterIp: CLUSTER_IP,
+    targetPort: HTTP_PORT,
+    endpoints: Object.values(BACKENDS),
+  });
+  await host.writeFile("/run/manifests/shop.yaml", formatManifest(service));
+  const listen = `127.0.0.1:${HUB_PORT}`;
+  await host.spawn([`${DIST}/selvedge-cloud-linux-x64`, "hub", "--manifests", "/run/manifests", "--listen", listen]);
+  const agent = await host.spawn([`${DIST}/selvedge-linux-x64`, ...agentArguments(directory).split(" ")]);
+  await waitFor(`${NAME} answered by the connected agent`, async () => {
+    const { stdout } = await host.run(["dig", "+short", "+tries=1", "+time=1", `@${DNS_ADDRESS}`, NAME]);
+    return stdout.trim() === CLUSTER_IP;
+  }).catch((error) => {
+    throw new Error(`${error.message}\n${agent.log}`);
+  });
+  await agent.stop();
+  const files: Record<string, Uint8Array> = {};
+  for (const file of readdirSync(directory)) {
+    files[`${STATE}/${file}`] = await Bun.file(`${directory}/${file}`).bytes();
+  }
+  rmSync(directory, { recursive: true });
+  return files;
+}
+
+describe("the arm64 agent on an emulated Cortex-A53, from its cache and with no cloud", () => {
+  let machine: Machine;
+
+  const inClient = (command: string) => machine.run(`nsenter -t $(cat /run/pods/client) -n ${command}`);
+  const log = () => machine.output("cat /tmp/agent.log");
+
+  beforeAll(async () => {
+    const files = {
+      ...(await cacheOfConnectedAgent()),
+      "/usr/bin/selvedge": Bun.file(`${DIST}/selvedge-linux-arm64`),
+      "/usr/bin/make-pod": MAKE_POD,
+      ...Object.fromEntries(Object.keys(BACKENDS).map((name) => [`/srv/${name}/name`, `${name}\n`])),
+      "/etc/resolv.conf": "",
+    };
+    machine = await Machine.boot({ architecture: "arm64", files });
+    for (const [name, address] of Object.entries(BACKENDS)) {
+      await machine.output(`make-pod ${name} ${address} httpd -f -p ${HTTP_PORT} -h /srv/${name}`);
+    }
+    await machine.output("make-pod client 10.244.1.10 sleep 1000000");
+    await machine.output(`selvedge ${agentArguments(STATE)} >/tmp/agent.log 2>&1 &`);
+    await waitFor(
+      "the agent's first answer",
+      async () => (await inClient(`nslookup ${NAME} ${DNS_ADDRESS}`)).code === 0,
+      {
+        timeout: seconds(30),
+      },
+    ).catch(async (error) => {
+      throw new Error(`${error.message}\n${await log()}`);
+    });
+  }, FETCH_AND_BOOT_TIMEOUT);
+  afterAll(() => machine?.close());
+
+  test("answers a pod's query for a service name", async () => {
+    const { output } = await inClient(`nslookup ${NAME} ${DNS_ADDRESS}`);
+    expect(output).toMatch(new RegExp(`Name:\\s*${NAME}\\s+Address: ${CLUSTER_IP}$`, "m"));
+  });
+
+  test("answers a query for a name that is not there with NXDOMAIN", async () => {
+    const { output, code } = await inClient(`nslookup nothing.default.svc.cluster.local ${DNS_ADDRESS}`);
+    expect(code).not.toBe(0);
+    expect(output).toContain("NXDOMAIN");
+  });
+
+  test("resolves the name on its own command line", async () => {
+    expect(await machine.output(`selvedge dns resolve ${NAME}`)).toContain(CLUSTER_IP);
+  });
+
+  test("spreads a pod's requests over both backends", async () => {
+    const request = `timeout 5 wget -q -O - http://${CLUSTER_IP}/name`;
+    const { output, code } = await inClient(`sh -ec 'for i in $(seq 24); do ${request}; done'`);
+    expect(code).toBe(0);
+    const backends = output.trim().split("\n");
+    expect(backends).toHaveLength(24);
+    expect([...new Set(backends)].sort()).toEqual(["one", "two"]);
+  });
+
+  test("does so in the kernel, not by relaying", async () => {
+    expect(await machine.output("cut -d' ' -f1 /proc/modules")).toContain("nf_tables\n");
+    const status = JSON.parse(await machine.output("selvedge status -o json"));
+    expect(JSON.stringify(status)).toContain("nftables");
+  });
+
+  test("goes on in the kernel when the agent is killed", async () => {
+    await machine.output("killall -9 selvedge");
+    expect(await inClient(`timeout 5 wget -q -O - http://${CLUSTER_IP}/name`)).toMatchObject({ code: 0 });
+  });
+});
