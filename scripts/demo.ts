@@ -1,0 +1,223 @@
+/** The demo of README: what an edge node does for its pods with its cloud, without it, and after it is back. */
+import { parseArgs } from "node:util";
+import { seconds } from "../src/base/duration.ts";
+import type { Host } from "../test/lab/host.ts";
+import type { LabProcess } from "../test/lab/process.ts";
+import { waitFor } from "../test/lab/wait-for.ts";
+import { type Cloud, startHub } from "./demo-cloud.ts";
+import { type Observation, Story } from "./demo-story.ts";
+import {
+  buildWorld,
+  CLOUD_ADDRESS,
+  type DemoService,
+  DNS_ADDRESS,
+  demoService,
+  EDGE_ADDRESS,
+  POD_NETWORK,
+  type World,
+} from "./demo-world.ts";
+
+const REQUESTS = 60;
+/** Resynchronising after a cut waits for the agent's next attempt at most. */
+const BACK_IN_TOUCH = seconds(30);
+
+const AGENT = `${import.meta.dir}/../dist/selvedge-linux-x64`;
+const CLOUD_PROGRAM = `${import.meta.dir}/../dist/selvedge-cloud-linux-x64`;
+
+const SHOP = demoService("default", "shop", "10.96.0.10", ["shop-1", "shop-2", "shop-3"]);
+const METER = demoService("factory", "meter", "10.96.0.20", ["meter-1", "meter-2"]);
+const SMALLER_SHOP = demoService("default", "shop", "10.96.0.10", ["shop-3"]);
+const NEW_SERVICE = demoService("factory", "metrics", "10.96.0.30", ["meter-2"]);
+
+const { values: options } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
+
+const story = new Story();
+const world = await build();
+try {
+  const cloud = await startCloud(world);
+  let agent = await startAgent(world, cloud);
+  await useServices(world);
+  await loseCloud(world);
+  agent = await crashAgent(world, cloud, agent);
+  await changeCloudUnseen(world, cloud);
+  await regainCloud(world);
+  if (options.keep) await keep(world);
+  else await cleanUp(world, agent);
+} catch (error) {
+  await story.see("the demo goes on", () => Promise.reject(error));
+} finally {
+  await world.lab.close();
+}
+process.exitCode = story.end() ? 0 : 1;
+
+async function build(): Promise<World> {
+  story.step("Build a cloud, an edge node and its pods");
+  const started = performance.now();
+  const built = await buildWorld();
+  story.say(`cloud ${CLOUD_ADDRESS} ── internet ── edge1 ${EDGE_ADDRESS} ── pods ${POD_NETWORK}`);
+  story.say("network namespaces inside a parent namespace of their own: no packet leaves it");
+  story.say(`5 pods with HTTP servers and one client, in ${Math.round(performance.now() - started)} ms`);
+  return built;
+}
+
+async function startCloud({ cloud: host }: World): Promise<Cloud> {
+  story.step("Start the cloud with two services");
+  const cloud = await startHub(host, CLOUD_ADDRESS, CLOUD_PROGRAM);
+  story.say(cloud.about);
+  for (const service of [SHOP, METER]) {
+    await cloud.declare(service);
+    story.say(`${nameOf(service)}  ${service.clusterIp}:80  →  ${service.backends.join(", ")}`);
+  }
+  return cloud;
+}
+
+async function startAgent(world: World, cloud: Cloud): Promise<LabProcess> {
+  story.step("Start the agent on the edge node: one file, no kube-proxy, no CoreDNS, no nft");
+  const agent = await runAgent(world, cloud);
+  await story.see("the first name is answered", () => resolvesWithin(world.client, SHOP));
+  return agent;
+}
+
+async function useServices({ client, edge }: World): Promise<void> {
+  story.step("Resolve names in a pod (dig) and send requests (curl)");
+  for (const service of [SHOP, METER]) await story.see(nameOf(service), () => resolves(client, service));
+  await story.see("shop, through the pod's search list", () => digs(client, ["+search", "shop", "A"], "10.96.0.10"));
+  const srv = `0 100 80 ${nameOf(SHOP)}.`;
+  await story.see("its port by name (SRV)", () => digs(client, [`_http._tcp.${nameOf(SHOP)}`, "SRV"], srv));
+  await story.see("10.96.0.20 backwards (PTR)", () => digs(client, ["-x", METER.clusterIp], `${nameOf(METER)}.`));
+  await story.see("a name that is not there", () => isUnknown(client, "nothing.default.svc.cluster.local"));
+  await seeRequests(client, [SHOP, METER]);
+  story.say(await edge.output([AGENT, "services"]));
+}
+
+async function loseCloud({ cloudLink, client, edge }: World): Promise<void> {
+  story.step("Cut the cloud off");
+  await cloudLink.silence();
+  await story.see("the cloud", async () => {
+    const { code } = await edge.run(["ping", "-n", "-c", "1", "-W", "1", CLOUD_ADDRESS]);
+    return code === 0 ? { holds: false, saw: "answers" } : { holds: true, saw: "no answer from it" };
+  });
+  await seeNames(client, [SHOP, METER]);
+  await seeRequests(client, [SHOP, METER]);
+}
+
+async function crashAgent(world: World, cloud: Cloud, agent: LabProcess): Promise<LabProcess> {
+  story.step("Kill the agent (SIGKILL), the cloud still gone");
+  await agent.kill();
+  story.say("the kernel goes on forwarding without it");
+  await seeRequests(world.client, [SHOP, METER]);
+  story.step("Start the agent again, the cloud still gone");
+  const restarted = await runAgent(world, cloud);
+  await story.see("the first name is answered from the cache", () => resolvesWithin(world.client, SHOP));
+  await seeNames(world.client, [METER]);
+  await seeRequests(world.client, [SHOP, METER]);
+  return restarted;
+}
+
+async function changeCloudUnseen({ client }: World, cloud: Cloud): Promise<void> {
+  story.step("Change the cloud's mind while it is out of reach");
+  story.say(`${nameOf(METER)} deleted, ${nameOf(NEW_SERVICE)} created, ${nameOf(SHOP)} has one backend left`);
+  await cloud.remove(METER);
+  await cloud.declare(NEW_SERVICE);
+  await cloud.declare(SMALLER_SHOP);
+  await seeNames(client, [SHOP, METER]);
+  await seeRequests(client, [SHOP, METER]);
+}
+
+async function regainCloud({ cloudLink, client }: World): Promise<void> {
+  story.step("Connect the cloud again");
+  await cloudLink.restore();
+  await story.see("the new service's name arrives", () => resolvesWithin(client, NEW_SERVICE));
+  await story.see("the deleted service's name goes", () => eventually(() => isUnknown(client, nameOf(METER))));
+  await story.see("requests follow", () => eventually(() => spreads(client, SMALLER_SHOP)));
+  await seeRequests(client, [NEW_SERVICE]);
+}
+
+async function cleanUp({ edge }: World, agent: LabProcess): Promise<void> {
+  story.step("Stop the agent and remove what it made");
+  await agent.stop();
+  await edge.output([AGENT, "cleanup"]);
+  await story.see("tables in the kernel (nft)", async () => {
+    const tables = await edge.output(["nft", "list", "tables"]);
+    return { holds: tables === "", saw: tables === "" ? "none" : tables.trim() };
+  });
+}
+
+async function keep({ client, edge, cloud }: World): Promise<void> {
+  story.step("Left running until Ctrl-C. Enter it from another terminal:");
+  for (const host of [client, edge, cloud]) story.say(`${host.name.padEnd(6)}  ${host.enter.join(" ")} bash`);
+  story.say(`in client, for example: dig +search shop; curl http://shop`);
+  story.say(`in edge1, for example:  ${AGENT} status; nft list ruleset`);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  process.once("SIGINT", resolve);
+  process.once("SIGTERM", resolve);
+  await promise;
+}
+
+function runAgent({ edge }: World, cloud: Cloud): Promise<LabProcess> {
+  return edge.spawn([
+    ...[AGENT, "run", "--node-name", "edge1", ...cloud.agentArguments],
+    ...["--dns-bind-ip", DNS_ADDRESS, "--proxy-cluster-cidr", POD_NETWORK],
+  ]);
+}
+
+async function seeNames(client: Host, services: readonly DemoService[]): Promise<void> {
+  for (const service of services) await story.see(nameOf(service), () => resolves(client, service));
+}
+
+async function seeRequests(client: Host, services: readonly DemoService[]): Promise<void> {
+  for (const service of services) {
+    await story.see(`${REQUESTS} requests to ${service.name}.${service.namespace}`, () => spreads(client, service));
+  }
+}
+
+function nameOf({ name, namespace }: DemoService): string {
+  return `${name}.${namespace}.svc.cluster.local`;
+}
+
+function resolves(client: Host, service: DemoService): Promise<Observation> {
+  return digs(client, [nameOf(service), "A"], service.clusterIp);
+}
+
+function resolvesWithin(client: Host, service: DemoService): Promise<Observation> {
+  return eventually(() => resolves(client, service));
+}
+
+async function digs(client: Host, question: readonly string[], answer: string): Promise<Observation> {
+  const { stdout } = await client.run(["dig", "+short", "+tries=1", "+time=1", ...question]);
+  return { holds: stdout.trim() === answer, saw: stdout.trim() || "no answer" };
+}
+
+async function isUnknown(client: Host, name: string): Promise<Observation> {
+  const { stdout } = await client.run(["dig", "+tries=1", "+time=1", name, "A"]);
+  const status = /status: (\w+)/.exec(stdout)?.[1] ?? "no answer";
+  return { holds: status === "NXDOMAIN", saw: status };
+}
+
+/** Each request is a connection of its own, by name, as the pod's C library resolves it. */
+async function spreads(client: Host, { name, namespace, backends }: DemoService): Promise<Observation> {
+  const url = `http://${name}.${namespace}/?[1-${REQUESTS}]`;
+  const { stdout } = await client.run(["curl", "-s", "--max-time", "5", "-H", "Connection: close", url]);
+  const counts = new Map<string, number>(backends.map((backend) => [backend, 0]));
+  for (const backend of stdout.split("\n").filter(Boolean)) counts.set(backend, (counts.get(backend) ?? 0) + 1);
+  const answered = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const saw = [...counts].map(([backend, count]) => `${backend} ${count}`).join(", ");
+  return {
+    holds: answered === REQUESTS && counts.size === backends.length && !counts.values().some((count) => count === 0),
+    saw: answered === REQUESTS ? saw : `${saw}: ${REQUESTS - answered} without an answer`,
+  };
+}
+
+/** The first observation that holds, or the last one before the time is over. */
+async function eventually(observe: () => Promise<Observation>): Promise<Observation> {
+  let last: Observation = { holds: false, saw: "nothing" };
+  await waitFor(
+    "it",
+    async () => {
+      last = await observe();
+      return last.holds;
+    },
+    { timeout: BACK_IN_TOUCH },
+  ).catch(() => {});
+  return last;
+}
