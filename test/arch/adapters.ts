@@ -9,6 +9,7 @@ export interface Adapter {
  * few and thin: what can be decided without the world is decided in a file that is not here.
  */
 export const ADAPTERS: readonly Adapter[] = [
+  { file: "edge/install/apply.ts", touches: "the files of an installation" },
   { file: "edge/status/control-server.ts", touches: "the agent's unix socket and its HTTP port" },
   { file: "edge/status/log-sink.ts", touches: "stderr" },
 ];

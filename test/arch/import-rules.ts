@@ -25,11 +25,10 @@ export const LAYERS: readonly Layer[] = [
   { of: "edge/cache/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
   { of: "edge/service/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
   { of: "edge/dns/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
-  { of: "edge/install/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
   { of: "edge/status/", may: SHARED, why: "capabilities meet in wiring.ts, never in each other" },
   {
     of: "edge/cli/",
-    may: [...SHARED, "edge/config/", "edge/config.ts"],
+    may: [...SHARED, "edge/config/", "edge/config.ts", "edge/install/"],
     why: "commands speak to the agent over its socket, so they need its options and nothing of its inside",
   },
   {
@@ -38,6 +37,11 @@ export const LAYERS: readonly Layer[] = [
     why: "settings are values: nothing starts by reading them",
   },
   { of: "edge/config/", may: ["src/base/"], why: "settings are values: nothing starts by reading them" },
+  {
+    of: "edge/install/",
+    may: ["src/base/", "edge/config/"],
+    why: "a node is installed by the program alone, nothing running",
+  },
   { of: "edge/wiring.ts", may: ["src/", "edge/"], why: "the one place where capabilities meet" },
   { of: "edge/wiring/", may: ["src/", "edge/"], why: "the one place where capabilities meet" },
   { of: "edge/main.ts", may: ["src/", "edge/"], why: "the entry" },
@@ -47,7 +51,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "cloud/main.ts", may: ["src/", "cloud/"], why: "the entry" },
   {
     of: "scripts/",
-    may: ["src/", "test/lab/", "test/support/"],
+    may: ["src/", "edge/install/", "test/lab/", "test/support/", "test/cluster/"],
     why: "developers' programs use the shared parts, not the agent's inside",
   },
   { of: "test/", may: ["src/", "edge/", "cloud/", "scripts/"], why: "tests may look everywhere" },

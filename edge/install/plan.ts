@@ -1,0 +1,73 @@
+import { formatSettings } from "./settings.ts";
+import { formatUnit } from "./unit.ts";
+
+/** Where the parts of an installation are, all absolute. */
+export interface Layout {
+  readonly binary: string;
+  readonly unit: string;
+  readonly config: string;
+}
+
+/** By hand, so that no package's files are touched. */
+export const LOCAL_LAYOUT: Layout = {
+  binary: "/usr/local/bin/selvedge",
+  unit: "/etc/systemd/system/selvedge.service",
+  config: "/etc/selvedge/config.yaml",
+};
+
+/** By the distribution's package. */
+export const PACKAGE_LAYOUT: Layout = {
+  binary: "/usr/bin/selvedge",
+  unit: "/usr/lib/systemd/system/selvedge.service",
+  config: "/etc/selvedge/config.yaml",
+};
+
+/** What stands at the places of a layout. */
+export interface Installation {
+  /** The checksum of a file's bytes, undefined where there is none. */
+  readonly binaryDigest: string | undefined;
+  readonly unitText: string | undefined;
+  readonly configPresent: boolean;
+}
+
+/** The executable to install. */
+export interface Executable {
+  readonly path: string;
+  readonly digest: string;
+}
+
+export type InstallStep =
+  | { readonly kind: "copy"; readonly from: string; readonly path: string; readonly mode: number }
+  | { readonly kind: "write"; readonly text: string; readonly path: string; readonly mode: number }
+  | { readonly kind: "keep"; readonly path: string; readonly why: string };
+
+/**
+ * What makes an installation of what is there: nothing where it stands already. The configuration belongs to whoever
+ * runs the node as soon as it exists.
+ */
+export function planInstall(layout: Layout, executable: Executable, present: Installation): readonly InstallStep[] {
+  const unit = formatUnit(layout);
+  return [
+    present.binaryDigest === executable.digest
+      ? { kind: "keep", path: layout.binary, why: "it is this executable" }
+      : { kind: "copy", from: executable.path, path: layout.binary, mode: 0o755 },
+    present.unitText === unit
+      ? { kind: "keep", path: layout.unit, why: "nothing changed" }
+      : { kind: "write", text: unit, path: layout.unit, mode: 0o644 },
+    present.configPresent
+      ? { kind: "keep", path: layout.config, why: "it is yours" }
+      : { kind: "write", text: formatSettings(), path: layout.config, mode: 0o644 },
+  ];
+}
+
+/** One line for a person. */
+export function formatStep(step: InstallStep): string {
+  switch (step.kind) {
+    case "copy":
+      return `install ${step.path}`;
+    case "write":
+      return `write   ${step.path}`;
+    case "keep":
+      return `keep    ${step.path}: ${step.why}`;
+  }
+}

@@ -1,0 +1,83 @@
+import type { Layout } from "./plan.ts";
+
+/**
+ * The service manager's side of the agent. It runs as root, for the keys that edgecore and kubelet keep for root alone,
+ * and with no other power of root than these two:
+ *
+ * - CAP_NET_ADMIN: nftables, links, addresses, routes, conntrack, and net sysctls.
+ * - CAP_NET_BIND_SERVICE: DNS on port 53, service ports in user space.
+ */
+export function formatUnit({ binary }: Layout): string {
+  return `# Selvedge: services and names on this node, with or without the cloud.
+[Unit]
+Description=Selvedge edge network agent
+# Pods find their names and services from the first moment; the cloud is not waited for. nftables.service flushes
+# every table when it starts.
+After=network-pre.target nftables.service
+Before=edgecore.service kubelet.service
+Wants=network-pre.target
+# However often it fails, nobody is there to start it again.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=${binary} run
+WorkingDirectory=/
+# Either would make another program of it: the runtime itself, or one that loads code first.
+UnsetEnvironment=BUN_BE_BUN BUN_OPTIONS
+WatchdogSec=30s
+Restart=on-failure
+# 1 s, then longer up to a minute; systemd before 254 stays at 1 s.
+RestartSec=1s
+RestartSteps=8
+RestartMaxDelaySec=1min
+# A wrong command line or configuration does not mend itself.
+RestartPreventExitStatus=2 78
+# What it put into the kernel stays and goes on working: selvedge cleanup removes it.
+TimeoutStopSec=10s
+
+StateDirectory=selvedge
+StateDirectoryMode=0700
+RuntimeDirectory=selvedge
+RuntimeDirectoryPreserve=yes
+UMask=0077
+
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectProc=invisible
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+# The kernel's settings are read-only but for the network's (forwarding, route_localnet).
+ProtectKernelTunables=yes
+ReadWritePaths=/proc/sys/net
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+KeyringMode=private
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources @keyring
+SystemCallErrorNumber=EPERM
+# Not MemoryDenyWriteExecute: JavaScript is compiled while it runs.
+
+# 10,000 services take 80 MB. These stop a leak from taking the node along.
+MemoryHigh=256M
+MemoryMax=512M
+TasksMax=256
+LimitNOFILE=65536
+OOMScoreAdjust=-500
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
