@@ -1,0 +1,111 @@
+import type { ObjectKey } from "../../src/network/service.ts";
+import type { Frontend } from "./frontend.ts";
+
+/** A frontend that a service wanted and another one, older or first by key, has. */
+export interface FrontendConflict {
+  readonly frontend: Frontend;
+  readonly loser: ObjectKey;
+  readonly winner: ObjectKey;
+}
+
+interface Claimant {
+  readonly service: ObjectKey;
+  readonly created: string;
+  readonly claims: ReadonlyMap<string, Frontend>;
+}
+
+/** "10.96.0.10 TCP 53": what only one service can have. */
+export function frontendId(frontend: Frontend): string {
+  return `${frontend.address ?? `node-port/${frontend.family}`} ${frontend.protocol} ${frontend.port}`;
+}
+
+/**
+ * Who owns which address, protocol and port. Of several services that claim one, the oldest has it, or the first by
+ * key among equals, in whatever order they came; when it goes, the next takes over.
+ */
+export class FrontendRegistry {
+  readonly #claimants = new Map<ObjectKey, Claimant>();
+  /** Most frontends have one claimant: only contested ones cost an array. */
+  readonly #owners = new Map<string, Claimant | readonly Claimant[]>();
+  readonly #contested = new Set<string>();
+
+  /**
+   * @param frontends what the service wants now; none when it is gone
+   * @returns the services whose owned frontends may have changed, each with all that it owns now
+   */
+  update(service: ObjectKey, created: string, frontends: readonly Frontend[]): Map<ObjectKey, readonly Frontend[]> {
+    const before = this.#claimants.get(service);
+    const touched = new Set<ObjectKey>([service]);
+    if (before !== undefined) {
+      for (const id of before.claims.keys()) this.#release(id, before, touched);
+      this.#claimants.delete(service);
+    }
+    if (frontends.length > 0) {
+      const claimant = { service, created, claims: new Map(frontends.map((f) => [frontendId(f), f])) };
+      this.#claimants.set(service, claimant);
+      for (const id of claimant.claims.keys()) this.#claim(id, claimant, touched);
+    }
+    return new Map(Array.from(touched, (key) => [key, this.owned(key)]));
+  }
+
+  owned(service: ObjectKey): readonly Frontend[] {
+    const claimant = this.#claimants.get(service);
+    if (claimant === undefined) return [];
+    const owned: Frontend[] = [];
+    for (const [id, frontend] of claimant.claims) {
+      const holders = this.#owners.get(id);
+      if (holders === claimant || (Array.isArray(holders) && holders[0] === claimant)) owned.push(frontend);
+    }
+    return owned;
+  }
+
+  /** Every service with all that it owns. */
+  all(): Map<ObjectKey, readonly Frontend[]> {
+    return new Map(Array.from(this.#claimants.keys(), (key) => [key, this.owned(key)]));
+  }
+
+  conflicts(): readonly FrontendConflict[] {
+    const conflicts: FrontendConflict[] = [];
+    for (const id of this.#contested) {
+      const [winner, ...losers] = this.#holders(id);
+      for (const loser of losers) {
+        const frontend = loser.claims.get(id);
+        if (winner === undefined || frontend === undefined) continue;
+        conflicts.push({ frontend, loser: loser.service, winner: winner.service });
+      }
+    }
+    return conflicts;
+  }
+
+  #holders(id: string): readonly Claimant[] {
+    const holders = this.#owners.get(id);
+    if (holders === undefined) return [];
+    return Array.isArray(holders) ? holders : [holders as Claimant];
+  }
+
+  #claim(id: string, claimant: Claimant, touched: Set<ObjectKey>): void {
+    const before = this.#holders(id);
+    if (before.length === 0) {
+      this.#owners.set(id, claimant);
+      return;
+    }
+    const holders = [...before, claimant].sort(compareClaimants);
+    for (const { service } of holders) touched.add(service);
+    this.#owners.set(id, holders);
+    this.#contested.add(id);
+  }
+
+  #release(id: string, claimant: Claimant, touched: Set<ObjectKey>): void {
+    const rest = this.#holders(id).filter((c) => c !== claimant);
+    for (const { service } of rest) touched.add(service);
+    const [only] = rest;
+    if (only === undefined) this.#owners.delete(id);
+    else this.#owners.set(id, rest.length === 1 ? only : rest);
+    if (rest.length < 2) this.#contested.delete(id);
+  }
+}
+
+function compareClaimants(a: Claimant, b: Claimant): number {
+  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
+  return a.service < b.service ? -1 : a.service > b.service ? 1 : 0;
+}

@@ -1,0 +1,193 @@
+import { type Family, type Ip, ipBytes, ipFamily, ipFromBytes, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import type { Protocol } from "../../src/network/service.ts";
+import type { FieldValue, SetElement } from "../../src/wire/nftables-element.ts";
+import type { Verdict } from "../../src/wire/nftables-expression.ts";
+import type { Backend, Frontend } from "./frontend.ts";
+import { balanceChain, LOCAL_SLOT_OFFSET, rememberChain, type SetName } from "./ruleset.ts";
+import { backendId } from "./slots.ts";
+
+/** A frontend with the number of each endpoint. */
+export interface PlacedFrontend {
+  readonly frontend: Frontend;
+  readonly slots: readonly Backend[];
+  /** Of its external backends. */
+  readonly localSlots: readonly Backend[];
+}
+
+export interface RulesetElement {
+  readonly set: SetName;
+  readonly element: SetElement;
+}
+
+/** Sets whose elements several frontends want: one is there while anybody wants it. */
+export const SHARED_SETS: ReadonlySet<SetName> = new Set(["cluster-ips", "hairpin", "fallback"]);
+
+/** IANA's numbers. */
+export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+
+/**
+ * The prefixes that a node without a default route sends into its own translation: wide, as services come and go
+ * within them, and consulted only when nothing else matches.
+ */
+const FALLBACK_PREFIX_LENGTHS: Readonly<Record<Family, number>> = { 4: 16, 6: 112 };
+
+export function fallbackPrefix(address: Ip): Prefix {
+  return makePrefix(address, FALLBACK_PREFIX_LENGTHS[ipFamily(address)]);
+}
+
+/** Everything in the kernel's maps and sets that one frontend needs. */
+export function planElements(placed: PlacedFrontend): readonly RulesetElement[] {
+  const { frontend } = placed;
+  const elements: RulesetElement[] = [];
+  const protocol = PROTOCOL_NUMBERS[frontend.protocol];
+  const { address, port } = frontend;
+  const nodePort = address === undefined;
+  const entrance: readonly FieldValue[] = nodePort ? [protocol, port] : [address, protocol, port];
+
+  planEntrance(elements, placed, entrance);
+  const endpoints = nodePort ? "node-endpoints" : "endpoints";
+  addSlots(elements, endpoints, entrance, placed.slots, 0);
+  addSlots(elements, endpoints, entrance, placed.localSlots, LOCAL_SLOT_OFFSET);
+  planAfterTranslation(elements, placed, entrance);
+  if (frontend.kind === "cluster-ip" && address !== undefined) {
+    elements.push({ set: "cluster-ips", element: { key: [address] } });
+    for (const element of rangeElements(fallbackPrefix(address))) elements.push({ set: "fallback", element });
+  }
+  return elements;
+}
+
+/** Which chain the first packet goes to. */
+function planEntrance(elements: RulesetElement[], placed: PlacedFrontend, key: readonly FieldValue[]): void {
+  const { frontend, slots, localSlots } = placed;
+  const nodePort = frontend.address === undefined;
+  const affinity = frontend.affinitySeconds !== undefined;
+  const inside = slots.length === 0 ? "refuse" : balanceChain({ nodePort, local: false }, slots.length, affinity);
+  let outside = inside;
+  if (frontend.externalBackends !== undefined && slots.length + localSlots.length > 0) {
+    const { length } = localSlots;
+    outside = balanceChain({ nodePort, local: true }, length, affinity && length > 0);
+    elements.push({ set: nodePort ? "node-internal" : "internal", element: { key, verdict: goTo(inside) } });
+  }
+  if (nodePort) elements.push({ set: "node-ports", element: { key, verdict: goTo(outside) } });
+  else if (frontend.sourceRanges.length === 0) {
+    elements.push({ set: "services", element: { key, verdict: goTo(outside) } });
+  } else {
+    elements.push({ set: "services", element: { key, verdict: goTo("firewall") } });
+    elements.push({ set: "admitted", element: { key, verdict: goTo(outside) } });
+    for (const range of outermost(frontend.sourceRanges, frontend.family)) {
+      const [first, last] = [range.address, lastAddress(range)];
+      elements.push({ set: "allowed-sources", element: { key: [...key, first], keyEnd: [...key, last] } });
+    }
+  }
+}
+
+/** What has to be known once the destination is an endpoint: whom to remember, and whose source to replace. */
+function planAfterTranslation(
+  elements: RulesetElement[],
+  placed: PlacedFrontend,
+  entrance: readonly FieldValue[],
+): void {
+  const { frontend, slots, localSlots } = placed;
+  const { affinitySeconds, kind } = frontend;
+  const nodePort = kind === "node-port";
+  const remember = affinitySeconds === undefined ? undefined : jump(rememberChain(nodePort, affinitySeconds));
+  const masquerade =
+    kind === "cluster-ip"
+      ? undefined
+      : goTo(frontend.externalBackends === undefined ? "masquerade-all" : "masquerade-own");
+
+  const backends = localSlots.length === 0 ? slots : distinct([...slots, ...localSlots]);
+  if (!nodePort && backends.length > 0) {
+    if (remember !== undefined) elements.push({ set: "remember", element: { key: entrance, verdict: remember } });
+    if (masquerade !== undefined) elements.push({ set: "masquerade", element: { key: entrance, verdict: masquerade } });
+  }
+  const onNode = new Set<Ip>();
+  for (const { address, port, local } of backends) {
+    if (local) onNode.add(address);
+    if (nodePort) {
+      const key = [...entrance, address, port];
+      if (remember !== undefined) elements.push({ set: "node-remember", element: { key, verdict: remember } });
+      if (masquerade !== undefined) elements.push({ set: "node-masquerade", element: { key, verdict: masquerade } });
+    }
+  }
+  for (const address of onNode) elements.push({ set: "hairpin", element: { key: [address, address] } });
+}
+
+function addSlots(
+  elements: RulesetElement[],
+  set: SetName,
+  entrance: readonly FieldValue[],
+  slots: readonly Backend[],
+  offset: number,
+): void {
+  for (const [i, { address, port }] of slots.entries()) {
+    elements.push({ set, element: { key: [...entrance, offset + i], data: [address, port] } });
+  }
+}
+
+function distinct(backends: readonly Backend[]): readonly Backend[] {
+  return [...new Map(backends.map((backend) => [backendId(backend), backend])).values()];
+}
+
+/** Without those inside another one, as a kernel set refuses ranges that overlap. */
+export function outermost(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
+  const sorted = prefixes.filter((p) => ipFamily(p.address) === family).sort((a, b) => a.length - b.length);
+  const kept: Prefix[] = [];
+  for (const prefix of sorted) {
+    if (!kept.some((outer) => makePrefix(prefix.address, outer.length).address === outer.address)) kept.push(prefix);
+  }
+  return kept;
+}
+
+/** A range in a set of one field: where it begins, and the first address after it, if there is one. */
+export function rangeElements(prefix: Prefix): readonly SetElement[] {
+  const start: SetElement = { key: [prefix.address] };
+  const bytes = ipBytes(lastAddress(prefix));
+  for (let i = bytes.length - 1; i >= 0; i--) {
+    bytes[i] = ((bytes[i] ?? 0) + 1) & 0xff;
+    if (bytes[i] !== 0) return [start, { key: [ipFromBytes(bytes)], ends: true }];
+  }
+  return [start];
+}
+
+function lastAddress(prefix: Prefix): Ip {
+  const bytes = ipBytes(prefix.address);
+  for (let i = 0; i < bytes.length; i++) {
+    const host = 8 - Math.min(8, Math.max(0, prefix.length - 8 * i));
+    bytes[i] = (bytes[i] ?? 0) | ((1 << host) - 1);
+  }
+  return ipFromBytes(bytes);
+}
+
+/** One value a chain: ten thousand services share a handful. */
+const verdicts = new Map<string, Verdict>();
+
+function goTo(chain: string): Verdict {
+  return shared("goto", chain);
+}
+
+function jump(chain: string): Verdict {
+  return shared("jump", chain);
+}
+
+function shared(kind: "goto" | "jump", chain: string): Verdict {
+  const key = `${kind} ${chain}`;
+  let verdict = verdicts.get(key);
+  if (verdict === undefined) {
+    verdict = { kind, chain };
+    verdicts.set(key, verdict);
+  }
+  return verdict;
+}
+
+/** What makes an element the one that it is. */
+export function elementId(element: SetElement): string {
+  const range = element.keyEnd === undefined ? "" : ` to ${element.keyEnd.join(" ")}`;
+  return `${element.key.join(" ")}${range}${element.ends === true ? " end" : ""}`;
+}
+
+export function elementValue(element: SetElement): string {
+  const { verdict, data } = element;
+  if (verdict === undefined) return data?.join(" ") ?? "";
+  return verdict.kind === "drop" ? "drop" : `${verdict.kind} ${verdict.chain}`;
+}

@@ -1,0 +1,186 @@
+import { type Ip, ipBytes, ipFromBytes } from "../base/ip.ts";
+import type { AttributeReader } from "./attribute-reader.ts";
+import type { NetlinkWriter } from "./netlink-writer.ts";
+import { encodeVerdict, type Verdict } from "./nftables-expression.ts";
+import { type FieldType, fieldBytes, isConcatenation, keyBytes, type SetSpec } from "./nftables-set.ts";
+
+/** An address as its canonical text, everything else as a number. */
+export type FieldValue = Ip | number;
+
+export interface SetElement {
+  readonly key: readonly FieldValue[];
+  /** The last key of a range, inclusive: in interval sets of several fields. */
+  readonly keyEnd?: readonly FieldValue[];
+  /** In interval sets of one field: the first key that is outside again. */
+  readonly ends?: boolean;
+  readonly data?: readonly FieldValue[];
+  readonly verdict?: Verdict;
+  /** Of a decoded element of a dynamic set: what is left of its time-out. */
+  readonly expiresMilliseconds?: number;
+}
+
+const NFTA_LIST_ELEM = 1;
+const NFTA_SET_ELEM_KEY = 1;
+const NFTA_SET_ELEM_DATA = 2;
+const NFTA_SET_ELEM_FLAGS = 3;
+const NFTA_SET_ELEM_EXPIRATION = 5;
+const NFTA_SET_ELEM_KEY_END = 10;
+const NFTA_DATA_VALUE = 1;
+const NFTA_DATA_VERDICT = 2;
+const NFTA_VERDICT_CODE = 1;
+const NFTA_VERDICT_CHAIN = 2;
+const NFT_SET_ELEM_INTERVAL_END = 1;
+const NFT_GOTO = -4;
+const NFT_JUMP = -3;
+
+/** As an element of NFTA_SET_ELEM_LIST_ELEMENTS. @param withData false to delete: the key says which */
+export function encodeElement(writer: NetlinkWriter, spec: SetSpec, element: SetElement, withData: boolean): void {
+  const nested = writer.beginNested(NFTA_LIST_ELEM);
+  encodeFields(writer, NFTA_SET_ELEM_KEY, spec.key, element.key);
+  if (element.keyEnd !== undefined) encodeFields(writer, NFTA_SET_ELEM_KEY_END, spec.key, element.keyEnd);
+  if (element.ends === true) writer.attrU32be(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+  if (withData && element.verdict !== undefined) {
+    const data = writer.beginNested(NFTA_SET_ELEM_DATA);
+    encodeVerdict(writer, element.verdict);
+    writer.endNested(data);
+  } else if (withData && element.data !== undefined && Array.isArray(spec.data)) {
+    encodeFields(writer, NFTA_SET_ELEM_DATA, spec.data, element.data);
+  }
+  writer.endNested(nested);
+}
+
+function encodeFields(
+  writer: NetlinkWriter,
+  type: number,
+  fields: readonly FieldType[],
+  values: readonly FieldValue[],
+): void {
+  const nested = writer.beginNested(type);
+  // The header of NFTA_DATA_VALUE, written as the word that it is: the value follows field by field.
+  writer.u32((4 + keyBytes(fields)) | (NFTA_DATA_VALUE << 16));
+  for (let i = 0; i < fields.length; i++) encodeField(writer, fields[i] ?? "integer", values[i] ?? 0);
+  writer.endNested(nested);
+}
+
+function encodeField(writer: NetlinkWriter, type: FieldType, value: FieldValue): void {
+  if (typeof value === "string") {
+    const bytes = addressBytes(value);
+    for (let i = 0; i < bytes.length; i += 4) {
+      writer.octets(bytes[i] ?? 0, bytes[i + 1] ?? 0, bytes[i + 2] ?? 0, bytes[i + 3] ?? 0);
+    }
+  } else if (type === "inet_service") writer.octets(value >> 8, value, 0, 0);
+  else if (type === "inet_proto") writer.octets(value, 0, 0, 0);
+  else writer.u32(value);
+}
+
+let lastAddress: Ip | undefined;
+let lastBytes = new Uint8Array();
+
+/** A service's elements follow one another: the address is mostly the one of the call before. */
+function addressBytes(address: Ip): Uint8Array {
+  if (address !== lastAddress) {
+    lastBytes = new Uint8Array(ipBytes(address));
+    lastAddress = address;
+  }
+  return lastBytes;
+}
+
+/** @param list inside NFTA_SET_ELEM_LIST_ELEMENTS; faults are remembered in it */
+export function decodeElements(list: AttributeReader, spec: SetSpec): readonly SetElement[] {
+  const elements: SetElement[] = [];
+  while (list.next()) {
+    if (list.type === NFTA_LIST_ELEM) elements.push(decodeElement(list.nested(), spec));
+  }
+  return elements;
+}
+
+function decodeElement(attributes: AttributeReader, spec: SetSpec): SetElement {
+  let key: readonly FieldValue[] = [];
+  let keyEnd: readonly FieldValue[] | undefined;
+  let data: readonly FieldValue[] | undefined;
+  let verdict: Verdict | undefined;
+  let ends = false;
+  let expiresMilliseconds: number | undefined;
+  while (attributes.next()) {
+    switch (attributes.type) {
+      case NFTA_SET_ELEM_KEY:
+        key = decodeFields(attributes.nested(), spec.key);
+        break;
+      case NFTA_SET_ELEM_KEY_END:
+        keyEnd = decodeFields(attributes.nested(), spec.key);
+        break;
+      case NFTA_SET_ELEM_DATA:
+        if (spec.data === "verdict") verdict = decodeVerdict(attributes.nested());
+        else if (spec.data !== undefined) data = decodeFields(attributes.nested(), spec.data);
+        break;
+      case NFTA_SET_ELEM_EXPIRATION:
+        expiresMilliseconds = Number(attributes.u64be());
+        break;
+      case NFTA_SET_ELEM_FLAGS:
+        ends = (attributes.u32be() & NFT_SET_ELEM_INTERVAL_END) !== 0;
+        break;
+    }
+  }
+  return {
+    key,
+    ...(keyEnd === undefined ? {} : { keyEnd }),
+    ...(ends ? { ends } : {}),
+    ...(data === undefined ? {} : { data }),
+    ...(verdict === undefined ? {} : { verdict }),
+    ...(expiresMilliseconds === undefined ? {} : { expiresMilliseconds }),
+  };
+}
+
+/** Empty when the value has not the length that the set's type demands. */
+function decodeFields(attributes: AttributeReader, fields: readonly FieldType[]): readonly FieldValue[] {
+  while (attributes.next()) {
+    if (attributes.type !== NFTA_DATA_VALUE) continue;
+    const bytes = attributes.bytes();
+    if (bytes.length !== keyBytes(fields)) return [];
+    let at = 0;
+    return fields.map((type) => {
+      const value = decodeField(bytes, at, type);
+      at += isConcatenation(fields) ? fieldBytes(type) : 0;
+      return value;
+    });
+  }
+  return [];
+}
+
+function decodeField(bytes: Uint8Array, at: number, type: FieldType): FieldValue {
+  switch (type) {
+    case "ipv4_addr":
+      return ipFromBytes(bytes.subarray(at, at + 4));
+    case "ipv6_addr":
+      return ipFromBytes(bytes.subarray(at, at + 16));
+    case "inet_proto":
+      return bytes[at] ?? 0;
+    case "inet_service":
+      return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+    case "integer":
+    case "iface_index":
+      return (
+        ((bytes[at] ?? 0) |
+          ((bytes[at + 1] ?? 0) << 8) |
+          ((bytes[at + 2] ?? 0) << 16) |
+          ((bytes[at + 3] ?? 0) << 24)) >>>
+        0
+      );
+  }
+}
+
+function decodeVerdict(data: AttributeReader): Verdict | undefined {
+  while (data.next()) {
+    if (data.type !== NFTA_DATA_VERDICT) continue;
+    const attributes = data.nested();
+    let code = 0;
+    let chain = "";
+    while (attributes.next()) {
+      if (attributes.type === NFTA_VERDICT_CODE) code = attributes.u32be() | 0;
+      else if (attributes.type === NFTA_VERDICT_CHAIN) chain = attributes.text();
+    }
+    if (code === NFT_GOTO) return { kind: "goto", chain };
+    return code === NFT_JUMP ? { kind: "jump", chain } : { kind: "drop" };
+  }
+  return undefined;
+}

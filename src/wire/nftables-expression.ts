@@ -1,0 +1,197 @@
+import type { NetlinkWriter } from "./netlink-writer.ts";
+
+/**
+ * The expressions of an nftables rule, one for one as linux/netfilter/nf_tables.h has them.
+ *
+ * Registers: 0 takes the verdict. 1 to 4 have 16 bytes; the same memory is 8 to 23 with 4 bytes each, so a value after
+ * an IPv4 address in register 1 goes to register 9.
+ */
+export type Expression =
+  | {
+      readonly name: "payload";
+      readonly register: number;
+      readonly base: "network" | "transport";
+      readonly offset: number;
+      readonly length: number;
+    }
+  | { readonly name: "meta"; readonly register: number; readonly key: MetaKey }
+  | { readonly name: "ct"; readonly register: number; readonly key: CtKey; readonly original: boolean }
+  | { readonly name: "fib"; readonly register: number; readonly address: "source" | "destination" }
+  | {
+      readonly name: "numgen";
+      readonly register: number;
+      readonly modulus: number;
+      readonly offset: number;
+    }
+  | { readonly name: "cmp"; readonly register: number; readonly equal: boolean; readonly value: Uint8Array }
+  | { readonly name: "bitwise"; readonly register: number; readonly mask: Uint8Array }
+  | {
+      readonly name: "lookup";
+      readonly register: number;
+      readonly set: string;
+      /** Of a map: where the value goes; 0 obeys it as a verdict. */
+      readonly into?: number;
+      /** Go on when the set does not have it. */
+      readonly inverted?: boolean;
+    }
+  | { readonly name: "immediate"; readonly verdict: Verdict }
+  | { readonly name: "dnat"; readonly family: 4 | 6; readonly address: number; readonly port: number }
+  | { readonly name: "masquerade" }
+  | { readonly name: "reject"; readonly how: "tcp-reset" | "port-unreachable"; readonly family: 4 | 6 }
+  | {
+      readonly name: "dynset";
+      readonly set: string;
+      readonly key: number;
+      readonly data: number;
+      readonly timeoutSeconds: number;
+    };
+
+export type MetaKey = "iif" | "oif" | "oifname" | "l4proto";
+export type CtKey = "status" | "destination-4" | "destination-6" | "destination-port";
+
+export type Verdict = { readonly kind: "drop" } | { readonly kind: "goto" | "jump"; readonly chain: string };
+
+const NFTA_LIST_ELEM = 1;
+const NFTA_EXPR_NAME = 1;
+const NFTA_EXPR_DATA = 2;
+const NFTA_DATA_VALUE = 1;
+const NFTA_DATA_VERDICT = 2;
+const NFTA_VERDICT_CODE = 1;
+const NFTA_VERDICT_CHAIN = 2;
+
+/** enum nft_verdicts, and NF_DROP. */
+const NF_DROP = 0;
+const NFT_JUMP = -3;
+const NFT_GOTO = -4;
+
+const META_KEYS: Readonly<Record<MetaKey, number>> = { iif: 4, oif: 5, oifname: 7, l4proto: 16 };
+const CT_KEYS: Readonly<Record<CtKey, number>> = {
+  status: 2,
+  "destination-port": 12,
+  "destination-4": 20,
+  "destination-6": 22,
+};
+const BASES: Readonly<Record<"network" | "transport", number>> = { network: 1, transport: 2 };
+
+const NFT_FIB_RESULT_ADDRTYPE = 3;
+const NFTA_FIB_F_SADDR = 1;
+const NFTA_FIB_F_DADDR = 2;
+const NFT_NG_RANDOM = 1;
+const NFT_CMP_EQ = 0;
+const NFT_CMP_NEQ = 1;
+const NFT_NAT_DNAT = 1;
+const NFPROTO_IPV4 = 2;
+const NFPROTO_IPV6 = 10;
+/** Ports chosen at random: two connections that are masqueraded at the same instant then do not pick the same one. */
+const NF_NAT_RANGE_PROTO_RANDOM_FULLY = 0x10;
+const NFT_REJECT_ICMP_UNREACH = 0;
+const NFT_REJECT_TCP_RST = 1;
+const ICMP_PORT_UNREACH = 3;
+const ICMPV6_PORT_UNREACH = 4;
+const NFT_DYNSET_OP_UPDATE = 1;
+const NFT_LOOKUP_F_INV = 1;
+
+/** The kernel's names; ours differ where its are too wide. */
+const KERNEL_NAMES: Readonly<Partial<Record<Expression["name"], string>>> = { dnat: "nat", masquerade: "masq" };
+
+/** As an element of NFTA_RULE_EXPRESSIONS. */
+export function encodeExpression(writer: NetlinkWriter, expression: Expression): void {
+  const element = writer.beginNested(NFTA_LIST_ELEM);
+  writer.attrText(NFTA_EXPR_NAME, KERNEL_NAMES[expression.name] ?? expression.name);
+  const data = writer.beginNested(NFTA_EXPR_DATA);
+  encodeBody(writer, expression);
+  writer.endNested(data);
+  writer.endNested(element);
+}
+
+/** Inside NFTA_SET_ELEM_DATA, NFTA_IMMEDIATE_DATA and the like. */
+export function encodeVerdict(writer: NetlinkWriter, verdict: Verdict): void {
+  const nested = writer.beginNested(NFTA_DATA_VERDICT);
+  const code = verdict.kind === "drop" ? NF_DROP : verdict.kind === "goto" ? NFT_GOTO : NFT_JUMP;
+  writer.attrU32be(NFTA_VERDICT_CODE, code);
+  if (verdict.kind !== "drop") writer.attrText(NFTA_VERDICT_CHAIN, verdict.chain);
+  writer.endNested(nested);
+}
+
+function encodeBody(writer: NetlinkWriter, e: Expression): void {
+  // The numbers are those of enum nft_<name>_attributes.
+  switch (e.name) {
+    case "payload":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, BASES[e.base]);
+      writer.attrU32be(3, e.offset);
+      writer.attrU32be(4, e.length);
+      return;
+    case "meta":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, META_KEYS[e.key]);
+      return;
+    case "ct":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, CT_KEYS[e.key]);
+      if (e.original) writer.attrU8(3, 0);
+      return;
+    case "fib":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, NFT_FIB_RESULT_ADDRTYPE);
+      writer.attrU32be(3, e.address === "source" ? NFTA_FIB_F_SADDR : NFTA_FIB_F_DADDR);
+      return;
+    case "numgen":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, e.modulus);
+      writer.attrU32be(3, NFT_NG_RANDOM);
+      writer.attrU32be(4, e.offset);
+      return;
+    case "cmp":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, e.equal ? NFT_CMP_EQ : NFT_CMP_NEQ);
+      encodeValue(writer, 3, e.value);
+      return;
+    case "bitwise":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, e.register);
+      writer.attrU32be(3, e.mask.length);
+      encodeValue(writer, 4, e.mask);
+      encodeValue(writer, 5, new Uint8Array(e.mask.length));
+      return;
+    case "lookup":
+      writer.attrText(1, e.set);
+      writer.attrU32be(2, e.register);
+      if (e.into !== undefined) writer.attrU32be(3, e.into);
+      if (e.inverted === true) writer.attrU32be(5, NFT_LOOKUP_F_INV);
+      return;
+    case "immediate": {
+      writer.attrU32be(1, 0);
+      const data = writer.beginNested(2);
+      encodeVerdict(writer, e.verdict);
+      writer.endNested(data);
+      return;
+    }
+    case "dnat":
+      writer.attrU32be(1, NFT_NAT_DNAT);
+      writer.attrU32be(2, e.family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+      writer.attrU32be(3, e.address);
+      writer.attrU32be(5, e.port);
+      return;
+    case "masquerade":
+      writer.attrU32be(1, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
+      return;
+    case "reject":
+      writer.attrU32be(1, e.how === "tcp-reset" ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMP_UNREACH);
+      if (e.how === "port-unreachable") writer.attrU8(2, e.family === 4 ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH);
+      return;
+    case "dynset":
+      writer.attrText(1, e.set);
+      writer.attrU32be(3, NFT_DYNSET_OP_UPDATE);
+      writer.attrU32be(4, e.key);
+      writer.attrU32be(5, e.data);
+      writer.attrU64be(6, BigInt(e.timeoutSeconds) * 1000n);
+      return;
+  }
+}
+
+function encodeValue(writer: NetlinkWriter, type: number, value: Uint8Array): void {
+  const nested = writer.beginNested(type);
+  writer.attrBytes(NFTA_DATA_VALUE, value);
+  writer.endNested(nested);
+}
