@@ -4,7 +4,7 @@ import { seconds } from "../src/base/duration.ts";
 import type { Host } from "../test/lab/host.ts";
 import type { LabProcess } from "../test/lab/process.ts";
 import { waitFor } from "../test/lab/wait-for.ts";
-import { type Cloud, startHub } from "./demo-cloud.ts";
+import { type Cloud, startApiServer, startHub } from "./demo-cloud.ts";
 import { type Observation, Story } from "./demo-story.ts";
 import {
   buildWorld,
@@ -18,6 +18,7 @@ import {
 } from "./demo-world.ts";
 
 const REQUESTS = 60;
+const REQUESTS_SECONDS = 5;
 /** Resynchronising after a cut waits for the agent's next attempt at most. */
 const BACK_IN_TOUCH = seconds(30);
 
@@ -29,7 +30,9 @@ const METER = demoService("factory", "meter", "10.96.0.20", ["meter-1", "meter-2
 const SMALLER_SHOP = demoService("default", "shop", "10.96.0.10", ["shop-3"]);
 const NEW_SERVICE = demoService("factory", "metrics", "10.96.0.30", ["meter-2"]);
 
-const { values: options } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
+const { values: options } = parseArgs({
+  options: { keep: { type: "boolean", default: false }, "api-server": { type: "boolean", default: false } },
+});
 
 const story = new Story();
 const world = await build();
@@ -62,7 +65,9 @@ async function build(): Promise<World> {
 
 async function startCloud({ cloud: host }: World): Promise<Cloud> {
   story.step("Start the cloud with two services");
-  const cloud = await startHub(host, CLOUD_ADDRESS, CLOUD_PROGRAM);
+  const cloud = options["api-server"]
+    ? await startApiServer(host, CLOUD_ADDRESS)
+    : await startHub(host, CLOUD_ADDRESS, CLOUD_PROGRAM);
   story.say(cloud.about);
   for (const service of [SHOP, METER]) {
     await cloud.declare(service);
@@ -104,8 +109,11 @@ async function loseCloud({ cloudLink, client, edge }: World): Promise<void> {
 async function crashAgent(world: World, cloud: Cloud, agent: LabProcess): Promise<LabProcess> {
   story.step("Kill the agent (SIGKILL), the cloud still gone");
   await agent.kill();
-  story.say("the kernel goes on forwarding without it");
-  await seeRequests(world.client, [SHOP, METER]);
+  story.say("nobody answers names now; connections to service addresses go on in the kernel");
+  for (const service of [SHOP, METER]) {
+    const { clusterIp } = service;
+    await story.see(`${REQUESTS} requests to ${clusterIp}`, () => spreads(world.client, service, clusterIp));
+  }
   story.step("Start the agent again, the cloud still gone");
   const restarted = await runAgent(world, cloud);
   await story.see("the first name is answered from the cache", () => resolvesWithin(world.client, SHOP));
@@ -129,7 +137,7 @@ async function regainCloud({ cloudLink, client }: World): Promise<void> {
   await cloudLink.restore();
   await story.see("the new service's name arrives", () => resolvesWithin(client, NEW_SERVICE));
   await story.see("the deleted service's name goes", () => eventually(() => isUnknown(client, nameOf(METER))));
-  await story.see("requests follow", () => eventually(() => spreads(client, SMALLER_SHOP)));
+  await story.see("requests follow", () => eventually(() => spreads(client, SMALLER_SHOP, "shop")));
   await seeRequests(client, [NEW_SERVICE]);
 }
 
@@ -154,9 +162,9 @@ async function keep({ client, edge, cloud }: World): Promise<void> {
   await promise;
 }
 
-function runAgent({ edge }: World, cloud: Cloud): Promise<LabProcess> {
-  return edge.spawn([
-    ...[AGENT, "run", "--node-name", "edge1", ...cloud.agentArguments],
+async function runAgent({ edge }: World, cloud: Cloud): Promise<LabProcess> {
+  return await edge.spawn([
+    ...[AGENT, "run", "--node-name", "edge1", ...(await cloud.introduce(edge))],
     ...["--dns-bind-ip", DNS_ADDRESS, "--proxy-cluster-cidr", POD_NETWORK],
   ]);
 }
@@ -167,7 +175,8 @@ async function seeNames(client: Host, services: readonly DemoService[]): Promise
 
 async function seeRequests(client: Host, services: readonly DemoService[]): Promise<void> {
   for (const service of services) {
-    await story.see(`${REQUESTS} requests to ${service.name}.${service.namespace}`, () => spreads(client, service));
+    const name = `${service.name}.${service.namespace}`;
+    await story.see(`${REQUESTS} requests to ${name}`, () => spreads(client, service, name));
   }
 }
 
@@ -194,10 +203,10 @@ async function isUnknown(client: Host, name: string): Promise<Observation> {
   return { holds: status === "NXDOMAIN", saw: status };
 }
 
-/** Each request is a connection of its own, by name, as the pod's C library resolves it. */
-async function spreads(client: Host, { name, namespace, backends }: DemoService): Promise<Observation> {
-  const url = `http://${name}.${namespace}/?[1-${REQUESTS}]`;
-  const { stdout } = await client.run(["curl", "-s", "--max-time", "5", "-H", "Connection: close", url]);
+/** Each request is a connection of its own. @param host the service's name, resolved by the pod's C library, or address */
+async function spreads(client: Host, { backends }: DemoService, host: string): Promise<Observation> {
+  const requests = ["-s", "-H", "Connection: close", `http://${host}/?[1-${REQUESTS}]`];
+  const { stdout } = await client.run(["timeout", String(REQUESTS_SECONDS), "curl", ...requests]);
   const counts = new Map<string, number>(backends.map((backend) => [backend, 0]));
   for (const backend of stdout.split("\n").filter(Boolean)) counts.set(backend, (counts.get(backend) ?? 0) + 1);
   const answered = [...counts.values()].reduce((sum, count) => sum + count, 0);
