@@ -14,6 +14,8 @@ export interface LinkAddress {
   readonly address: Ip;
   readonly prefixLength: number;
   readonly scope: AddressScope;
+  /** IPv4 only; the kernel's default is the link's name. */
+  readonly label?: string | undefined;
 }
 
 const RTM_GETADDR = 22;
@@ -24,6 +26,7 @@ const IFADDRMSG_LENGTH = 8;
 /** linux/if_addr.h */
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
+const IFA_LABEL = 3;
 /** No duplicate address detection: usable at once, also on a link without a carrier. */
 const IFA_F_NODAD = 0x02;
 
@@ -54,9 +57,11 @@ export function decodeAddress({ payload }: NetlinkMessage): Result<LinkAddress |
   const attributes = new AttributeReader(payload, IFADDRMSG_LENGTH);
   let local: Ip | undefined;
   let peer: Ip | undefined;
+  let label: string | undefined;
   while (attributes.next()) {
     if (attributes.type === IFA_LOCAL) local = readIp(attributes);
     else if (attributes.type === IFA_ADDRESS) peer = readIp(attributes);
+    else if (attributes.type === IFA_LABEL) label = attributes.text();
   }
   if (attributes.fault !== undefined) return fail(attributes.fault);
   // On a point-to-point link IFA_ADDRESS is the other end; IPv6 leaves IFA_LOCAL out where there is none.
@@ -67,6 +72,7 @@ export function decodeAddress({ payload }: NetlinkMessage): Result<LinkAddress |
     address,
     prefixLength: payload[1] ?? 0,
     scope: scopeName(payload[3] ?? 0),
+    label,
   });
 }
 
@@ -76,6 +82,7 @@ function body(writer: NetlinkWriter, address: LinkAddress, flags: number): void 
   writer.u32(address.linkIndex);
   writer.attrBytes(IFA_LOCAL, bytes);
   writer.attrBytes(IFA_ADDRESS, bytes);
+  if (address.label !== undefined) writer.attrText(IFA_LABEL, address.label);
   writer.endMessage();
 }
 

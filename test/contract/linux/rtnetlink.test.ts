@@ -129,7 +129,8 @@ inNamespace(import.meta.path, () => {
         const address = { linkIndex: link.index, address: ip(text), prefixLength: length, scope };
         addAddress(socket, address);
         expect(shown("addr")).toContain(`${text}/${length} ${scope}`);
-        expect(listAddresses(socket, family)).toContainEqual(address);
+        const label = family === 4 ? link.name : undefined;
+        expect(listAddresses(socket, family)).toContainEqual({ ...address, label });
         expect(refusal(() => addAddress(socket, address))).toBe("EEXIST");
         deleteAddress(socket, address);
         expect(shown("addr")).not.toContain(`${text}/${length} ${scope}`);

@@ -1,0 +1,79 @@
+import { type Duration, milliseconds } from "../base/duration.ts";
+import { systemError } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_NOSIGNAL = 0x4000;
+/** struct sockaddr_un: u16 family, 108 bytes of path. */
+const PATH_LIMIT = 108;
+
+/** What systemd sets for a unit of Type=notify. */
+export interface SystemdVariables {
+  readonly NOTIFY_SOCKET?: string | undefined;
+  readonly WATCHDOG_USEC?: string | undefined;
+  readonly WATCHDOG_PID?: string | undefined;
+}
+
+/**
+ * Tells systemd how we are, as sd_notify(3) does: one datagram a message to the socket in NOTIFY_SOCKET. Without that
+ * variable nobody listens, and nothing is done.
+ */
+export class SdNotify {
+  /** Within which the watchdog has to hear from us; undefined when there is none. */
+  readonly watchdogTimeout: Duration | undefined;
+  readonly #address: Uint8Array | undefined;
+
+  constructor(env: SystemdVariables, pid: number) {
+    this.#address = socketAddress(env.NOTIFY_SOCKET ?? "");
+    const watched = env.WATCHDOG_PID === undefined || env.WATCHDOG_PID === String(pid);
+    const micros = Number(env.WATCHDOG_USEC ?? 0);
+    this.watchdogTimeout = watched && micros > 0 ? milliseconds(micros / 1000) : undefined;
+  }
+
+  /** Start-up, or the reading of new settings, is over. @throws SelvedgeError with an errno's name, here and below */
+  ready(): void {
+    this.#send("READY=1");
+  }
+
+  reloading(): void {
+    this.#send("RELOADING=1");
+  }
+
+  stopping(): void {
+    this.#send("STOPPING=1");
+  }
+
+  alive(): void {
+    this.#send("WATCHDOG=1");
+  }
+
+  /** One line for `systemctl status`. */
+  status(text: string): void {
+    this.#send(`STATUS=${text.replaceAll("\n", " ")}`);
+  }
+
+  #send(message: string): void {
+    if (this.#address === undefined) return;
+    const what = "notify systemd";
+    const opened = libc().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (opened.value < 0) throw systemError(what, opened.errno);
+    const sent = libc().sendto(opened.value, Buffer.from(message), MSG_NOSIGNAL, this.#address);
+    libc().close(opened.value);
+    if (sent.value < 0) throw systemError(what, sent.errno);
+  }
+}
+
+/** A path, or "@name" for the abstract namespace; other kinds (vsock) are not for programs of this machine. */
+function socketAddress(name: string): Uint8Array | undefined {
+  const path = Buffer.from(name);
+  if ((path[0] !== 0x2f && path[0] !== 0x40) || path.length >= PATH_LIMIT) return undefined;
+  const address = new Uint8Array(2 + path.length + (path[0] === 0x40 ? 0 : 1));
+  address[0] = AF_UNIX;
+  address.set(path, 2);
+  // An abstract name starts with a NUL and has exactly its length; a path ends with one.
+  if (path[0] === 0x40) address[2] = 0;
+  return address;
+}

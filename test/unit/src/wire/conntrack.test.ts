@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { ipFromBytes } from "../../../../src/base/ip.ts";
+import { decodeConntrack, encodeConntrackDelete } from "../../../../src/wire/conntrack.ts";
+import { decodeMessages } from "../../../../src/wire/netlink.ts";
+import { NetlinkWriter } from "../../../../src/wire/netlink-writer.ts";
+
+const UDP = 17;
+const port = fc.nat(65_535);
+
+function tupleOf(bytes: number) {
+  const ip = fc.uint8Array({ minLength: bytes, maxLength: bytes }).map(ipFromBytes);
+  return fc.record({ source: ip, destination: ip, sourcePort: port, destinationPort: port });
+}
+
+const entry = fc.constantFrom(4 as const, 6 as const).chain((family) => {
+  const tuple = tupleOf(family === 4 ? 4 : 16);
+  return fc.record({
+    family: fc.constant(family),
+    protocol: fc.constant(UDP),
+    original: tuple,
+    reply: tuple,
+    id: fc.integer({ min: 0, max: 0xffffffff }),
+    zone: port,
+  });
+});
+
+test("a deletion names the entry by its original direction, its id and its zone", () => {
+  fc.assert(
+    fc.property(entry, (e) => {
+      const writer = new NetlinkWriter();
+      encodeConntrackDelete(writer, 1, e);
+      const messages = decodeMessages(writer.bytes());
+      const [message] = messages.ok ? messages.value : [];
+      if (message === undefined) throw new Error("no message");
+      // The kernel's own entry has the other direction too: the request's original tuple, as CTA_TUPLE_REPLY.
+      const original = message.payload.slice(4, 4 + (message.payload[4] ?? 0));
+      original[2] = 2;
+      const payload = Uint8Array.from([...message.payload, ...original]);
+      const decoded = decodeConntrack({ ...message, payload }, UDP);
+      expect(decoded).toEqual({ ok: true, value: { ...e, reply: e.original } });
+      expect(decodeConntrack({ ...message, payload }, 6)).toEqual({ ok: true, value: undefined });
+    }),
+  );
+});
+
+test("any payload is decoded or refused, and never throws", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 120 }), (bytes) => {
+      decodeConntrack({ type: 0x100, flags: 0, sequence: 1, port: 0, payload: bytes }, UDP);
+    }),
+    { numRuns: 1000 },
+  );
+});
