@@ -1,4 +1,5 @@
 /** The demo of README: what an edge node does for its pods with its cloud, without it, and after it is back. */
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { seconds } from "../src/base/duration.ts";
 import type { Host } from "../test/lab/host.ts";
@@ -22,8 +23,8 @@ const REQUESTS_SECONDS = 5;
 /** Resynchronising after a cut waits for the agent's next attempt at most. */
 const BACK_IN_TOUCH = seconds(30);
 
-const AGENT = `${import.meta.dir}/../dist/selvedge-linux-x64`;
-const CLOUD_PROGRAM = `${import.meta.dir}/../dist/selvedge-cloud-linux-x64`;
+const AGENT = resolve(import.meta.dir, "../dist/selvedge-linux-x64");
+const CLOUD_PROGRAM = resolve(import.meta.dir, "../dist/selvedge-cloud-linux-x64");
 
 const SHOP = demoService("default", "shop", "10.96.0.10", ["shop-1", "shop-2", "shop-3"]);
 const METER = demoService("factory", "meter", "10.96.0.20", ["meter-1", "meter-2"]);
@@ -156,10 +157,9 @@ async function keep({ client, edge, cloud }: World): Promise<void> {
   for (const host of [client, edge, cloud]) story.say(`${host.name.padEnd(6)}  ${host.enter.join(" ")} bash`);
   story.say(`in client, for example: dig +search shop; curl http://shop`);
   story.say(`in edge1, for example:  ${AGENT} status; nft list ruleset`);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.once("SIGINT", resolve);
-  process.once("SIGTERM", resolve);
-  await promise;
+  const end = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => end.resolve());
+  await end.promise;
 }
 
 async function runAgent({ edge }: World, cloud: Cloud): Promise<LabProcess> {

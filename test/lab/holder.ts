@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Namespace } from "./namespace.ts";
 
 /**
@@ -53,19 +54,7 @@ export class Holder {
   readonly #close: () => Promise<void>;
 
   static async start(): Promise<Holder> {
-    const argv = [
-      "unshare",
-      "--net",
-      "--mount",
-      "--uts",
-      "--ipc",
-      "--pid",
-      "--fork",
-      "--kill-child",
-      "sh",
-      "-euc",
-      HOLDER,
-    ];
+    const argv = [...["unshare", "-n", "-m", "-u", "-i", "-p", "--fork", "--kill-child"], "sh", "-euc", HOLDER];
     const unshare = Bun.spawn(argv, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
     unshare.unref();
     const close = async () => {
@@ -81,7 +70,7 @@ export class Holder {
   private constructor(pid: number, close: () => Promise<void>) {
     this.pid = pid;
     this.#close = close;
-    this.namespace = new Namespace("the lab", ["nsenter", "-t", String(pid), "-n", "-m", "-u", "-i", "-p", "--"]);
+    this.namespace = new Namespace("the lab", enterNamespacesOf(pid));
   }
 
   /**
@@ -94,13 +83,31 @@ export class Holder {
     const unshare = ["unshare", `--net=/run/netns/${name}`, "--mount", "--uts"];
     const script = ["sh", "-euc", NEW_HOST, "sh", name, forwarding ? "1" : "0"];
     const keeper = (await this.namespace.output([...unshare, ...script])).trim();
-    const namespaces = `/proc/${this.pid}/root/proc/${keeper}/ns`;
-    const flags = ["net", "mnt", "uts"].map((kind) => `-${kind[0]}${namespaces}/${kind}`);
-    return ["nsenter", "-t", String(this.pid), "-p", "-i", ...flags, "--"];
+    return enterNamespacesOf(this.#outerPid(keeper));
+  }
+
+  /** The keepers' parents are gone, so they are the holder's children. @param pid as the lab numbers its processes */
+  #outerPid(pid: string): number {
+    const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, "latin1").trim().split(" ");
+    const outer = children.find((child) => pidInLab(child) === pid);
+    if (outer === undefined) throw new Error(`Cannot find process ${pid} of the lab among ${children.join(", ")}`);
+    return Number(outer);
   }
 
   /** On return no process of the lab runs. */
   async close(): Promise<void> {
     await this.#close();
   }
+}
+
+function pidInLab(pid: string): string | undefined {
+  try {
+    return /^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+  } catch {
+    return undefined; // it has ended
+  }
+}
+
+function enterNamespacesOf(pid: number): readonly string[] {
+  return ["nsenter", "-t", String(pid), "-n", "-m", "-u", "-i", "-p", "--"];
 }
