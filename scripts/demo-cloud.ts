@@ -5,6 +5,7 @@ import { formatManifest, type ServiceDescription, serviceObjects } from "../test
 /** Where services are declared, and what the edge node learns them from. */
 export interface Cloud {
   readonly about: string;
+  readonly url: string;
   /** Tells an edge node where it is. @returns arguments for the agent */
   introduce(edge: Host): Promise<readonly string[]>;
   declare(service: ServiceDescription): Promise<void>;
@@ -25,6 +26,7 @@ export async function startHub(host: Host, address: string, program: string): Pr
   const file = ({ namespace, name }: ServiceDescription) => `${MANIFESTS}/${namespace}-${name}.yaml`;
   return {
     about: `selvedge-cloud hub at ${url}, serving the folder ${MANIFESTS}`,
+    url,
     introduce: async () => ["--source", "hub", "--meta-server", url],
     declare: (service) => host.writeFile(file(service), formatManifest(serviceObjects(service))),
     remove: async (service) => void (await host.output(["rm", file(service)])),
@@ -36,6 +38,7 @@ export async function startApiServer(host: Host, address: string): Promise<Cloud
   const server = await ApiServer.start(host, address, await apiServerPrograms());
   return {
     about: `kube-apiserver at ${server.url}, with etcd`,
+    url: server.url,
     introduce: async (edge) => {
       await edge.writeFile(KUBECONFIG, server.kubeconfig, "0600");
       return ["--source", "api-server", "--kubeconfig", KUBECONFIG];

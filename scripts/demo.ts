@@ -20,6 +20,8 @@ import {
 
 const REQUESTS = 60;
 const REQUESTS_SECONDS = 5;
+/** curl(1), EXIT CODES. */
+const CURL_TIMED_OUT = 28;
 /** Resynchronising after a cut waits for the agent's next attempt at most. */
 const BACK_IN_TOUCH = seconds(30);
 
@@ -41,7 +43,7 @@ try {
   const cloud = await startCloud(world);
   let agent = await startAgent(world, cloud);
   await useServices(world);
-  await loseCloud(world);
+  await loseCloud(world, cloud);
   agent = await crashAgent(world, cloud, agent);
   await changeCloudUnseen(world, cloud);
   await regainCloud(world);
@@ -96,12 +98,12 @@ async function useServices({ client, edge }: World): Promise<void> {
   story.say(await edge.output([AGENT, "services"]));
 }
 
-async function loseCloud({ cloudLink, client, edge }: World): Promise<void> {
+async function loseCloud({ cloudLink, client, edge }: World, cloud: Cloud): Promise<void> {
   story.step("Cut the cloud off");
   await cloudLink.silence();
-  await story.see("the cloud", async () => {
-    const { code } = await edge.run(["ping", "-n", "-c", "1", "-W", "1", CLOUD_ADDRESS]);
-    return code === 0 ? { holds: false, saw: "answers" } : { holds: true, saw: "no answer from it" };
+  await story.see("the cloud from edge1", async () => {
+    const { code } = await edge.run(["curl", "-sk", "-o", "/dev/null", "--connect-timeout", "1", cloud.url]);
+    return { holds: code === CURL_TIMED_OUT, saw: code === CURL_TIMED_OUT ? "no answer" : `curl exits ${code}` };
   });
   await seeNames(client, [SHOP, METER]);
   await seeRequests(client, [SHOP, METER]);
