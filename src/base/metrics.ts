@@ -37,11 +37,12 @@ export class Histogram {
     this.#counts = bounds.map(() => 0);
   }
 
-  observe(valueSeconds: number): void {
-    this.#sum += valueSeconds;
-    this.#count += 1;
+  /** @param count how many events took that long */
+  observe(valueSeconds: number, count = 1): void {
+    this.#sum += valueSeconds * count;
+    this.#count += count;
     const at = this.#bounds.findIndex((bound) => valueSeconds <= bound);
-    if (at >= 0) this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    if (at >= 0) this.#counts[at] = (this.#counts[at] ?? 0) + count;
   }
 
   samples(name: string): string[] {
@@ -78,11 +79,12 @@ export class Metrics {
 
   /** Read when scraped: the value lives where the fact is. */
   gauge(name: string, help: string, read: () => number | readonly (readonly [Labels, number])[]): void {
-    this.#register(name, help, "gauge", (full) => {
-      const value = read();
-      if (typeof value === "number") return [`${full} ${value}`];
-      return value.map(([labels, n]) => `${full}${formatLabels(labels)} ${n}`);
-    });
+    this.#register(name, help, "gauge", (full) => formatValue(full, read()));
+  }
+
+  /** Like `gauge`, for a count that only grows: for hot paths that count in plain numbers. */
+  counterOf(name: string, help: string, read: () => number | readonly (readonly [Labels, number])[]): void {
+    this.#register(name, help, "counter", (full) => formatValue(full, read()));
   }
 
   render(): string {
@@ -96,6 +98,11 @@ export class Metrics {
     if (this.#families.some((f) => f.name === full)) throw new Error(`Cannot register metric "${full}" twice`);
     this.#families.push({ name: full, help, type, render: () => samples(full) });
   }
+}
+
+function formatValue(name: string, value: number | readonly (readonly [Labels, number])[]): string[] {
+  if (typeof value === "number") return [`${name} ${value}`];
+  return value.map(([labels, n]) => `${name}${formatLabels(labels)} ${n}`);
 }
 
 function formatLabels(labels: Labels): string {
