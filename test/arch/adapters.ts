@@ -9,6 +9,11 @@ export interface Adapter {
  * few and thin: what can be decided without the world is decided in a file that is not here.
  */
 export const ADAPTERS: readonly Adapter[] = [
+  { file: "edge/dns/port-holder.ts", touches: "/proc, for who holds a port" },
+  { file: "edge/dns/resolv-conf-file.ts", touches: "resolv.conf" },
+  { file: "edge/dns/tcp-server.ts", touches: "the listening TCP socket" },
+  { file: "edge/dns/udp-server.ts", touches: "the listening UDP socket" },
+  { file: "edge/dns/upstream-sockets.ts", touches: "sockets to upstream name servers" },
   { file: "edge/install/apply.ts", touches: "the files of an installation" },
   { file: "edge/status/control-server.ts", touches: "the agent's unix socket and its HTTP port" },
   { file: "edge/status/log-sink.ts", touches: "stderr" },

@@ -1,0 +1,193 @@
+import type { Timer } from "../../src/base/clock.ts";
+import { elapsed } from "../../src/base/clock.ts";
+import { seconds } from "../../src/base/duration.ts";
+import type { Ip } from "../../src/base/ip.ts";
+import { MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
+import { LATER } from "./query-handler.ts";
+import type { ServerDeps } from "./udp-server.ts";
+
+/** TCP is for answers too large for UDP: rare. Beyond this, new connections are closed at once. */
+export const MAX_CONNECTIONS = 128;
+/** One pod cannot take all of them. */
+export const MAX_CONNECTIONS_PER_CLIENT = 32;
+/** From one whole query to the next (RFC 7766 section 6.2.3 asks for seconds); single bytes do not count. */
+export const IDLE_TIMEOUT = seconds(10);
+/** A question has at most 271 bytes; the rest is room for EDNS options. */
+export const MAX_QUERY_BYTES = 4096;
+/** What a client may leave unread: two of the largest responses. */
+export const MAX_UNSENT_BYTES = 2 * (2 + MAX_MESSAGE_BYTES);
+
+type Socket = Bun.Socket<Connection>;
+
+/** What has come of the queries of one client, and what has to go out. */
+interface Connection {
+  readonly client: string;
+  /** At most one query with its two length bytes. */
+  readonly received: Uint8Array;
+  receivedBytes: number;
+  unsent: Uint8Array[];
+  unsentBytes: number;
+  waiting: number;
+  idle: Timer | undefined;
+}
+
+/** One listening TCP socket (RFC 7766): pipelined queries, answers in the order in which they are found. */
+export class TcpServer {
+  readonly #deps: ServerDeps;
+  readonly #out = new Uint8Array(2 + MAX_MESSAGE_BYTES);
+  readonly #sockets = new Set<Socket>();
+  #listener: Bun.TCPSocketListener<Connection> | undefined;
+
+  private constructor(deps: ServerDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws the system's error, such as EADDRINUSE or EADDRNOTAVAIL */
+  static open(address: Ip, port: number, deps: ServerDeps): TcpServer {
+    const server = new TcpServer(deps);
+    server.#listener = Bun.listen<Connection>({
+      hostname: address,
+      port,
+      socket: {
+        binaryType: "uint8array",
+        open: (socket) => server.#open(socket),
+        data: (socket, data) => server.#receive(socket, data),
+        drain: (socket) => server.#drain(socket),
+        close: (socket) => server.#forget(socket),
+        error: (socket) => server.#end(socket),
+      },
+    });
+    return server;
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  get connectionCount(): number {
+    return this.#sockets.size;
+  }
+
+  close(): void {
+    this.#listener?.stop(true);
+    for (const socket of [...this.#sockets]) {
+      socket.terminate();
+      this.#forget(socket);
+    }
+  }
+
+  #open(socket: Socket): void {
+    const { clients, counts } = this.#deps;
+    const client = socket.remoteAddress;
+    socket.data = {
+      client,
+      received: new Uint8Array(2 + MAX_QUERY_BYTES),
+      receivedBytes: 0,
+      unsent: [],
+      unsentBytes: 0,
+      waiting: 0,
+      idle: undefined,
+    };
+    const ofClient = [...this.#sockets].filter((other) => other.data.client === client).length;
+    if (!clients.allows(client)) {
+      counts.dropped("foreign");
+      socket.terminate();
+    } else if (this.#sockets.size >= MAX_CONNECTIONS || ofClient >= MAX_CONNECTIONS_PER_CLIENT) {
+      counts.dropped("connections");
+      socket.terminate();
+    } else {
+      this.#sockets.add(socket);
+      this.#restartIdle(socket);
+    }
+  }
+
+  #receive(socket: Socket, data: Uint8Array): void {
+    const connection = socket.data;
+    for (let at = 0; at < data.length && this.#sockets.has(socket); ) {
+      const { received } = connection;
+      const wanted = connection.receivedBytes < 2 ? 2 : 2 + queryBytes(received);
+      const chunk = data.subarray(at, at + wanted - connection.receivedBytes);
+      received.set(chunk, connection.receivedBytes);
+      connection.receivedBytes += chunk.length;
+      at += chunk.length;
+      if (connection.receivedBytes < 2) return;
+      if (queryBytes(received) > MAX_QUERY_BYTES) {
+        this.#end(socket);
+        return;
+      }
+      if (connection.receivedBytes === 2 + queryBytes(received)) {
+        connection.receivedBytes = 0;
+        this.#restartIdle(socket);
+        this.#answer(socket, received.subarray(2, 2 + queryBytes(received)));
+      }
+    }
+  }
+
+  #answer(socket: Socket, query: Uint8Array): void {
+    const { handler, counts, clock } = this.#deps;
+    const started = clock.now();
+    const end = handler.handle(query, this.#out, 2, "tcp");
+    if (end !== LATER) {
+      // A packet that is not to be answered does not come from a resolver's client.
+      if (end === 2) this.#end(socket);
+      else this.#frame(socket, this.#out.subarray(2, end));
+      counts.took(elapsed(started, clock.now()) / 1000);
+      return;
+    }
+    socket.data.waiting += 1;
+    void handler.finish(query, "tcp", (response) => {
+      socket.data.waiting -= 1;
+      counts.took(elapsed(started, clock.now()) / 1000);
+      if (this.#sockets.has(socket)) this.#frame(socket, response);
+    });
+  }
+
+  #frame(socket: Socket, response: Uint8Array): void {
+    const framed = new Uint8Array(2 + response.length);
+    framed[0] = response.length >> 8;
+    framed[1] = response.length & 0xff;
+    framed.set(response, 2);
+    const connection = socket.data;
+    connection.unsent.push(framed);
+    connection.unsentBytes += framed.length;
+    if (connection.unsent.length === 1) this.#drain(socket);
+    if (connection.unsentBytes > MAX_UNSENT_BYTES) this.#end(socket);
+  }
+
+  #drain(socket: Socket): void {
+    const connection = socket.data;
+    for (let first = connection.unsent[0]; first !== undefined; first = connection.unsent[0]) {
+      const written = socket.write(first);
+      if (written < 0) return;
+      connection.unsentBytes -= written;
+      if (written < first.length) {
+        connection.unsent[0] = first.subarray(written);
+        return;
+      }
+      connection.unsent.shift();
+    }
+  }
+
+  /** A client that waits for an answer is not idle. */
+  #restartIdle(socket: Socket): void {
+    socket.data.idle?.cancel();
+    socket.data.idle = this.#deps.clock.after(IDLE_TIMEOUT, () => {
+      if (socket.data.waiting > 0) this.#restartIdle(socket);
+      else this.#end(socket);
+    });
+  }
+
+  #end(socket: Socket): void {
+    this.#forget(socket);
+    socket.terminate();
+  }
+
+  #forget(socket: Socket): void {
+    this.#sockets.delete(socket);
+    socket.data?.idle?.cancel();
+  }
+}
+
+function queryBytes(received: Uint8Array): number {
+  return ((received[0] ?? 0) << 8) | (received[1] ?? 0);
+}

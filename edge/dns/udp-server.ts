@@ -1,0 +1,127 @@
+import type { Clock, MonotonicTime } from "../../src/base/clock.ts";
+import { elapsed } from "../../src/base/clock.ts";
+import type { Ip } from "../../src/base/ip.ts";
+import { EDNS_UDP_BYTES } from "../../src/wire/dns.ts";
+import type { ClientFilter } from "./client-filter.ts";
+import type { QueryCounts } from "./query-counts.ts";
+import { LATER, type QueryHandler } from "./query-handler.ts";
+
+export interface ServerDeps {
+  readonly handler: QueryHandler;
+  readonly clients: ClientFilter;
+  readonly counts: QueryCounts;
+  readonly clock: Clock;
+}
+
+/** Responses that are sent with one system call; Bun sends at most 204 datagrams in one. */
+const BATCH = 128;
+
+/**
+ * One UDP socket. Responses are collected while the datagrams of one wake-up are handled, and then sent together: at
+ * full load that saves a fifth of the time for a query.
+ */
+export class UdpServer {
+  readonly #deps: ServerDeps;
+  readonly #slots = Array.from({ length: BATCH }, () => new Uint8Array(EDNS_UDP_BYTES));
+  #batch: (Uint8Array | number | string)[] = [];
+  #count = 0;
+  #batchStarted: MonotonicTime;
+  #socket: Bun.udp.Socket<"uint8array"> | undefined;
+
+  private constructor(deps: ServerDeps) {
+    this.#deps = deps;
+    this.#batchStarted = deps.clock.now();
+  }
+
+  /** @throws the system's error, such as EADDRINUSE or EADDRNOTAVAIL */
+  static async open(address: Ip, port: number, deps: ServerDeps): Promise<UdpServer> {
+    const server = new UdpServer(deps);
+    server.#socket = await Bun.udpSocket({
+      hostname: address,
+      port,
+      binaryType: "uint8array",
+      socket: {
+        data: (_socket, packet, clientPort, client) => server.#receive(packet, clientPort, client),
+        // ICMP's word that a client is gone: there is nobody to tell.
+        error: () => deps.counts.dropped("send"),
+      },
+    });
+    return server;
+  }
+
+  get port(): number {
+    return this.#socket?.port ?? 0;
+  }
+
+  get closed(): boolean {
+    return this.#socket?.closed ?? true;
+  }
+
+  close(): void {
+    this.#socket?.close();
+  }
+
+  #receive(packet: Uint8Array, port: number, client: string): void {
+    const { handler, clients, counts, clock } = this.#deps;
+    // Nothing can be sent to port 0: the source is forged.
+    if (port === 0 || !clients.allows(client)) {
+      counts.dropped("foreign");
+      return;
+    }
+    const slot = this.#slots[this.#count];
+    if (slot === undefined) return;
+    const end = handler.handle(packet, slot, 0, "udp");
+    if (end > 0) {
+      this.#add(slot.subarray(0, end), port, client);
+    } else if (end === LATER) {
+      const received = clock.now();
+      void handler.finish(packet, "udp", (response) => {
+        counts.took(elapsed(received, clock.now()) / 1000);
+        this.#send([response, port, client]);
+      });
+    }
+  }
+
+  #add(response: Uint8Array, port: number, client: string): void {
+    this.#batch.push(response, port, client);
+    this.#count += 1;
+    if (this.#count === 1) {
+      this.#batchStarted = this.#deps.clock.now();
+      setImmediate(() => this.#flush());
+    }
+    if (this.#count === BATCH) this.#flush();
+  }
+
+  #flush(): void {
+    const count = this.#count;
+    if (count === 0) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#count = 0;
+    this.#send(batch);
+    const { counts, clock } = this.#deps;
+    counts.took(elapsed(this.#batchStarted, clock.now()) / 1000, count);
+  }
+
+  /** Sends bytes, port and address in turn. What the kernel does not take now is lost, as datagrams may be. */
+  #send(batch: (Uint8Array | number | string)[]): void {
+    const socket = this.#socket;
+    if (socket === undefined || socket.closed) return;
+    for (let rest = batch; rest.length > 0; ) {
+      let sent = 0;
+      try {
+        sent = socket.sendMany(rest);
+      } catch {
+        // The first one cannot be sent (no route, or a firewall): the others still can.
+        this.#deps.counts.dropped("send");
+        rest = rest.slice(3);
+        continue;
+      }
+      if (sent === 0) {
+        this.#deps.counts.dropped("send", rest.length / 3);
+        return;
+      }
+      rest = 3 * sent >= rest.length ? [] : rest.slice(3 * sent);
+    }
+  }
+}

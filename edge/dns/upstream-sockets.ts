@@ -1,0 +1,113 @@
+import type { Clock } from "../../src/base/clock.ts";
+import { errorCode } from "../../src/base/errors.ts";
+import { fail, ok, type Result } from "../../src/base/result.ts";
+import { MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
+import type { Message } from "../../src/wire/dns-message.ts";
+import type { Exchange, ExchangeFailure, UpstreamTransport } from "./upstream-transport.ts";
+
+type Outcome = Result<Message, ExchangeFailure>;
+
+/** Sockets of the operating system: it draws a random source port for each (RFC 5452 section 9.2). */
+export class UpstreamSockets implements UpstreamTransport {
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async udp(exchange: Exchange): Promise<Outcome> {
+    const { server, query, accept } = exchange;
+    const { promise, settle, done } = this.#pending(exchange);
+    try {
+      // Connected: the kernel lets only this server's datagrams in, and reports ICMP errors.
+      const socket = await Bun.udpSocket({
+        hostname: server.address.includes(":") ? "::" : "0.0.0.0",
+        connect: { hostname: server.address, port: server.port },
+        binaryType: "uint8array",
+        socket: {
+          data: (_socket, data, _port, _address, flags) => {
+            const message = flags.truncated ? undefined : accept(data);
+            if (message !== undefined) settle(ok(message));
+          },
+          // Bun 1.4 passes the error as the only argument, its types say the second.
+          error: (...args: unknown[]) => settle(fail(networkFailure(args.find((arg) => arg instanceof Error)))),
+        },
+      });
+      void done.then(() => socket.close());
+      if (!exchange.signal.aborted) socket.send(query);
+    } catch (error) {
+      settle(fail(networkFailure(error)));
+    }
+    return promise;
+  }
+
+  async tcp(exchange: Exchange): Promise<Outcome> {
+    const { server, query, accept } = exchange;
+    const { promise, settle, done } = this.#pending(exchange);
+    const reader = new LengthPrefixedReader();
+    const framed = new Uint8Array(2 + query.length);
+    framed.set([query.length >> 8, query.length & 0xff]);
+    framed.set(query, 2);
+    try {
+      const socket = await Bun.connect({
+        hostname: server.address,
+        port: server.port,
+        socket: {
+          binaryType: "uint8array",
+          data: (_socket, data: Uint8Array) => {
+            const bytes = reader.push(data);
+            if (bytes === undefined) return;
+            const message = accept(bytes);
+            settle(message === undefined ? fail({ kind: "network", code: "EBADMSG" }) : ok(message));
+          },
+          error: (_socket, error) => settle(fail(networkFailure(error))),
+          close: () => settle(fail({ kind: "network", code: "ECONNRESET" })),
+        },
+      });
+      void done.then(() => socket.terminate());
+      // A query is far smaller than an empty send buffer: a short write means that the connection is gone.
+      if (socket.write(framed) !== framed.length) settle(fail({ kind: "network", code: "EPIPE" }));
+    } catch (error) {
+      settle(fail(networkFailure(error)));
+    }
+    return promise;
+  }
+
+  /** The promise of an outcome, which also a time-out or an abort settles; `done` runs once it is settled. */
+  #pending(exchange: Exchange) {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const ended = Promise.withResolvers<void>();
+    const settle = (outcome: Outcome) => {
+      timer.cancel();
+      exchange.signal.removeEventListener("abort", abort);
+      resolve(outcome);
+      ended.resolve();
+    };
+    const abort = () => settle(fail({ kind: "cancelled", code: "ECANCELED" }));
+    const timer = this.#clock.after(exchange.timeout, () => settle(fail({ kind: "timeout", code: "ETIMEDOUT" })));
+    exchange.signal.addEventListener("abort", abort);
+    if (exchange.signal.aborted) abort();
+    return { promise, settle, done: ended.promise };
+  }
+}
+
+function networkFailure(error: unknown): ExchangeFailure {
+  return { kind: "network", code: errorCode(error) };
+}
+
+/** Collects one message behind its two length bytes (RFC 1035 section 4.2.2); what follows it is not read. */
+class LengthPrefixedReader {
+  #bytes = new Uint8Array(0);
+
+  /** @returns the message once it is whole */
+  push(chunk: Uint8Array): Uint8Array | undefined {
+    const kept = chunk.subarray(0, 2 + MAX_MESSAGE_BYTES - this.#bytes.length);
+    const joined = new Uint8Array(this.#bytes.length + kept.length);
+    joined.set(this.#bytes);
+    joined.set(kept, this.#bytes.length);
+    this.#bytes = joined;
+    if (joined.length < 2) return undefined;
+    const end = 2 + (((joined[0] ?? 0) << 8) | (joined[1] ?? 0));
+    return joined.length < end ? undefined : joined.subarray(2, end);
+  }
+}
