@@ -1,15 +1,22 @@
 import { seconds } from "../../src/base/duration.ts";
 import type { Host } from "./host.ts";
+import type { LabProcess } from "./process.ts";
 import type { KubernetesObject } from "./service-objects.ts";
-import { waitFor } from "./wait-for.ts";
 
 const DIRECTORY = "/run/kubernetes";
-const TOKEN = "administrator";
 const PORT = 6443;
-const START_TIMEOUT = seconds(60);
+/** Measured: 2.4 s on two idle cores. */
+const START_TIMEOUT = seconds(90);
 
-/** The lab has no API that deals in plurals; these are the kinds it declares. */
-const RESOURCES: Readonly<Record<string, string>> = { Service: "services", EndpointSlice: "endpointslices" };
+const ADMINISTRATOR = "administrator";
+/** What an agent needs to read, and nothing besides. */
+const READER = "edge-reader";
+const READ = ["get", "list", "watch"];
+const READER_RULES = [
+  { apiGroups: [""], resources: ["services", "endpoints", "nodes"], verbs: READ },
+  { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
+];
+const RBAC = "rbac.authorization.k8s.io";
 
 export interface ApiServerPrograms {
   readonly etcd: string;
@@ -30,89 +37,129 @@ export async function apiServerPrograms(): Promise<ApiServerPrograms> {
 /** The real kube-apiserver with etcd on a host of the lab. No controller runs: endpoint slices are made by hand. */
 export class ApiServer {
   readonly url: string;
-  /** For clients on any host: address, certificate authority and an administrator's token. */
-  readonly kubeconfig: string;
   readonly #host: Host;
+  readonly #address: string;
+  readonly #program: string;
+  readonly #namespaces = new Set(["default"]);
+  #server: LabProcess | undefined;
+  #authority = "";
 
+  /** @param address the host's, where everybody reaches it */
   static async start(host: Host, address: string, programs: ApiServerPrograms): Promise<ApiServer> {
-    await host.writeFile(`${DIRECTORY}/tokens.csv`, `${TOKEN},administrator,administrator,system:masters\n`);
+    const tokens = [`${ADMINISTRATOR},${ADMINISTRATOR},1,system:masters`, `${READER},${READER},2`];
+    await host.writeFile(`${DIRECTORY}/tokens.csv`, `${tokens.join("\n")}\n`);
     await host.output(["openssl", "genrsa", "-out", `${DIRECTORY}/accounts.key`, "2048"]);
-    const etcd = ["--data-dir", `${DIRECTORY}/etcd`, "--unsafe-no-fsync", "--log-level", "error"];
-    await host.spawn([programs.etcd, ...etcd]);
-    const server = await host.spawn([
-      programs["kube-apiserver"],
+    await host.spawn([programs.etcd, "--data-dir", `${DIRECTORY}/etcd`, "--unsafe-no-fsync"], {
+      ready: /ready to serve client requests/,
+      timeout: START_TIMEOUT,
+    });
+    const server = new ApiServer(host, address, programs["kube-apiserver"]);
+    await server.restart();
+    await server.#admitReader();
+    return server;
+  }
+
+  private constructor(host: Host, address: string, program: string) {
+    this.url = `https://${address}:${PORT}`;
+    this.#host = host;
+    this.#address = address;
+    this.#program = program;
+  }
+
+  /** For an agent on any host: address, certificate authority, and an account that may read what an agent needs. */
+  get kubeconfig(): string {
+    const cluster = { server: this.url, "certificate-authority-data": Buffer.from(this.#authority).toString("base64") };
+    const config = {
+      apiVersion: "v1",
+      kind: "Config",
+      "current-context": "lab",
+      contexts: [{ name: "lab", context: { cluster: "lab", user: READER } }],
+      clusters: [{ name: "lab", cluster }],
+      users: [{ name: READER, user: { token: READER } }],
+    };
+    return Bun.YAML.stringify(config, null, 2);
+  }
+
+  /** Ends it as a crash does: every client's watches break at once. */
+  async kill(): Promise<void> {
+    await this.#server?.kill();
+  }
+
+  /** A new process, with the objects and the certificate of the one before. */
+  async restart(): Promise<void> {
+    await this.kill();
+    const address = this.#address;
+    const argv = [
       "--etcd-servers=http://127.0.0.1:2379",
       ...[`--bind-address=${address}`, `--advertise-address=${address}`, `--secure-port=${PORT}`],
       `--cert-dir=${DIRECTORY}`,
       `--token-auth-file=${DIRECTORY}/tokens.csv`,
       "--authorization-mode=RBAC",
-      "--service-cluster-ip-range=10.96.0.0/16",
+      "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112",
       "--service-account-issuer=https://kubernetes.default.svc",
       `--service-account-key-file=${DIRECTORY}/accounts.key`,
       `--service-account-signing-key-file=${DIRECTORY}/accounts.key`,
-    ]);
-    const url = `https://${address}:${PORT}`;
-    const probe = ["curl", "-skf", "-o", "/dev/null", "-H", `Authorization: Bearer ${TOKEN}`, `${url}/readyz`];
-    const ready = async () => {
-      if (!server.running) throw new Error(`Cannot start kube-apiserver:\n${server.log}`);
-      return (await host.run(probe)).code === 0;
-    };
-    await waitFor("the API server ready", ready, { timeout: START_TIMEOUT });
-    return new ApiServer(host, url, await host.readFile(`${DIRECTORY}/apiserver.crt`));
-  }
-
-  private constructor(host: Host, url: string, authority: string) {
-    this.#host = host;
-    this.url = url;
-    this.kubeconfig = Bun.YAML.stringify(
-      {
-        apiVersion: "v1",
-        kind: "Config",
-        "current-context": "lab",
-        contexts: [{ name: "lab", context: { cluster: "lab", user: "administrator" } }],
-        clusters: [
-          {
-            name: "lab",
-            cluster: { server: url, "certificate-authority-data": Buffer.from(authority).toString("base64") },
-          },
-        ],
-        users: [{ name: "administrator", user: { token: TOKEN } }],
-      },
-      null,
-      2,
-    );
-  }
-
-  /** Creates or changes an object, and its namespace where that is missing (server-side apply). */
-  async apply(object: KubernetesObject): Promise<void> {
-    const { namespace } = object.metadata;
-    await this.#apply(`/api/v1/namespaces/${namespace}`, {
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: { name: namespace },
+    ];
+    this.#server = await this.#host.spawn([this.#program, ...argv], {
+      ready: async () => (await this.#send([this.#request("GET", "/readyz", { "max-time": "5" })])) === "ok",
+      timeout: START_TIMEOUT,
     });
-    await this.#apply(pathOf(object), object);
+    this.#authority = await this.#host.readFile(`${DIRECTORY}/apiserver.crt`);
+  }
+
+  /**
+   * Creates or changes an object, and its namespace where that is missing (server-side apply).
+   *
+   * @returns the object as the server completed it
+   */
+  async apply(object: KubernetesObject): Promise<KubernetesObject> {
+    const { namespace } = object.metadata;
+    if (namespace !== undefined && !this.#namespaces.has(namespace)) {
+      this.#namespaces.add(namespace);
+      await this.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+    }
+    return JSON.parse(await this.#send([this.#applying(object)]));
+  }
+
+  /** Many over one connection. Their namespaces have to be there. */
+  async applyAll(objects: readonly KubernetesObject[]): Promise<void> {
+    await this.#send(objects.map((object) => this.#applying(object)));
   }
 
   async delete(object: KubernetesObject): Promise<void> {
-    await this.#request("DELETE", pathOf(object));
+    await this.#send([this.#request("DELETE", pathOf(object))]);
   }
 
-  async #apply(path: string, object: object): Promise<void> {
-    const query = "?fieldManager=lab&force=true";
-    await this.#request("PATCH", `${path}${query}`, JSON.stringify(object));
+  async #admitReader(): Promise<void> {
+    const [apiVersion, metadata] = [`${RBAC}/v1`, { name: READER }];
+    const roleRef = { apiGroup: RBAC, kind: "ClusterRole", name: READER };
+    const subjects = [{ apiGroup: RBAC, kind: "User", name: READER }];
+    await this.apply({ apiVersion, kind: "ClusterRole", metadata, rules: READER_RULES });
+    await this.apply({ apiVersion, kind: "ClusterRoleBinding", metadata, roleRef, subjects });
   }
 
-  async #request(method: string, path: string, body = ""): Promise<void> {
-    const headers = [`Authorization: Bearer ${TOKEN}`, "Content-Type: application/apply-patch+yaml"];
-    const curl = ["curl", "-sSk", "--fail-with-body", "-X", method, ...headers.flatMap((header) => ["-H", header])];
-    await this.#host.output([...curl, "--data-binary", "@-", `${this.url}${path}`], { input: body });
+  #applying(object: KubernetesObject): string {
+    return this.#request("PATCH", `${pathOf(object)}?fieldManager=lab&force=true`, {
+      header: "Content-Type: application/apply-patch+yaml",
+      data: JSON.stringify(object),
+    });
+  }
+
+  /** A request as curl's configuration file has it. The server's certificate is its own authority. */
+  #request(method: string, path: string, more: Readonly<Record<string, string>> = {}): string {
+    const options = { request: method, url: this.url + path, cacert: `${DIRECTORY}/apiserver.crt`, ...more };
+    const lines = Object.entries(options).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
+    return [`header = "Authorization: Bearer ${ADMINISTRATOR}"`, "fail-with-body", ...lines].join("\n");
+  }
+
+  #send(requests: readonly string[]): Promise<string> {
+    const argv = ["curl", "--silent", "--show-error", "--fail-early", "--config", "-"];
+    return this.#host.output(argv, { input: requests.join("\nnext\n"), timeout: START_TIMEOUT });
   }
 }
 
 function pathOf({ apiVersion, kind, metadata: { name, namespace } }: KubernetesObject): string {
-  const resource = RESOURCES[kind];
-  if (resource === undefined) throw new Error(`Cannot find the resource of a kind: current value is ${kind}`);
-  const root = apiVersion === "v1" ? "/api" : "/apis";
-  return `${root}/${apiVersion}/namespaces/${namespace}/${resource}/${name}`;
+  const root = apiVersion.includes("/") ? "/apis" : "/api";
+  const folder = namespace === undefined ? "" : `/namespaces/${namespace}`;
+  return `${root}/${apiVersion}${folder}/${kind.toLowerCase().replace(/s?$/, "s")}/${name}`;
 }
