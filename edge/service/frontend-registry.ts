@@ -11,7 +11,9 @@ export interface FrontendConflict {
 interface Claimant {
   readonly service: ObjectKey;
   readonly created: string;
-  readonly claims: ReadonlyMap<string, Frontend>;
+  readonly frontends: readonly Frontend[];
+  /** Of each frontend, at the same place. */
+  readonly ids: readonly string[];
 }
 
 /** "10.96.0.10 TCP 53": what only one service can have. */
@@ -35,28 +37,26 @@ export class FrontendRegistry {
    */
   update(service: ObjectKey, created: string, frontends: readonly Frontend[]): Map<ObjectKey, readonly Frontend[]> {
     const before = this.#claimants.get(service);
-    const touched = new Set<ObjectKey>([service]);
+    const others = new Set<ObjectKey>();
     if (before !== undefined) {
-      for (const id of before.claims.keys()) this.#release(id, before, touched);
+      for (const id of before.ids) this.#release(id, before, others);
       this.#claimants.delete(service);
     }
     if (frontends.length > 0) {
-      const claimant = { service, created, claims: new Map(frontends.map((f) => [frontendId(f), f])) };
+      const claimant = { service, created, frontends, ids: frontends.map(frontendId) };
       this.#claimants.set(service, claimant);
-      for (const id of claimant.claims.keys()) this.#claim(id, claimant, touched);
+      for (const id of claimant.ids) this.#claim(id, claimant, others);
     }
-    return new Map(Array.from(touched, (key) => [key, this.owned(key)]));
+    const changed = new Map([[service, this.owned(service)]]);
+    for (const other of others) changed.set(other, this.owned(other));
+    return changed;
   }
 
   owned(service: ObjectKey): readonly Frontend[] {
     const claimant = this.#claimants.get(service);
     if (claimant === undefined) return [];
-    const owned: Frontend[] = [];
-    for (const [id, frontend] of claimant.claims) {
-      const holders = this.#owners.get(id);
-      if (holders === claimant || (Array.isArray(holders) && holders[0] === claimant)) owned.push(frontend);
-    }
-    return owned;
+    const { frontends, ids } = claimant;
+    return this.#contested.size === 0 ? frontends : frontends.filter((_, i) => this.#owns(claimant, ids[i] ?? ""));
   }
 
   /** Every service with all that it owns. */
@@ -69,12 +69,17 @@ export class FrontendRegistry {
     for (const id of this.#contested) {
       const [winner, ...losers] = this.#holders(id);
       for (const loser of losers) {
-        const frontend = loser.claims.get(id);
+        const frontend = loser.frontends[loser.ids.indexOf(id)];
         if (winner === undefined || frontend === undefined) continue;
         conflicts.push({ frontend, loser: loser.service, winner: winner.service });
       }
     }
     return conflicts;
+  }
+
+  #owns(claimant: Claimant, id: string): boolean {
+    const holders = this.#owners.get(id);
+    return holders === claimant || (Array.isArray(holders) && holders[0] === claimant);
   }
 
   #holders(id: string): readonly Claimant[] {
@@ -83,21 +88,21 @@ export class FrontendRegistry {
     return Array.isArray(holders) ? holders : [holders as Claimant];
   }
 
-  #claim(id: string, claimant: Claimant, touched: Set<ObjectKey>): void {
+  #claim(id: string, claimant: Claimant, others: Set<ObjectKey>): void {
     const before = this.#holders(id);
     if (before.length === 0) {
       this.#owners.set(id, claimant);
       return;
     }
     const holders = [...before, claimant].sort(compareClaimants);
-    for (const { service } of holders) touched.add(service);
+    for (const { service } of holders) others.add(service);
     this.#owners.set(id, holders);
     this.#contested.add(id);
   }
 
-  #release(id: string, claimant: Claimant, touched: Set<ObjectKey>): void {
+  #release(id: string, claimant: Claimant, others: Set<ObjectKey>): void {
     const rest = this.#holders(id).filter((c) => c !== claimant);
-    for (const { service } of rest) touched.add(service);
+    for (const { service } of rest) others.add(service);
     const [only] = rest;
     if (only === undefined) this.#owners.delete(id);
     else this.#owners.set(id, rest.length === 1 ? only : rest);

@@ -54,14 +54,17 @@ export function settingElements(
   ]);
 }
 
-/** A new table with everything in it. */
-export function addTable(
+/** A new table with everything in it, in the place of the one that may be there. */
+export function replaceTable(
   batch: NftBatch,
   layout: Layout,
   demandChains: readonly string[],
   elements: Iterable<readonly [SetName, readonly SetElement[]]>,
 ): void {
   const { family } = layout;
+  // Made first where there is none, so that there is one to delete.
+  batch.addTable(family, TABLE, layout.comment);
+  batch.deleteTable(family, TABLE);
   batch.addTable(family, TABLE, layout.comment);
   for (const set of Object.values(layout.sets)) batch.addSet(family, TABLE, set);
   addChains(batch, family, [...layout.chains, ...demandSpecs(family, demandChains)]);

@@ -35,7 +35,7 @@ export interface RulesetChange {
 }
 
 /** The slots that the kernel has for a frontend, to keep them when we take over. */
-export type KnownSlots = (id: string) => Pick<PlacedFrontend, "slots" | "localSlots"> | undefined;
+export type KnownSlots = (frontend: Frontend) => Pick<PlacedFrontend, "slots" | "localSlots"> | undefined;
 
 /**
  * What the tables should contain, and what has to change in them when services change. It knows nothing of the kernel:
@@ -68,7 +68,7 @@ export class RulesetModel {
         const id = ids[i] ?? "";
         const old = before.get(id);
         before.delete(id);
-        const placed = place(frontend, old ?? known(id));
+        const placed = place(frontend, old ?? known(frontend));
         this.#placed.set(id, placed);
         this.#tables.get(frontend.family)?.replace(old, placed);
         if (old !== undefined) pushVanished(vanished, old, placed);
@@ -83,6 +83,11 @@ export class RulesetModel {
     return { tables: new Map(Array.from(this.#tables, ([family, t]) => [family, t.take()])), vanished, opened };
   }
 
+  /** The chains, of those that come and go, that something leads to. */
+  chains(family: Family): readonly string[] {
+    return this.#tables.get(family)?.chains() ?? [];
+  }
+
   frontends(): Iterable<PlacedFrontend> {
     return this.#placed.values();
   }
@@ -90,19 +95,18 @@ export class RulesetModel {
   /** Everything that the family's table should contain. */
   wanted(family: Family): { readonly chains: readonly string[]; readonly elements: Map<SetName, SetElement[]> } {
     const elements = new Map<SetName, SetElement[]>();
-    const seen = new Set<string>();
+    const seen = new Map(Array.from(SHARED_SETS, (set) => [set, new Set<string>()]));
     for (const placed of this.#placed.values()) {
       if (placed.frontend.family !== family) continue;
       for (const { set, element } of planElements(placed)) {
-        if (SHARED_SETS.has(set)) {
-          const id = `${set} ${elementId(element)}`;
-          if (seen.has(id)) continue;
-          seen.add(id);
-        }
+        const ids = seen.get(set);
+        const id = ids === undefined ? "" : elementId(element);
+        if (ids?.has(id)) continue;
+        ids?.add(id);
         push(elements, set, element);
       }
     }
-    return { chains: this.#tables.get(family)?.chains() ?? [], elements };
+    return { chains: this.chains(family), elements };
   }
 }
 
@@ -130,9 +134,10 @@ function pushVanished(vanished: VanishedBackend[], old: PlacedFrontend, now: Pla
 /** Counts who wants what, so that shared elements and chains come with the first and go with the last. */
 class TableModel {
   readonly #family: Family;
-  readonly #shared = new Map<string, number>();
+  readonly #shared = new Map<SetName, Map<string, number>>();
   readonly #chains = new Map<string, number>();
-  #adds: RulesetElement[] = [];
+  #newChains: string[] = [];
+  #adds = new Map<SetName, SetElement[]>();
   #deletes: RulesetElement[] = [];
 
   constructor(family: Family) {
@@ -147,42 +152,52 @@ class TableModel {
     const before = old === undefined ? [] : planElements(old);
     const after = now === undefined ? [] : planElements(now);
     if (before.length === 0 || after.length === 0) {
-      for (const item of after) this.#adds.push(item);
+      for (const item of after) this.#add(item);
       for (const item of before) this.#deletes.push(item);
       return;
     }
     const left = new Map(before.map((item) => [identity(item), item]));
-    for (const item of after) if (!left.delete(identity(item))) this.#adds.push(item);
+    for (const item of after) if (!left.delete(identity(item))) this.#add(item);
     for (const item of left.values()) this.#deletes.push(item);
   }
 
-  /** What `replace` gathered. Additions count before deletions, so that what moves between frontends stays. */
+  /** What `replace` gathered. Deletions count last, so that what moves between frontends stays. */
   take(): TableChange {
-    const adds = new Map<SetName, SetElement[]>();
     const deletes = new Map<SetName, SetElement[]>();
-    const newChains: string[] = [];
-    for (const { set, element } of this.#adds) {
-      this.#use(element, newChains);
-      if (!SHARED_SETS.has(set) || increment(this.#shared, `${set} ${elementId(element)}`) === 1)
-        push(adds, set, element);
-    }
     for (const { set, element } of this.#deletes) {
-      if (element.verdict !== undefined && element.verdict.kind !== "drop")
-        decrement(this.#chains, element.verdict.chain);
-      if (!SHARED_SETS.has(set) || decrement(this.#shared, `${set} ${elementId(element)}`) === 0) {
-        push(deletes, set, element);
-      }
+      const { verdict } = element;
+      if (verdict !== undefined && verdict.kind !== "drop") decrement(this.#chains, verdict.chain);
+      const counts = this.#sharedOf(set);
+      if (counts === undefined || decrement(counts, elementId(element)) === 0) push(deletes, set, element);
     }
-    this.#adds = [];
+    const newChains = this.#newChains.filter((chain) => this.#chains.has(chain));
+    const adds = this.#adds;
+    this.#adds = new Map();
     this.#deletes = [];
-    return { newChains: newChains.filter((chain) => this.#chains.has(chain)), adds, deletes };
+    this.#newChains = [];
+    return { newChains, adds, deletes };
   }
 
-  #use(element: SetElement, newChains: string[]): void {
+  #add({ set, element }: RulesetElement): void {
     const { verdict } = element;
-    if (verdict === undefined || verdict.kind === "drop") return;
-    if (!this.#chains.has(verdict.chain) && planDemandChain(this.#family, verdict.chain) === undefined) return;
-    if (increment(this.#chains, verdict.chain) === 1) newChains.push(verdict.chain);
+    if (verdict !== undefined && verdict.kind !== "drop") this.#use(verdict.chain);
+    const counts = this.#sharedOf(set);
+    if (counts === undefined || increment(counts, elementId(element)) === 1) push(this.#adds, set, element);
+  }
+
+  #sharedOf(set: SetName): Map<string, number> | undefined {
+    if (!SHARED_SETS.has(set)) return undefined;
+    let counts = this.#shared.get(set);
+    if (counts === undefined) {
+      counts = new Map();
+      this.#shared.set(set, counts);
+    }
+    return counts;
+  }
+
+  #use(chain: string): void {
+    if (!this.#chains.has(chain) && planDemandChain(this.#family, chain) === undefined) return;
+    if (increment(this.#chains, chain) === 1) this.#newChains.push(chain);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Family } from "../base/ip.ts";
 import { NLM_F_ACK, NLM_F_APPEND, NLM_F_REQUEST } from "./netlink.ts";
 import { NetlinkWriter } from "./netlink-writer.ts";
 import { NFT_CREATE, NftMessage, nftHeader, nftType } from "./nftables.ts";
-import { encodeElement, type SetElement } from "./nftables-element.ts";
+import { ElementEncoder, type SetElement } from "./nftables-element.ts";
 import { type Expression, encodeExpression } from "./nftables-expression.ts";
 import { encodeSet, type SetSpec, tlv } from "./nftables-set.ts";
 
@@ -169,6 +169,7 @@ export class NftBatch {
     elements: readonly SetElement[],
   ): void {
     const writer = this.#writer;
+    const encoder = new ElementEncoder(spec, message === NftMessage.newElement);
     let at = 0;
     while (at < elements.length) {
       this.#message(message, flags, family);
@@ -178,7 +179,7 @@ export class NftBatch {
       const limit = writer.length + LIST_BYTES;
       while (at < elements.length && writer.length < limit) {
         const element = elements[at++];
-        if (element !== undefined) encodeElement(writer, spec, element, message === NftMessage.newElement);
+        if (element !== undefined) encoder.encode(writer, element);
       }
       writer.endNested(list);
       writer.endMessage();

@@ -1,6 +1,6 @@
 import { type Ip, ipBytes, ipFromBytes } from "../base/ip.ts";
 import type { AttributeReader } from "./attribute-reader.ts";
-import type { NetlinkWriter } from "./netlink-writer.ts";
+import { NetlinkWriter } from "./netlink-writer.ts";
 import { encodeVerdict, type Verdict } from "./nftables-expression.ts";
 import { type FieldType, fieldBytes, isConcatenation, keyBytes, type SetSpec } from "./nftables-set.ts";
 
@@ -19,6 +19,7 @@ export interface SetElement {
   readonly expiresMilliseconds?: number;
 }
 
+const NLA_F_NESTED = 0x8000;
 const NFTA_LIST_ELEM = 1;
 const NFTA_SET_ELEM_KEY = 1;
 const NFTA_SET_ELEM_DATA = 2;
@@ -33,37 +34,73 @@ const NFT_SET_ELEM_INTERVAL_END = 1;
 const NFT_GOTO = -4;
 const NFT_JUMP = -3;
 
-/** As an element of NFTA_SET_ELEM_LIST_ELEMENTS. @param withData false to delete: the key says which */
-export function encodeElement(writer: NetlinkWriter, spec: SetSpec, element: SetElement, withData: boolean): void {
-  const nested = writer.beginNested(NFTA_LIST_ELEM);
-  encodeFields(writer, NFTA_SET_ELEM_KEY, spec.key, element.key);
-  if (element.keyEnd !== undefined) encodeFields(writer, NFTA_SET_ELEM_KEY_END, spec.key, element.keyEnd);
-  if (element.ends === true) writer.attrU32be(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-  if (withData && element.verdict !== undefined) {
-    const data = writer.beginNested(NFTA_SET_ELEM_DATA);
-    encodeVerdict(writer, element.verdict);
-    writer.endNested(data);
-  } else if (withData && element.data !== undefined && Array.isArray(spec.data)) {
-    encodeFields(writer, NFTA_SET_ELEM_DATA, spec.data, element.data);
+const DOT = 0x2e;
+const DIGIT_0 = 0x30;
+
+/** As elements of NFTA_SET_ELEM_LIST_ELEMENTS. */
+export class ElementEncoder {
+  readonly #key: FieldsEncoder;
+  readonly #data: FieldsEncoder | undefined;
+  readonly #withData: boolean;
+  #lastVerdict: Verdict | undefined;
+  #lastBytes = new Uint8Array();
+
+  /** @param withData false to delete: the key says which */
+  constructor(spec: SetSpec, withData: boolean) {
+    this.#key = new FieldsEncoder(spec.key);
+    this.#data = spec.data === undefined || spec.data === "verdict" ? undefined : new FieldsEncoder(spec.data);
+    this.#withData = withData;
   }
-  writer.endNested(nested);
+
+  encode(writer: NetlinkWriter, element: SetElement): void {
+    const nested = writer.beginNested(NFTA_LIST_ELEM);
+    this.#key.encode(writer, NFTA_SET_ELEM_KEY, element.key);
+    if (element.keyEnd !== undefined) this.#key.encode(writer, NFTA_SET_ELEM_KEY_END, element.keyEnd);
+    if (element.ends === true) writer.attrU32be(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+    if (this.#withData) this.#encodeData(writer, element);
+    writer.endNested(nested);
+  }
+
+  #encodeData(writer: NetlinkWriter, element: SetElement): void {
+    if (element.data !== undefined) this.#data?.encode(writer, NFTA_SET_ELEM_DATA, element.data);
+    if (element.verdict !== undefined)
+      writer.attrBytes(NFTA_SET_ELEM_DATA | NLA_F_NESTED, this.#verdict(element.verdict));
+  }
+
+  /** Most elements of a map lead to the same chain as the one before. */
+  #verdict(verdict: Verdict): Uint8Array {
+    if (verdict !== this.#lastVerdict) {
+      const writer = new NetlinkWriter(64);
+      encodeVerdict(writer, verdict);
+      this.#lastVerdict = verdict;
+      this.#lastBytes = writer.bytes();
+    }
+    return this.#lastBytes;
+  }
 }
 
-function encodeFields(
-  writer: NetlinkWriter,
-  type: number,
-  fields: readonly FieldType[],
-  values: readonly FieldValue[],
-): void {
-  const nested = writer.beginNested(type);
-  // The header of NFTA_DATA_VALUE, written as the word that it is: the value follows field by field.
-  writer.u32((4 + keyBytes(fields)) | (NFTA_DATA_VALUE << 16));
-  for (let i = 0; i < fields.length; i++) encodeField(writer, fields[i] ?? "integer", values[i] ?? 0);
-  writer.endNested(nested);
+/** Values of known types one behind the other, as registers have them. */
+class FieldsEncoder {
+  readonly #fields: readonly FieldType[];
+  /** The header of NFTA_DATA_VALUE, as the word that it is: the value follows field by field. */
+  readonly #header: number;
+
+  constructor(fields: readonly FieldType[]) {
+    this.#fields = fields;
+    this.#header = (4 + keyBytes(fields)) | (NFTA_DATA_VALUE << 16);
+  }
+
+  encode(writer: NetlinkWriter, type: number, values: readonly FieldValue[]): void {
+    const nested = writer.beginNested(type);
+    writer.u32(this.#header);
+    for (let i = 0; i < values.length; i++) encodeField(writer, this.#fields[i] ?? "integer", values[i] ?? 0);
+    writer.endNested(nested);
+  }
 }
 
 function encodeField(writer: NetlinkWriter, type: FieldType, value: FieldValue): void {
-  if (typeof value === "string") {
+  if (type === "ipv4_addr") writeIpv4(writer, value as Ip);
+  else if (typeof value === "string") {
     const bytes = addressBytes(value);
     for (let i = 0; i < bytes.length; i += 4) {
       writer.octets(bytes[i] ?? 0, bytes[i + 1] ?? 0, bytes[i + 2] ?? 0, bytes[i + 3] ?? 0);
@@ -71,6 +108,20 @@ function encodeField(writer: NetlinkWriter, type: FieldType, value: FieldValue):
   } else if (type === "inet_service") writer.octets(value >> 8, value, 0, 0);
   else if (type === "inet_proto") writer.octets(value, 0, 0, 0);
   else writer.u32(value);
+}
+
+/** @param address canonical, as every Ip is: so this need not look at more than digits and dots */
+function writeIpv4(writer: NetlinkWriter, address: Ip): void {
+  let word = 0;
+  let octet = 0;
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i);
+    if (code === DOT) {
+      word = (word << 8) | octet;
+      octet = 0;
+    } else octet = octet * 10 + code - DIGIT_0;
+  }
+  writer.u32be((word << 8) | octet);
 }
 
 let lastAddress: Ip | undefined;
@@ -150,7 +201,7 @@ function decodeFields(attributes: AttributeReader, fields: readonly FieldType[])
 function decodeField(bytes: Uint8Array, at: number, type: FieldType): FieldValue {
   switch (type) {
     case "ipv4_addr":
-      return ipFromBytes(bytes.subarray(at, at + 4));
+      return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}` as Ip;
     case "ipv6_addr":
       return ipFromBytes(bytes.subarray(at, at + 16));
     case "inet_proto":

@@ -1,6 +1,6 @@
 import { AttributeReader } from "./attribute-reader.ts";
 import { NetlinkWriter } from "./netlink-writer.ts";
-import { encodeExpression, type Expression } from "./nftables-expression.ts";
+import { type Expression, encodeExpression } from "./nftables-expression.ts";
 
 const NLA_F_NESTED = 0x8000;
 /** Our own encodings nest five deep; the kernel's are compared along them. */
