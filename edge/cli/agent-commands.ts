@@ -1,0 +1,53 @@
+import type { Resolution } from "../../src/network/agent-report.ts";
+import { type CommandContext, paintFor, print, socketPath } from "./command-context.ts";
+import { EXIT } from "./exit-code.ts";
+import { renderResolution, renderService, renderServices, renderStatus } from "./render.ts";
+import { searchNames } from "./search-names.ts";
+
+export async function showStatus(context: CommandContext): Promise<number> {
+  const status = await context.io.ask(await socketPath(context), "/v1/status", "Status");
+  await print(context, status, () => renderStatus(status, paintFor(context)));
+  const healthy = status.ready && status.conditions.every((condition) => condition.severity === "info");
+  return healthy ? EXIT.ok.code : EXIT.unhealthy.code;
+}
+
+export async function showServices(context: CommandContext): Promise<number> {
+  const { io, flags, argument } = context;
+  const query = new URLSearchParams();
+  const namespace = flags.get("all-namespaces") === "true" ? undefined : flags.get("namespace");
+  if (namespace !== undefined) query.set("namespace", namespace);
+  if (argument !== undefined) query.set("name", argument);
+  const list = await io.ask(await socketPath(context), `/v1/services?${query}`, "ServiceList");
+  const table = () => {
+    if (list.items.length === 0) return "";
+    return argument === undefined ? renderServices(list.items) : list.items.map(renderService).join("\n");
+  };
+  await print(context, list, table);
+  if (list.items.length > 0) return EXIT.ok.code;
+  const where = namespace === undefined ? "" : ` in namespace "${namespace}"`;
+  await io.err(
+    argument === undefined ? `There are no services${where}.\n` : `There is no service "${argument}"${where}.\n`,
+  );
+  return argument === undefined ? EXIT.ok.code : EXIT.failed.code;
+}
+
+export async function resolveName(context: CommandContext): Promise<number> {
+  const { io, flags, argument = "" } = context;
+  const socket = await socketPath(context);
+  const { dns } = await io.ask(socket, "/v1/status", "Status");
+  const type = flags.get("type") ?? "A";
+  const names = searchNames(argument, flags.get("namespace") ?? "default", dns.domain);
+  let resolution: Resolution | undefined;
+  for (const name of names) {
+    resolution = await io.ask(socket, `/v1/resolve?${new URLSearchParams({ name, type })}`, "Resolution");
+    if (found(resolution)) break;
+  }
+  if (resolution === undefined) return EXIT.failed.code;
+  const last = resolution;
+  await print(context, last, () => renderResolution(last));
+  return found(last) ? EXIT.ok.code : EXIT.failed.code;
+}
+
+function found(resolution: Resolution): boolean {
+  return resolution.rcode === "NOERROR" && resolution.answers.length > 0;
+}

@@ -1,0 +1,69 @@
+import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
+import type { StatusReport } from "../../src/network/agent-report.ts";
+import {
+  type CommandContext,
+  cliDocument,
+  paintFor,
+  print,
+  settingsOrDefaults,
+  socketPath,
+} from "./command-context.ts";
+import { EXIT } from "./exit-code.ts";
+import { type CheckResult, judgeHost } from "./host-check.ts";
+import { renderConditions } from "./render.ts";
+import type { Paint } from "./table.ts";
+
+type Trouble = Extract<CheckResult, { readonly ok: false }>;
+
+export async function check(context: CommandContext): Promise<number> {
+  const { loaded, problems } = await settingsOrDefaults(context);
+  const settings = problems.map(judgeSettings);
+  const agent = context.flags.get("pre") === "true" ? undefined : await askAgent(context);
+  const host = judgeHost(await context.io.observeHost(loaded.config), loaded.config, agent?.status?.agent.pid);
+  const results = mergeResults([...settings, ...host], agent?.results ?? []);
+  const healthy = results.every((result) => result.ok || result.severity === "info");
+  await print(context, cliDocument("CheckReport", { healthy, items: results }), () =>
+    renderCheck(results, paintFor(context)),
+  );
+  return healthy ? EXIT.ok.code : EXIT.unhealthy.code;
+}
+
+/** What the agent knows from doing counts before what the host looks like. */
+export function mergeResults(host: readonly CheckResult[], agent: readonly CheckResult[]): readonly CheckResult[] {
+  const known = new Set(agent.filter((result): result is Trouble => !result.ok).map((result) => result.code));
+  return [...host.filter((result) => result.ok || !known.has(result.code)), ...agent];
+}
+
+async function askAgent(
+  context: CommandContext,
+): Promise<{ readonly status: StatusReport | undefined; readonly results: readonly CheckResult[] }> {
+  try {
+    const status = await context.io.ask(await socketPath(context), "/v1/status", "Status");
+    const { agent } = status;
+    const message = `the agent runs: ${agent.version} on ${agent.node}, pid ${agent.pid}`;
+    return { status, results: [{ ok: true, component: "agent", message }, ...status.conditions.map(troubleOf)] };
+  } catch (error) {
+    const hint = error instanceof SelvedgeError ? (error.hint ?? "") : "";
+    const trouble = { component: "agent", code: errorCode(error), severity: "failed", message: errorText(error), hint };
+    return { status: undefined, results: [troubleOf(trouble as Omit<Trouble, "ok">)] };
+  }
+}
+
+function troubleOf({ component, code, severity, message, hint }: Omit<Trouble, "ok">): Trouble {
+  return { ok: false, component, code, severity, message, hint };
+}
+
+function judgeSettings(message: string): CheckResult {
+  const hint = 'See "selvedge config view" and "selvedge run --help"; the checks below took the defaults.';
+  return { ok: false, component: "config", code: "CONFIG_INVALID", severity: "failed", message, hint };
+}
+
+function renderCheck(results: readonly CheckResult[], paint: Paint): string {
+  return results
+    .map((result) =>
+      result.ok
+        ? `${paint("green", "OK".padEnd(9))} ${result.component.padEnd(7)}   ${result.message}\n`
+        : renderConditions([result], paint),
+    )
+    .join("");
+}

@@ -1,0 +1,55 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { hostname } from "node:os";
+import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
+import type { CliIo } from "./cli-io.ts";
+import { askAgent } from "./control-client.ts";
+import { observeHost } from "./host-facts.ts";
+
+/** Settings of one node are some dozen lines. */
+export const CONFIG_FILE_BYTES_MAX = 256 * 1024;
+
+/** The real streams, files and sockets. */
+export function processIo(): CliIo {
+  return {
+    host: { hostname: hostname() },
+    terminal: { out: process.stdout.isTTY === true, err: process.stderr.isTTY === true },
+    out: (text) => write(Bun.stdout, text),
+    err: (text) => write(Bun.stderr, text),
+    readFile: async (path) => readBounded(path),
+    ask: askAgent,
+    observeHost,
+  };
+}
+
+async function write(stream: typeof Bun.stdout, text: string): Promise<void> {
+  try {
+    await Bun.write(stream, text);
+  } catch (error) {
+    // "selvedge services | head" has read enough.
+    if (errorCode(error) !== "EPIPE") throw error;
+  }
+}
+
+function readBounded(path: string): string | undefined {
+  try {
+    const descriptor = openSync(path, "r");
+    try {
+      const buffer = Buffer.alloc(CONFIG_FILE_BYTES_MAX + 1);
+      const length = readSync(descriptor, buffer, 0, buffer.length, 0);
+      if (length > CONFIG_FILE_BYTES_MAX) throw new Error(`it is longer than ${CONFIG_FILE_BYTES_MAX} bytes`);
+      return buffer.toString("utf8", 0, length);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new SelvedgeError(`Cannot read ${path}: ${error instanceof Error ? error.message : code}`, {
+      code: code === "EACCES" || code === "EPERM" ? "CONFIG_FORBIDDEN" : "CONFIG_UNREADABLE",
+      blame: "user",
+      retry: "never",
+      hint: "Name a readable YAML file with --config, or run as root.",
+      cause: error,
+    });
+  }
+}

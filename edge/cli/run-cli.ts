@@ -1,0 +1,71 @@
+import { errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { resolveName, showServices, showStatus } from "./agent-commands.ts";
+import { check } from "./check-command.ts";
+import type { CliCommands, CliIo, Environment } from "./cli-io.ts";
+import type { CommandContext } from "./command-context.ts";
+import { parseCommandLine } from "./command-line.ts";
+import { EXIT, exitCodeOf } from "./exit-code.ts";
+import { formatHelp, formatOverview } from "./help.ts";
+import { cleanUp, install, printCompletion, run, showVersion, viewConfig } from "./host-commands.ts";
+import { printable } from "./table.ts";
+
+/** What does each command of command.ts. */
+export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Promise<number>>> = {
+  run,
+  status: showStatus,
+  services: showServices,
+  "dns resolve": resolveName,
+  check,
+  cleanup: cleanUp,
+  "config view": viewConfig,
+  install,
+  version: showVersion,
+  completion: printCompletion,
+};
+
+/**
+ * One command from its words to its exit status. Data goes to stdout, everything else to stderr.
+ *
+ * @param argv without program and script
+ */
+export async function runCli(
+  argv: readonly string[],
+  env: Environment,
+  io: CliIo,
+  commands: CliCommands,
+): Promise<number> {
+  const parsed = parseCommandLine(argv);
+  if (!parsed.ok) {
+    await io.err(`${printable(parsed.error)}\nSee "selvedge --help".\n`);
+    return EXIT.usage.code;
+  }
+  const invocation = parsed.value;
+  const context = { io, env, commands, flags: new Map<string, string>(), argument: undefined, settings: [] };
+  try {
+    switch (invocation.kind) {
+      case "help":
+        await io.out(
+          invocation.command === undefined ? formatOverview(invocation.words[0]) : formatHelp(invocation.command),
+        );
+        return EXIT.ok.code;
+      case "version":
+        return await showVersion(context);
+      case "command": {
+        const { command, flags, argument, settings } = invocation;
+        const execute = EXECUTORS[command.words.join(" ")];
+        if (execute === undefined) throw new Error(`Cannot run "${command.words.join(" ")}": nothing does it`);
+        return await execute({ ...context, flags, argument, settings });
+      }
+    }
+  } catch (error) {
+    const hint = error instanceof SelvedgeError ? error.hint : undefined;
+    await io.err(`${errorLines(error)}\n${hint === undefined ? "" : `${printable(hint)}\n`}`);
+    return exitCodeOf(error).code;
+  }
+}
+
+/** Our own sentences say it all; a foreign error's causes may hold what matters. */
+function errorLines(error: unknown): string {
+  const text = error instanceof SelvedgeError ? error.message : errorText(error);
+  return text.split("\n").map(printable).join("\n");
+}

@@ -1,0 +1,298 @@
+import { describe, expect, test } from "bun:test";
+import type { LoadedConfig } from "../../../../edge/config.ts";
+import { SelvedgeError } from "../../../../src/base/errors.ts";
+import { FAILED, statusReport, WEB } from "../../../support/agent-handlers.ts";
+import { cli, GOOD_HOST, UNREACHABLE } from "../../../support/cli-world.ts";
+
+const notThere = async () => {
+  throw UNREACHABLE;
+};
+
+describe("run", () => {
+  test("starts the agent with the settings, and its exit status is the agent's", async () => {
+    const started: LoadedConfig[] = [];
+    const startAgent = async (loaded: LoadedConfig) => {
+      started.push(loaded);
+      return 75;
+    };
+    const io = { readFile: async (path: string) => (path === "/etc/x.yaml" ? "dns-bind-port: 5353" : undefined) };
+    const argv = ["run", "--config=/etc/x.yaml", "--enable-proxy", "false"];
+    expect(await cli(argv, { commands: { startAgent }, io })).toMatchObject({ exit: 75, out: "", err: "" });
+    expect(started[0]?.config).toMatchObject({ enableProxy: false, dnsBindPort: 5353 });
+  });
+
+  test("a wrong value is one sentence on stderr and 78; a wrong command line is 2", async () => {
+    const started = () => Promise.reject(new Error("started"));
+    const wrong = await cli(["run", "--enable-dns=maybe"], { commands: { startAgent: started } });
+    expect(wrong.err).toBe('Cannot use --enable-dns as it takes true or false: current value is "maybe".\n');
+    expect(wrong.exit).toBe(78);
+    expect((await cli(["run", "now"])).exit).toBe(2);
+    expect((await cli(["run", "--config=/nowhere.yaml"])).err).toContain("there is no such file");
+    expect((await cli(["run", "--config=/nowhere.yaml"])).exit).toBe(78);
+  });
+});
+
+describe("status", () => {
+  test("is 0 when all is well and 3 when something is wrong", async () => {
+    expect((await cli(["status"])).exit).toBe(0);
+    const wrong = await cli(["status"], { handlers: { status: () => statusReport([FAILED]) } });
+    expect(wrong.out).toContain("DNS_PORT_IN_USE");
+    expect(wrong.exit).toBe(3);
+    const worth = { ...FAILED, severity: "info" } as const;
+    expect((await cli(["status"], { handlers: { status: () => statusReport([worth]) } })).exit).toBe(0);
+  });
+
+  test("json and yaml are the versioned document", async () => {
+    const json = JSON.parse((await cli(["status", "-o", "json"])).out);
+    expect(json).toMatchObject({ apiVersion: "selvedge.io/v1", kind: "Status", ready: true });
+    expect(Bun.YAML.parse((await cli(["status", "-o", "yaml"])).out)).toEqual(json);
+  });
+
+  test("an agent that is not there is 4, with the way out on stderr", async () => {
+    const absent = await cli(["status"], { io: { ask: notThere } });
+    expect(absent).toMatchObject({ out: "", err: "Cannot reach the agent\nStart it.\n" });
+    expect(absent.exit).toBe(4);
+  });
+
+  test("the socket is found by flag, environment, file and default", async () => {
+    const file = { readFile: async () => "run-dir: /c" };
+    const socket = async (...args: Parameters<typeof cli>) => (await cli(...args)).asked[0];
+    expect(await socket(["status", "--run-dir=/a"], { env: { SELVEDGE_RUN_DIR: "/b" } })).toStartWith(
+      "/a/selvedge.sock ",
+    );
+    expect(await socket(["status"], { env: { SELVEDGE_RUN_DIR: "/b" }, io: file })).toStartWith("/b/selvedge.sock ");
+    expect(await socket(["status"], { io: file })).toStartWith("/c/selvedge.sock ");
+    expect(await socket(["status"])).toStartWith("/run/selvedge/selvedge.sock ");
+  });
+
+  test("a broken or unreadable configuration does not hide the agent, unless it was named", async () => {
+    const unreadable = () => {
+      throw new SelvedgeError("Cannot read", { code: "CONFIG_FORBIDDEN", blame: "user", retry: "never" });
+    };
+    expect((await cli(["status"], { io: { readFile: async () => "enable-dns: maybe" } })).exit).toBe(0);
+    expect((await cli(["status"], { io: { readFile: async () => unreadable() } })).exit).toBe(0);
+    expect((await cli(["status", "--config=/a"], { io: { readFile: async () => undefined } })).exit).toBe(78);
+  });
+
+  test("colours are for terminals without NO_COLOR", async () => {
+    const io = { terminal: { out: true, err: true } };
+    expect((await cli(["status"], { io })).out).toContain("\x1b[");
+    expect((await cli(["status", "--no-color"], { io })).out).not.toContain("\x1b[");
+    expect((await cli(["status"], { io, env: { NO_COLOR: "1" } })).out).not.toContain("\x1b[");
+    expect((await cli(["status"], { io, env: { TERM: "dumb" } })).out).not.toContain("\x1b[");
+    expect((await cli(["status"])).out).not.toContain("\x1b[");
+  });
+});
+
+describe("services", () => {
+  test("all, those of a namespace, or one", async () => {
+    expect((await cli(["services"])).out.split("\n")).toHaveLength(4);
+    expect((await cli(["services", "-n", "shop"])).out).not.toContain("web");
+    expect((await cli(["services", "-A", "-n", "shop"])).out).toContain("web");
+    expect((await cli(["services", "web"])).out).toContain("10.244.1.5:8080");
+    expect(JSON.parse((await cli(["services", "web", "-o", "json"])).out).items).toEqual([WEB]);
+  });
+
+  test("a service that is not there is 1; a namespace without any is 0", async () => {
+    expect(await cli(["services", "web", "-n", "x"])).toMatchObject({
+      exit: 1,
+      out: "",
+      err: 'There is no service "web" in namespace "x".\n',
+    });
+    expect(await cli(["services", "-n", "x"])).toMatchObject({
+      exit: 0,
+      err: 'There are no services in namespace "x".\n',
+    });
+  });
+});
+
+describe("dns resolve", () => {
+  const record = { name: "web.svc.cluster.local.", type: "A", ttlSeconds: 5, data: "10.96.0.10" };
+  const resolve = async (name: string, type: string) => {
+    const known = name === "web.svc.cluster.local.";
+    const rcode = known ? "NOERROR" : "NXDOMAIN";
+    return {
+      name,
+      type,
+      rcode,
+      answers: known ? [record] : [],
+      from: known ? "cluster" : "none",
+      durationSeconds: 0,
+    } as const;
+  };
+
+  test("goes through the search list until it finds something", async () => {
+    const found = await cli(["dns", "resolve", "web", "-n", "shop"], { handlers: { resolve } });
+    expect(found.out).toContain("10.96.0.10");
+    expect(found.exit).toBe(0);
+    expect(
+      found.asked.slice(1).map((line) => new URL(line.split(" ")[1] ?? "", "http://a").searchParams.get("name")),
+    ).toEqual(["web.shop.svc.cluster.local.", "web.svc.cluster.local."]);
+  });
+
+  test("is 1 when there is nothing", async () => {
+    const nothing = await cli(["dns", "resolve", "nothing.", "--type=AAAA"], { handlers: { resolve } });
+    expect(nothing.out).toStartWith("nothing. AAAA: NXDOMAIN");
+    expect(nothing.exit).toBe(1);
+  });
+});
+
+describe("check", () => {
+  test("is 0 on a good host with a good agent", async () => {
+    const good = await cli(["check"]);
+    expect(good.exit).toBe(0);
+    expect(good.out).toContain("OK        agent     the agent runs: 0.1.0 on edge-1, pid 42\n");
+  });
+
+  test("without the agent looks at the host all the same, and is 3", async () => {
+    const absent = await cli(["check"], { io: { ask: notThere } });
+    expect(absent.out).toContain("AGENT_UNREACHABLE");
+    expect(absent.out).toContain("has nftables");
+    expect(absent.exit).toBe(3);
+    expect((await cli(["check", "--pre"], { io: { ask: notThere } })).exit).toBe(0);
+  });
+
+  test("what the agent says counts before what the host looks like", async () => {
+    const source = { url: "http://127.0.0.1:10550", reachable: { outcome: "no", why: "ECONNREFUSED" } } as const;
+    const known = {
+      ...FAILED,
+      code: "SOURCE_UNREACHABLE",
+      component: "source",
+      severity: "info",
+      message: "known",
+    } as const;
+    const io = { observeHost: async () => ({ ...GOOD_HOST, source }) };
+    const alone = await cli(["check", "-o", "json"], { io });
+    expect(JSON.parse(alone.out)).toMatchObject({ apiVersion: "selvedge.io/v1", kind: "CheckReport", healthy: false });
+    const both = await cli(["check"], { io, handlers: { status: () => statusReport([known]) } });
+    expect(both.out).toContain("known");
+    expect(both.out).not.toContain("ECONNREFUSED");
+    expect(both.exit).toBe(0);
+  });
+
+  test("a configuration that cannot be used is one of its findings", async () => {
+    const broken = await cli(["check"], { io: { readFile: async () => "enable-dns: maybe" } });
+    expect(broken.out).toContain("CONFIG_INVALID");
+    expect(broken.exit).toBe(3);
+  });
+});
+
+describe("cleanup", () => {
+  function leftovers() {
+    const removed: string[] = [];
+    const leftover = (what: string, fail = false) => ({
+      what,
+      remove: async () => {
+        if (fail) throw new Error("EBUSY");
+        removed.push(what);
+      },
+    });
+    return {
+      removed,
+      findLeftovers: async () => [leftover("table a"), leftover("link b", true), leftover("address c")],
+    };
+  }
+
+  test("a dry run removes nothing, also beside a running agent", async () => {
+    const { removed, findLeftovers } = leftovers();
+    const dry = await cli(["cleanup", "--dry-run"], { commands: { findLeftovers } });
+    expect(dry.out).toBe("would remove table a\nwould remove link b\nwould remove address c\n");
+    expect(dry.exit).toBe(0);
+    expect(removed).toEqual([]);
+  });
+
+  test("it refuses while the agent runs", async () => {
+    const { removed, findLeftovers } = leftovers();
+    const refused = await cli(["cleanup"], { commands: { findLeftovers } });
+    expect(refused.err).toContain("Cannot clean up while the agent runs");
+    expect(refused.exit).toBe(1);
+    expect(removed).toEqual([]);
+  });
+
+  test("what cannot be removed does not keep the rest", async () => {
+    const { removed, findLeftovers } = leftovers();
+    const done = await cli(["cleanup"], { commands: { findLeftovers }, io: { ask: notThere } });
+    expect(done.out).toBe("removed table a\nleft link b\nremoved address c\n");
+    expect(done.err).toBe("Cannot remove link b: EBUSY\n");
+    expect(done.exit).toBe(1);
+    expect(removed).toEqual(["table a", "address c"]);
+  });
+
+  test("nothing to remove is said", async () => {
+    expect(await cli(["cleanup"], { io: { ask: notThere } })).toMatchObject({
+      exit: 0,
+      out: "",
+      err: "There is nothing of the agent's here.\n",
+    });
+  });
+});
+
+describe("config view", () => {
+  const world = {
+    env: { SELVEDGE_ENABLE_DNS: "false" },
+    io: { readFile: async () => "enable-dns: true\nnode-name: board" },
+  };
+
+  test("shows which place won, and on demand what it beat", async () => {
+    const view = await cli(["config", "view", "--dns-bind-port=5353"], world);
+    expect(view.out).toMatch(/^SETTING +VALUE +FROM\n/);
+    expect(view.out).toMatch(/\nnode-name +board +file\n/);
+    expect(view.out).toMatch(/\nenable-dns +false +environment\n/);
+    expect(view.out).toMatch(/\ndns-bind-port +5353 +flag\n/);
+    expect(view.out).toMatch(/\nenable-proxy +true +default\n/);
+    const origin = await cli(["config", "view", "--origin"], world);
+    expect(origin.out).toMatch(
+      /\nenable-dns +false +SELVEDGE_ENABLE_DNS +\/etc\/selvedge\/config.yaml=true default=true\n/,
+    );
+  });
+
+  test("for programs has values of their own kind", async () => {
+    const { settings } = JSON.parse((await cli(["config", "view", "-o", "json"], world)).out);
+    const value = (name: string) => settings.find((setting: { name: string }) => setting.name === name).value;
+    expect([value("enable-dns"), value("dns-bind-port"), value("dns-bind-ip"), value("token-file")]).toEqual([
+      false,
+      53,
+      ["169.254.25.10"],
+      null,
+    ]);
+  });
+
+  test("says warnings on stderr, and problems with 78", async () => {
+    expect((await cli(["config", "view", "--use-xfrm"])).err).toBe(
+      "Ignored --use-xfrm: FabEdge itself has removed it.\n",
+    );
+    expect((await cli(["config", "view", "--log-level=loud"])).exit).toBe(78);
+  });
+});
+
+describe("the rest", () => {
+  test("version", async () => {
+    expect((await cli(["version"])).out).toBe("selvedge 0.1.0 (bun 1.4.5 linux arm64)\n");
+    expect((await cli(["--version"])).out).toBe("selvedge 0.1.0 (bun 1.4.5 linux arm64)\n");
+    expect(JSON.parse((await cli(["version", "-o", "json"])).out)).toMatchObject({ kind: "Version", version: "0.1.0" });
+  });
+
+  test("install passes its lines on", async () => {
+    const install = async (dryRun: boolean) => [dryRun ? "would" : "did"];
+    expect((await cli(["install", "--dry-run"], { commands: { install } })).out).toBe("would\n");
+    expect((await cli(["install"], { commands: { install } })).out).toBe("did\n");
+  });
+
+  test("a wrong command line is 2 and points to help; help is 0 and data", async () => {
+    expect(await cli(["stauts"])).toMatchObject({ exit: 2, out: "" });
+    expect((await cli(["stauts"])).err).toEndWith('See "selvedge --help".\n');
+    expect((await cli([])).out).toContain("Usage: selvedge COMMAND");
+    expect((await cli(["run", "--help"])).out).toContain("--node-name");
+    expect((await cli(["--help"])).exit).toBe(0);
+  });
+
+  test("an error that nobody foresaw is 1 with its causes", async () => {
+    const broken = async () => {
+      throw new Error("outer", { cause: new Error("inner") });
+    };
+    expect(await cli(["install"], { commands: { install: broken } })).toMatchObject({
+      exit: 1,
+      err: "outer (inner)\n",
+    });
+  });
+});
