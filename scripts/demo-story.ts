@@ -28,13 +28,14 @@ export class Story {
   }
 
   /** Looks whether a claim holds; an observation that fails is a claim that does not. */
-  async see(claim: string, observe: () => Promise<Observation>): Promise<void> {
+  async see(claim: string, observe: () => Promise<Observation>): Promise<boolean> {
     const started = performance.now();
     const { holds, saw } = await observe().catch((error) => ({ holds: false, saw: errorText(error) }));
     const time = `${DIM}${formatTime(performance.now() - started)}${PLAIN}`;
     console.log(`    ${holds ? `${GREEN}✓` : `${RED}✗`}${PLAIN} ${claim}: ${saw}  ${time}`);
     if (holds) this.#seen++;
     else this.#missed++;
+    return holds;
   }
 
   /** @returns whether everything was as claimed */

@@ -20,8 +20,11 @@ import {
 
 const REQUESTS = 60;
 const REQUESTS_SECONDS = 5;
+const LOG_LINES = 20;
 /** curl(1), EXIT CODES. */
 const CURL_TIMED_OUT = 28;
+/** dig(1), RETURN CODES. */
+const DIG_NO_REPLY = 9;
 /** Resynchronising after a cut waits for the agent's next attempt at most. */
 const BACK_IN_TOUCH = seconds(30);
 
@@ -39,9 +42,10 @@ const { values: options } = parseArgs({
 
 const story = new Story();
 const world = await build();
+let agent: LabProcess | undefined;
 try {
   const cloud = await startCloud(world);
-  let agent = await startAgent(world, cloud);
+  agent = await startAgent(world, cloud);
   await useServices(world);
   await loseCloud(world, cloud);
   agent = await crashAgent(world, cloud, agent);
@@ -54,7 +58,10 @@ try {
 } finally {
   await world.lab.close();
 }
-process.exitCode = story.end() ? 0 : 1;
+if (!story.end()) {
+  if (agent !== undefined) story.say(`The agent's last words:\n${agent.log.split("\n").slice(-LOG_LINES).join("\n")}`);
+  process.exitCode = 1;
+}
 
 async function build(): Promise<World> {
   story.step("Build a cloud, an edge node and its pods");
@@ -82,7 +89,8 @@ async function startCloud({ cloud: host }: World): Promise<Cloud> {
 async function startAgent(world: World, cloud: Cloud): Promise<LabProcess> {
   story.step("Start the agent on the edge node: one file, no kube-proxy, no CoreDNS, no nft");
   const agent = await runAgent(world, cloud);
-  await story.see("the first name is answered", () => resolvesWithin(world.client, SHOP));
+  const answers = await story.see("the first name is answered", () => resolvesWithin(world.client, SHOP));
+  if (!answers) throw new Error("Cannot show more as the agent does not answer");
   return agent;
 }
 
@@ -112,7 +120,11 @@ async function loseCloud({ cloudLink, client, edge }: World, cloud: Cloud): Prom
 async function crashAgent(world: World, cloud: Cloud, agent: LabProcess): Promise<LabProcess> {
   story.step("Kill the agent (SIGKILL), the cloud still gone");
   await agent.kill();
-  story.say("nobody answers names now; connections to service addresses go on in the kernel");
+  await story.see("names", async () => {
+    const { code } = await world.client.run(["dig", "+tries=1", "+time=1", nameOf(SHOP), "A"]);
+    return { holds: code === DIG_NO_REPLY, saw: code === DIG_NO_REPLY ? "nobody answers" : `dig exits ${code}` };
+  });
+  story.say("connections to service addresses go on in the kernel:");
   for (const service of [SHOP, METER]) {
     const { clusterIp } = service;
     await story.see(`${REQUESTS} requests to ${clusterIp}`, () => spreads(world.client, service, clusterIp));
@@ -196,7 +208,8 @@ function resolvesWithin(client: Host, service: DemoService): Promise<Observation
 
 async function digs(client: Host, question: readonly string[], answer: string): Promise<Observation> {
   const { stdout } = await client.run(["dig", "+short", "+tries=1", "+time=1", ...question]);
-  return { holds: stdout.trim() === answer, saw: stdout.trim() || "no answer" };
+  const saw = stdout.trim().split("\n").at(-1) || "no answer";
+  return { holds: saw === answer, saw };
 }
 
 async function isUnknown(client: Host, name: string): Promise<Observation> {

@@ -110,7 +110,7 @@ export class LabProcess {
     } catch (error) {
       await this.kill();
       const tail = this.log.split("\n").slice(-LOG_LINES_IN_ERRORS).join("\n");
-      throw new Error(`${error instanceof Error ? error.message : error}\n${tail}`, { cause: error });
+      throw new Error(`${error instanceof Error ? error.message : error}\n${tail}`);
     }
   }
 
