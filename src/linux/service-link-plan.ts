@@ -35,7 +35,7 @@ const NOTHING = { create: undefined, holder: undefined, setUp: false, remove: []
 
 /**
  * A link of this name that is up and has exactly these addresses, each for itself (/32 or /128) and of scope host, so
- * that none becomes the source of what the node sends elsewhere.
+ * that none becomes the source of what the node sends elsewhere. What another link of the node has is left out.
  */
 export function planServiceLink(observed: ObservedLinks, wanted: WantedServiceLink): ServiceLinkPlan {
   const named = observed.links.find((link) => link.name === wanted.name);
@@ -47,12 +47,14 @@ export function planServiceLink(observed: ObservedLinks, wanted: WantedServiceLi
 
   const present = observed.addresses.filter((a) => a.linkIndex === holder.index && isManaged(a, holder, wanted));
   const kept = new Set(present.filter((a) => wanted.addresses.has(a.address) && isExact(a)).map((a) => a.address));
+  // An external IP that is an address of this node anyway.
+  const elsewhere = new Set(observed.addresses.filter((a) => a.linkIndex !== holder.index).map((a) => a.address));
   return {
     ...NOTHING,
     holder,
     setUp: !holder.up,
     remove: present.filter((a) => !kept.has(a.address)),
-    add: [...wanted.addresses].filter((ip) => !kept.has(ip)).map((ip) => addressOn(holder, ip)),
+    add: [...wanted.addresses].filter((ip) => !kept.has(ip) && !elsewhere.has(ip)).map((ip) => addressOn(holder, ip)),
   };
 }
 

@@ -88,6 +88,13 @@ describe("the addresses", () => {
     expect([plan.remove, plan.add]).toEqual([[wide], [on(2, "10.0.0.1")]]);
   });
 
+  test("one that another link of the node has is not added", () => {
+    const uplink = link(3, "eth0", { kind: undefined });
+    const node = on(3, "192.0.2.7", { prefixLength: 24, scope: "global", label: "eth0" });
+    const plan = planServiceLink({ links: [lo, svc, uplink], addresses: [node] }, wanted(["192.0.2.7", "10.0.0.1"]));
+    expect([plan.remove, plan.add]).toEqual([[], [on(2, "10.0.0.1")]]);
+  });
+
   test("one that FabEdge left with scope global stays", () => {
     const global = on(2, "169.254.25.10", { scope: "global", label: "svc" });
     const plan = planServiceLink({ links: [lo, svc], addresses: [global] }, wanted(["169.254.25.10"]));
