@@ -1,12 +1,11 @@
 import type { Severity } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
+import type { MissingFeature } from "../../src/linux/kernel-features.ts";
 import type { Config } from "../config/options.ts";
 import { isInTheWay, type ListeningSocket } from "./socket-table.ts";
 
-export type Probe =
-  | { readonly outcome: "yes" }
-  | { readonly outcome: "no"; readonly why: string }
-  | { readonly outcome: "unknown"; readonly why: string };
+/** Undefined when it works, else why not. */
+export type Refusal = string | undefined;
 
 export interface PortHolder extends ListeningSocket {
   /** Undefined where we may not look into the process. */
@@ -19,12 +18,14 @@ export interface HostState {
   readonly kernel: string;
   /** CapEff of /proc/self/status. */
   readonly capabilities: bigint;
-  readonly nftables: Probe;
+  /** Undefined when the kernel has it. */
+  readonly nftables: MissingFeature | undefined;
+  readonly conntrack: MissingFeature | undefined;
   /** Listeners on the DNS port. */
   readonly dnsPort: readonly PortHolder[];
-  readonly disk: { readonly path: string; readonly freeBytes: number; readonly writable: Probe };
+  readonly disk: { readonly path: string; readonly freeBytes: number; readonly refusal: Refusal };
   /** Undefined where only a kubeconfig knows where the source is. */
-  readonly source: { readonly url: string; readonly reachable: Probe } | undefined;
+  readonly source: { readonly url: string; readonly refusal: Refusal } | undefined;
 }
 
 /** Good, or a condition with a way out. */
@@ -41,7 +42,6 @@ export type CheckResult =
 
 /** linux/capability.h */
 const CAP_NET_BIND_SERVICE = 10n;
-const CAP_NET_ADMIN = 12n;
 
 /** Room for a new generation of the cache of a large cluster, twice. */
 const ENOUGH_DISK_BYTES = 64 * 1024 * 1024;
@@ -49,48 +49,48 @@ const ENOUGH_DISK_BYTES = 64 * 1024 * 1024;
 /** @param agentPid of the agent that answered: what it holds is in nobody's way */
 export function judgeHost(host: HostState, config: Config, agentPid: number | undefined): readonly CheckResult[] {
   return [
-    judgePrivileges(host),
-    ...(config.enableProxy ? [judgeNftables(host, config)] : []),
-    ...(config.enableDns ? config.dnsBindIp.map((ip) => judgeDnsPort(host, ip, config.dnsBindPort, agentPid)) : []),
+    ...(config.enableProxy ? judgeKernel(host, config) : []),
+    ...(config.enableDns ? judgeDns(host, config, agentPid) : []),
     judgeDisk(host),
     ...judgeSource(host),
   ];
 }
 
-function judgePrivileges({ capabilities }: HostState): CheckResult {
-  const wanted = [
-    ["CAP_NET_ADMIN", CAP_NET_ADMIN],
-    ["CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE],
-  ] as const;
-  const lacking = wanted.filter(([, bit]) => ((capabilities >> bit) & 1n) === 0n).map(([name]) => name);
-  if (lacking.length === 0)
-    return { ok: true, component: "process", message: "has the privileges that the agent needs" };
-  return {
-    ok: false,
-    component: "process",
-    code: "PRIVILEGE_MISSING",
-    severity: "failed",
-    message: `Cannot change the network as this user: ${lacking.join(" and ")} missing`,
-    hint: "Run as root, or with these capabilities, as the systemd unit does.",
+function judgeKernel({ kernel, nftables, conntrack }: HostState, config: Config): readonly CheckResult[] {
+  const missing = [nftables, conntrack].filter((feature) => feature !== undefined);
+  if (missing.length === 0) {
+    const message = `Linux ${kernel} has nftables and connection tracking, and lets us use them`;
+    return [{ ok: true, component: "service", message }];
+  }
+  const severity = (code: MissingFeature["code"]): Severity => {
+    if (code === "CAP_NET_ADMIN_MISSING") return "failed";
+    return code === "NFT_MISSING" && config.proxyMode === "nftables" ? "failed" : "degraded";
   };
-}
-
-function judgeNftables({ kernel, nftables }: HostState, config: Config): CheckResult {
-  if (nftables.outcome === "yes") return { ok: true, component: "service", message: `Linux ${kernel} has nftables` };
-  const needed = config.proxyMode === "nftables";
-  return {
+  // Without the privilege every question gets the same answer.
+  const distinct = missing.filter((feature, i) => missing.findIndex(({ code }) => code === feature.code) === i);
+  return distinct.map((feature) => ({
     ok: false,
     component: "service",
-    code: "KERNEL_NFTABLES_MISSING",
-    severity: nftables.outcome === "unknown" ? "info" : needed ? "failed" : "degraded",
-    message:
-      nftables.outcome === "unknown"
-        ? `Cannot tell whether Linux ${kernel} has nftables: ${nftables.why}`
-        : `Cannot balance services in the kernel as Linux ${kernel} has no nftables: ${nftables.why}`,
-    hint: needed
-      ? "Load or build nf_tables, nft_chain_nat and nft_numgen, or set --proxy-mode=auto."
-      : "Load or build nf_tables, nft_chain_nat and nft_numgen; until then services are relayed in user space.",
-  };
+    severity: severity(feature.code),
+    ...feature,
+  }));
+}
+
+function judgeDns(host: HostState, config: Config, agentPid: number | undefined): readonly CheckResult[] {
+  const { dnsBindPort: port } = config;
+  // Ports from 1024 on are anybody's (ip_unprivileged_port_start).
+  const privileged = port > 0 && port < 1024 && ((host.capabilities >> CAP_NET_BIND_SERVICE) & 1n) === 0n;
+  if (!privileged) return config.dnsBindIp.map((address) => judgeDnsPort(host, address, port, agentPid));
+  return [
+    {
+      ok: false,
+      component: "dns",
+      code: "DNS_BIND_FAILED",
+      severity: "failed",
+      message: `Cannot listen on port ${port} as this process lacks a capability: CAP_NET_BIND_SERVICE is not effective`,
+      hint: "Run as root, or with CAP_NET_BIND_SERVICE, as the systemd unit does.",
+    },
+  ];
 }
 
 function judgeDnsPort(host: HostState, address: Ip, port: number, agentPid: number | undefined): CheckResult {
@@ -107,22 +107,22 @@ function judgeDnsPort(host: HostState, address: Ip, port: number, agentPid: numb
   return {
     ok: false,
     component: "dns",
-    code: "DNS_PORT_IN_USE",
+    code: "DNS_BIND_FAILED",
     severity: "failed",
-    message: `Cannot answer DNS queries on port ${port} of ${address} as ${who} listens on ${holder.address} (${holder.protocol})`,
+    message: `Cannot listen on port ${port} of ${address} as ${who} listens on ${holder.address} (${holder.protocol})`,
     hint: "Let that program listen on its own addresses only, or set another --dns-bind-ip.",
   };
 }
 
 function judgeDisk({ disk }: HostState): CheckResult {
-  const { path, freeBytes, writable } = disk;
-  if (writable.outcome === "no") {
+  const { path, freeBytes, refusal } = disk;
+  if (refusal !== undefined) {
     return {
       ok: false,
       component: "cache",
-      code: "DISK_READ_ONLY",
+      code: "CACHE_WRITE_FAILED",
       severity: "degraded",
-      message: `Cannot write to ${path}: ${writable.why}`,
+      message: `Cannot write to ${path}: ${refusal}`,
       hint: "Without it the node forgets its services when it restarts without the cloud. Make it writable, or set --state-dir.",
     };
   }
@@ -132,7 +132,7 @@ function judgeDisk({ disk }: HostState): CheckResult {
   return {
     ok: false,
     component: "cache",
-    code: "DISK_FULL",
+    code: "DISK_LOW",
     severity: "degraded",
     message: `Cannot count on room for the cache at ${path}: ${freeMiB} MiB are free`,
     hint: `Free ${ENOUGH_DISK_BYTES / 1024 / 1024} MiB, or set --state-dir to another disk.`,
@@ -141,15 +141,15 @@ function judgeDisk({ disk }: HostState): CheckResult {
 
 function judgeSource({ source }: HostState): readonly CheckResult[] {
   if (source === undefined) return [];
-  const { url, reachable } = source;
-  if (reachable.outcome === "yes") return [{ ok: true, component: "source", message: `${url} takes connections` }];
+  const { url, refusal } = source;
+  if (refusal === undefined) return [{ ok: true, component: "source", message: `${url} takes connections` }];
   return [
     {
       ok: false,
       component: "source",
       code: "SOURCE_UNREACHABLE",
       severity: "degraded",
-      message: `Cannot connect to the source at ${url}: ${reachable.why}`,
+      message: `Cannot connect to the source at ${url}: ${refusal}`,
       hint: "For metaServer: set modules.metaManager.metaServer.enable in edgecore.yaml. Otherwise see --source and --source-url.",
     },
   ];

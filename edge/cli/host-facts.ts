@@ -2,12 +2,11 @@ import { accessSync, constants, readdirSync, readFileSync, readlinkSync, statfsS
 import { connect } from "node:net";
 import { release } from "node:os";
 import { dirname } from "node:path";
-import { errorCode, errorText } from "../../src/base/errors.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
-import { encodeGetGeneration } from "../../src/wire/nftables.ts";
+import { errorCode } from "../../src/base/errors.ts";
+import { probeConntrack, probeNftables } from "../../src/linux/kernel-features.ts";
 import { sourceAddress } from "../config/consistency.ts";
 import type { Config } from "../config/options.ts";
-import type { HostState, PortHolder, Probe } from "./host-check.ts";
+import type { HostState, PortHolder, Refusal } from "./host-check.ts";
 import { type ListeningSocket, parseSocketTable } from "./socket-table.ts";
 
 /** A source on this node or nearby answers at once; a person waits. */
@@ -19,30 +18,16 @@ export async function observeHost(config: Config): Promise<HostState> {
     kernel: release(),
     capabilities: effectiveCapabilities(),
     nftables: probeNftables(),
+    conntrack: probeConntrack(),
     dnsPort: holdersOf(config.dnsBindPort),
     disk: observeDisk(config.stateDir),
-    source: url === undefined ? undefined : { url, reachable: await probeConnection(new URL(url)) },
+    source: url === undefined ? undefined : { url, refusal: await probeConnection(new URL(url)) },
   };
 }
 
 function effectiveCapabilities(): bigint {
   const line = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"));
   return BigInt(`0x${line?.[1] ?? "0"}`);
-}
-
-function probeNftables(): Probe {
-  try {
-    const socket = new NetlinkSocket(NETLINK_NETFILTER);
-    try {
-      socket.request("read the ruleset's generation", encodeGetGeneration);
-      return { outcome: "yes" };
-    } finally {
-      socket.close();
-    }
-  } catch (error) {
-    const permitted = errorCode(error) !== "EPERM" && errorCode(error) !== "EACCES";
-    return permitted ? { outcome: "no", why: errorText(error) } : { outcome: "unknown", why: "only root may look" };
-  }
 }
 
 function holdersOf(port: number): readonly PortHolder[] {
@@ -87,36 +72,36 @@ function observeDisk(stateDir: string): HostState["disk"] {
   for (;;) {
     try {
       const { bavail, bsize } = statfsSync(path);
-      return { path, freeBytes: bavail * bsize, writable: probeWritable(path) };
+      return { path, freeBytes: bavail * bsize, refusal: probeWritable(path) };
     } catch (error) {
-      if (path === "/") return { path, freeBytes: 0, writable: { outcome: "no", why: errorText(error) } };
+      if (path === "/") return { path, freeBytes: 0, refusal: errorCode(error) };
       path = dirname(path);
     }
   }
 }
 
-function probeWritable(path: string): Probe {
+function probeWritable(path: string): Refusal {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
-    return { outcome: "yes" };
+    return undefined;
   } catch (error) {
-    return { outcome: "no", why: errorCode(error) };
+    return errorCode(error);
   }
 }
 
 /** Only the connection: what the source answers, and whether it trusts us, is the agent's to say. */
-function probeConnection(url: URL): Promise<Probe> {
+function probeConnection(url: URL): Promise<Refusal> {
   const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: CONNECT_PATIENCE_MS });
-    const finish = (probe: Probe) => {
+    const finish = (refusal: Refusal) => {
       socket.destroy();
-      resolve(probe);
+      resolve(refusal);
     };
-    socket.on("connect", () => finish({ outcome: "yes" }));
-    socket.on("timeout", () => finish({ outcome: "no", why: "nobody answered in 3 s" }));
-    socket.on("error", (error) => finish({ outcome: "no", why: errorCode(error) }));
+    socket.on("connect", () => finish(undefined));
+    socket.on("timeout", () => finish("nobody answered in 3 s"));
+    socket.on("error", (error) => finish(errorCode(error)));
   });
 }
 

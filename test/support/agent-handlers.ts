@@ -34,7 +34,7 @@ export const DATABASE: ServiceDetail = {
 };
 
 export const FAILED: Condition = {
-  code: "DNS_PORT_IN_USE",
+  code: "DNS_BIND_FAILED",
   component: "dns",
   severity: "failed",
   message: "Cannot answer DNS queries on 169.254.25.10:53: another program listens there",

@@ -9,10 +9,11 @@ import { agentHandlers } from "./agent-handlers.ts";
 export const GOOD_HOST: HostState = {
   kernel: "6.1.0",
   capabilities: 0x1ffffffffffn,
-  nftables: { outcome: "yes" },
+  nftables: undefined,
+  conntrack: undefined,
   dnsPort: [],
-  disk: { path: "/var/lib", freeBytes: 1024 ** 3, writable: { outcome: "yes" } },
-  source: { url: "http://127.0.0.1:10550", reachable: { outcome: "yes" } },
+  disk: { path: "/var/lib", freeBytes: 1024 ** 3, refusal: undefined },
+  source: { url: "http://127.0.0.1:10550", refusal: undefined },
 };
 
 export const UNREACHABLE = new SelvedgeError("Cannot reach the agent", {

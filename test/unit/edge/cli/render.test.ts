@@ -14,7 +14,7 @@ Cache     5 objects, 40 KiB, /var/lib/selvedge/cache.db
 Services  2 services, 3 endpoints, by nftables (the kernel has nftables)
 Names     169.254.25.10:53, 4 names in cluster.local, 17 cached, upstreams 192.0.2.53:53 (down)
 
-FAILED    dns       DNS_PORT_IN_USE
+FAILED    dns       DNS_BIND_FAILED
           Cannot answer DNS queries on 169.254.25.10:53: another program listens there
           Stop the other program.
 `);

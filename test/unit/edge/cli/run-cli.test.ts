@@ -36,7 +36,7 @@ describe("status", () => {
   test("is 0 when all is well and 3 when something is wrong", async () => {
     expect((await cli(["status"])).exit).toBe(0);
     const wrong = await cli(["status"], { handlers: { status: () => statusReport([FAILED]) } });
-    expect(wrong.out).toContain("DNS_PORT_IN_USE");
+    expect(wrong.out).toContain("DNS_BIND_FAILED");
     expect(wrong.exit).toBe(3);
     const worth = { ...FAILED, severity: "info" } as const;
     expect((await cli(["status"], { handlers: { status: () => statusReport([worth]) } })).exit).toBe(0);
@@ -153,7 +153,7 @@ describe("check", () => {
   });
 
   test("what the agent says counts before what the host looks like", async () => {
-    const source = { url: "http://127.0.0.1:10550", reachable: { outcome: "no", why: "ECONNREFUSED" } } as const;
+    const source = { url: "http://127.0.0.1:10550", refusal: "ECONNREFUSED" };
     const known = {
       ...FAILED,
       code: "SOURCE_UNREACHABLE",
