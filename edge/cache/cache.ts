@@ -1,0 +1,229 @@
+import type { Random } from "../../src/base/backoff.ts";
+import { type Clock, elapsed, type MonotonicTime, type Timer } from "../../src/base/clock.ts";
+import { type Duration, milliseconds, seconds } from "../../src/base/duration.ts";
+import type { Health } from "../../src/base/health.ts";
+import type { Log } from "../../src/base/log.ts";
+import type { Labels, Metrics } from "../../src/base/metrics.ts";
+import type { Scope } from "../../src/base/scope.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { ListWatch } from "../../src/kube/list-watch.ts";
+import type { ListWatchEvent } from "../../src/kube/list-watch-event.ts";
+import { TRAITS } from "../../src/kube/traits.ts";
+import type { SourceKind } from "../../src/kube/trust.ts";
+import type { ObjectChange, ObjectKind } from "../../src/network/object-change.ts";
+import type { CachedObject } from "./cached-object.ts";
+import { KindCache, type KindStatus } from "./kind-cache.ts";
+import { PendingWrites } from "./pending-writes.ts";
+import { planConditions, SOURCE_CONDITIONS } from "./source-conditions.ts";
+import { type CacheStore, contentDigest } from "./store.ts";
+import { CacheWriter } from "./writer.ts";
+
+/** A lone event passes at once; in a flood, such as a first sync, events gather for so long. */
+const GATHER = milliseconds(50);
+/** When a list deletes suspiciously much, how long until it is asked for again. */
+const CONFIRM_AFTER = seconds(10);
+
+export interface CacheOptions {
+  readonly store: CacheStore;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface CacheSource {
+  readonly kind: SourceKind;
+  readonly client: KubeClient;
+  /** The own Node is the only one that is watched. */
+  readonly nodeName: string;
+}
+
+export interface CacheStatus {
+  /** Whether the cloud answers for every kind. */
+  readonly connected: boolean;
+  readonly source: { readonly kind: SourceKind; readonly url: string } | undefined;
+  readonly kinds: readonly KindStatus[];
+}
+
+type AnyKindCache = { readonly [K in ObjectKind]: KindCache<K> }[ObjectKind];
+
+/**
+ * The node's own copy of the objects that it needs. It is on disk before anything else is up, it follows the source
+ * when there is one, and it loses nothing when there is none.
+ */
+export class Cache {
+  readonly #options: CacheOptions;
+  readonly #pending = new PendingWrites();
+  readonly #writer: CacheWriter;
+  readonly #kinds: { readonly [K in ObjectKind]: KindCache<K> };
+  #storedSource: string | undefined;
+  #source: CacheSource | undefined;
+  #onChanges: (changes: readonly ObjectChange[]) => void = () => undefined;
+  #gathered: ObjectChange[] = [];
+  #flushing: Timer | "microtask" | undefined;
+  #flushedAt: MonotonicTime | undefined;
+
+  constructor(options: CacheOptions) {
+    const { clock } = options;
+    this.#options = options;
+    this.#writer = new CacheWriter({ ...options, pending: this.#pending });
+    const kindCache = <K extends ObjectKind>(kind: K) =>
+      new KindCache(kind, this.#pending, () => clock.wall(), contentDigest);
+    this.#kinds = {
+      Service: kindCache("Service"),
+      EndpointSlice: kindCache("EndpointSlice"),
+      Endpoints: kindCache("Endpoints"),
+      Node: kindCache("Node"),
+    };
+    this.#registerMetrics(options.metrics);
+  }
+
+  /** What is on disk, at once. A disk that is missing, damaged or too new is a condition, and the rest goes on. */
+  load(): readonly ObjectChange[] {
+    const { store, health, log } = this.#options;
+    const { state, trouble } = store.load();
+    if (trouble !== undefined) {
+      health.raise({ ...trouble, component: "cache", severity: "degraded" });
+      log.error("cache.load", trouble.message, { code: trouble.code, hint: trouble.hint });
+    }
+    this.#storedSource = state.source;
+    for (const tombstone of state.tombstones) this.#kinds[tombstone.kind].restoreTombstone(tombstone);
+    for (const [kind, watermark] of state.watermarks) this.#kinds[kind].restoreWatermark(watermark);
+    const changes = state.objects.flatMap((object) => this.#kinds[object.kind].restore(object) ?? []);
+    log.info("cache.loaded", "The cache is loaded", { object_count: changes.length });
+    return changes;
+  }
+
+  /**
+   * Follows the source until the scope closes. Returns at once.
+   *
+   * @param onChanges one batch a turn, in order, with nothing in it that is not new; called before the disk is written,
+   *   as services matter more than the copy
+   */
+  start(source: CacheSource, onChanges: (changes: readonly ObjectChange[]) => void, scope: Scope): void {
+    const { store } = this.#options;
+    this.#source = source;
+    this.#onChanges = onChanges;
+    const identity = `${source.kind} ${source.client.url}`;
+    if (this.#storedSource !== identity) {
+      for (const kind of this.#all()) kind.forgetVersions();
+      this.#pending.setSource(identity);
+    }
+    scope.onClose("cache", () => {
+      this.#flush();
+      this.#writer.close();
+      store.close();
+    });
+    this.#follow(this.#kinds.Service, source, scope);
+    this.#follow(this.#kinds.EndpointSlice, source, scope);
+    this.#follow(this.#kinds.Endpoints, source, scope);
+    this.#follow(this.#kinds.Node, source, scope, `metadata.name=${source.nodeName}`);
+  }
+
+  status(): CacheStatus {
+    const kinds = this.#all().map((kind) => kind.status());
+    const source = this.#source && { kind: this.#source.kind, url: this.#source.client.url };
+    return { connected: kinds.every((kind) => kind.connected), source, kinds };
+  }
+
+  #follow<K extends ObjectKind>(kind: KindCache<K>, source: CacheSource, scope: Scope, fieldSelector?: string): void {
+    const { clock, random } = this.#options;
+    let confirming: Timer | undefined;
+    const replays = !TRAITS[source.kind].resumes;
+    const listWatch: ListWatch<CachedObject<K>> = new ListWatch({
+      ...source,
+      source: source.kind,
+      decoder: kind.decoder,
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      clock,
+      random,
+      emit: (event) => {
+        this.#gather(kind.apply(event, replays));
+        if (event.type === "list") {
+          confirming?.cancel();
+          const held = kind.status().heldDeletions > 0;
+          confirming = held ? clock.after(CONFIRM_AFTER, () => listWatch.relist()) : undefined;
+        }
+        this.#report(event);
+      },
+    });
+    scope.onClose(`confirmation of ${kind.kind}`, () => confirming?.cancel());
+    listWatch.start(scope);
+  }
+
+  #gather(changes: readonly ObjectChange[]): void {
+    this.#writer.wake();
+    if (changes.length === 0) return;
+    for (const change of changes) this.#gathered.push(change);
+    if (this.#flushing !== undefined) return;
+    const { clock } = this.#options;
+    const since = this.#flushedAt === undefined ? GATHER : elapsed(this.#flushedAt, clock.now());
+    if (since >= GATHER) {
+      this.#flushing = "microtask";
+      queueMicrotask(() => this.#flush());
+    } else {
+      this.#flushing = clock.after((GATHER - since) as Duration, () => this.#flush());
+    }
+  }
+
+  #flush(): void {
+    if (typeof this.#flushing === "object") this.#flushing.cancel();
+    this.#flushing = undefined;
+    this.#flushedAt = this.#options.clock.now();
+    if (this.#gathered.length === 0) return;
+    // Of several changes to one object the last counts.
+    const last = new Map(this.#gathered.map((change) => [`${change.kind} ${change.key}`, change]));
+    this.#gathered = [];
+    this.#onChanges([...last.values()]);
+  }
+
+  #report(event: ListWatchEvent<unknown>): void {
+    if (event.type === "upsert" || event.type === "delete") return;
+    const { health, log } = this.#options;
+    const { kinds, connected } = this.status();
+    const conditions = planConditions(kinds);
+    for (const code of SOURCE_CONDITIONS) {
+      const condition = conditions.find((c) => c.code === code);
+      if (condition === undefined) health.clear("source", code);
+      else health.raise(condition);
+    }
+    if (event.type === "rejected") {
+      const { key, at, why } = event.rejected;
+      log.warn("cache.rejected", "An object cannot be read", { key: key ?? "", reason: `${at} ${why}`.trim() });
+    }
+    // Every kind has been listed anew: whatever the damage took is back.
+    if (event.type === "state" && connected) {
+      health.clear("cache", "CACHE_CORRUPT");
+      health.clear("cache", "CACHE_UNREADABLE");
+    }
+  }
+
+  #all(): readonly AnyKindCache[] {
+    return Object.values(this.#kinds);
+  }
+
+  #registerMetrics(metrics: Metrics): void {
+    const perKind = (read: (status: KindStatus) => number) => (): readonly (readonly [Labels, number])[] =>
+      this.#all().map((kind) => [{ kind: kind.kind }, read(kind.status())]);
+    metrics.gauge("cloud_connected", "Whether the cloud answers for every kind that is watched.", () =>
+      this.status().connected ? 1 : 0,
+    );
+    metrics.gauge("cloud_last_sync_timestamp_seconds", "When the kind that was listed longest ago was listed.", () =>
+      Math.min(...this.#all().map((kind) => (kind.status().lastTrustedList ?? 0) / 1000)),
+    );
+    metrics.gauge(
+      "cache_objects",
+      "Objects in the cache.",
+      perKind((status) => status.objectCount),
+    );
+    metrics.gauge(
+      "cache_rejected_objects",
+      "Objects that cannot be read.",
+      perKind((status) => status.rejectedCount),
+    );
+    metrics.gauge("cache_staleness_seconds", "How long the cloud has not answered; +Inf when it never has.", () =>
+      Math.max(...this.#all().map((kind) => kind.status().stalenessSeconds ?? Number.POSITIVE_INFINITY)),
+    );
+  }
+}

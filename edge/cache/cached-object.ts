@@ -1,0 +1,31 @@
+import { ok } from "../../src/base/result.ts";
+import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { KINDS } from "../../src/kube/objects/kinds.ts";
+import { trimObject } from "../../src/kube/objects/trim.ts";
+import type { ObjectKind, ObjectValues } from "../../src/network/object-change.ts";
+import type { Digested } from "./plan.ts";
+
+/** An object as the cache carries it from the source to the disk and to the model. */
+export interface CachedObject<K extends ObjectKind> extends Digested {
+  /** The trimmed object as JSON: what goes to disk. */
+  readonly body: string;
+  readonly value: ObjectValues[K];
+}
+
+/** Trims before it parses, so that what comes back from disk parses to the same. */
+export function cachedObjectDecoder<K extends ObjectKind>(
+  kind: K,
+  digest: (text: string) => string,
+): ObjectDecoder<CachedObject<K>> {
+  const { resource, fields, parse } = KINDS[kind];
+  return {
+    resource,
+    decode: (json) => {
+      const trimmed = trimObject(json, fields);
+      const value = parse(trimmed);
+      if (!value.ok || value.value === undefined) return value.ok ? ok(undefined) : value;
+      const body = JSON.stringify(trimmed);
+      return ok({ body, digest: digest(body), value: value.value });
+    },
+  };
+}

@@ -1,0 +1,176 @@
+import type { SelvedgeError } from "../../src/base/errors.ts";
+import type { ListWatchEvent, Rejected } from "../../src/kube/list-watch-event.ts";
+import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import type { ObjectChange, ObjectKind, ObjectValues } from "../../src/network/object-change.ts";
+import type { ObjectKey } from "../../src/network/service.ts";
+import { type CachedObject, cachedObjectDecoder } from "./cached-object.ts";
+import { KindMemory } from "./kind-memory.ts";
+import type { PendingWrites } from "./pending-writes.ts";
+import { planEvent } from "./plan.ts";
+import type { StoredObject, StoredTombstone, Watermark } from "./stored-state.ts";
+
+/** Rejected objects that are kept by name, for people; beyond it they are only counted. */
+export const REJECTED_MAX = 100;
+
+/** What there is to tell about one kind. */
+export interface KindStatus {
+  readonly kind: ObjectKind;
+  readonly objectCount: number;
+  readonly tombstoneCount: number;
+  /** Whether the cloud answers for this kind. */
+  readonly connected: boolean;
+  readonly error: SelvedgeError | undefined;
+  /** Wall time in milliseconds since 1970 of the last list that was the cloud's word, over restarts. */
+  readonly lastTrustedList: number | undefined;
+  /** Since the cloud last answered; 0 while it does, undefined when it never has. */
+  readonly stalenessSeconds: number | undefined;
+  /** Deletions that wait for a second list to confirm them. */
+  readonly heldDeletions: number;
+  readonly rejectedCount: number;
+  /** At most REJECTED_MAX. */
+  readonly rejected: readonly Rejected[];
+}
+
+/** One kind of the cache: its memory, what has to be written of it, and what there is to tell about it. */
+export class KindCache<K extends ObjectKind> {
+  readonly kind: K;
+  readonly decoder: ObjectDecoder<CachedObject<K>>;
+  readonly #pending: PendingWrites;
+  readonly #wall: () => number;
+  readonly #digest: (text: string) => string;
+  readonly #memory = new KindMemory();
+  readonly #rejected = new Map<ObjectKey, Rejected>();
+  #rejectedCount = 0;
+  #connected = false;
+  #error: SelvedgeError | undefined;
+  #lastTrustedList: number | undefined;
+  /** Wall time of when the cloud was last known to answer. */
+  #lastContact: number | undefined;
+
+  constructor(kind: K, pending: PendingWrites, wall: () => number, digest: (text: string) => string) {
+    this.kind = kind;
+    this.decoder = cachedObjectDecoder(kind, digest);
+    this.#pending = pending;
+    this.#wall = wall;
+    this.#digest = digest;
+  }
+
+  /** Takes an object from disk. @returns undefined when this program cannot read it: it is taken off the disk */
+  restore(stored: StoredObject): ObjectChange | undefined {
+    const { key, uid, resourceVersion, body } = stored;
+    const value = this.decoder.decode(parseBody(body));
+    if (!value.ok || value.value === undefined) {
+      this.#pending.dropObject(this.kind, key);
+      return undefined;
+    }
+    this.#memory.objects.set(key, { uid, resourceVersion, digest: this.#digest(body) });
+    return this.#change(key, value.value.value);
+  }
+
+  restoreTombstone({ key, uid, resourceVersion }: StoredTombstone): void {
+    this.#memory.tombstones.set(key, { uid, resourceVersion });
+  }
+
+  restoreWatermark({ trustedVersion, listedAt }: Watermark): void {
+    this.#memory.trustedVersion = trustedVersion;
+    this.#lastTrustedList = listedAt;
+    this.#lastContact = listedAt;
+  }
+
+  /** The versions that are known were another source's. */
+  forgetVersions(): void {
+    this.#pending.exhume(this.kind, this.#memory.tombstones.keys());
+    this.#memory.forgetVersions();
+  }
+
+  /** @returns what changes for everybody else, which for most events is nothing */
+  apply(event: ListWatchEvent<CachedObject<K>>, replays: boolean): readonly ObjectChange[] {
+    this.#note(event);
+    const plan = planEvent(this.#memory, event, replays);
+    if (plan.exhume) this.#pending.exhume(this.kind, this.#memory.tombstones.keys());
+    const changes: ObjectChange[] = [];
+    for (const { key, uid, resourceVersion, value } of plan.put) {
+      if (value === undefined) continue;
+      this.#pending.putObject({ kind: this.kind, key, uid, resourceVersion, body: value.body });
+      if (this.#memory.tombstones.has(key)) this.#pending.exhume(this.kind, [key]);
+      changes.push(this.#change(key, value.value));
+    }
+    for (const key of plan.drop) {
+      this.#pending.dropObject(this.kind, key);
+      changes.push(this.#change(key, undefined));
+    }
+    for (const [key, tombstone] of plan.bury) this.#pending.bury(this.kind, key, tombstone);
+    this.#pending.exhume(this.kind, this.#memory.apply(plan));
+    return changes;
+  }
+
+  status(): KindStatus {
+    const contact = this.#connected ? this.#wall() : this.#lastContact;
+    return {
+      kind: this.kind,
+      objectCount: this.#memory.objects.size,
+      tombstoneCount: this.#memory.tombstones.size,
+      connected: this.#connected,
+      error: this.#error,
+      lastTrustedList: this.#lastTrustedList,
+      // The wall clock may have been set in between.
+      stalenessSeconds: contact === undefined ? undefined : Math.max(0, (this.#wall() - contact) / 1000),
+      heldDeletions: this.#memory.heldDeletions,
+      rejectedCount: this.#rejectedCount,
+      rejected: [...this.#rejected.values()],
+    };
+  }
+
+  #note(event: ListWatchEvent<CachedObject<K>>): void {
+    switch (event.type) {
+      case "list":
+        this.#rejected.clear();
+        this.#rejectedCount = 0;
+        for (const rejected of event.rejected) this.#reject(rejected);
+        if (event.authoritative) {
+          this.#lastTrustedList = this.#wall();
+          this.#pending.setWatermark(this.kind, {
+            trustedVersion: event.resourceVersion,
+            listedAt: this.#lastTrustedList,
+          });
+        }
+        break;
+      case "upsert":
+      case "delete":
+        this.#accept(event.object.key);
+        break;
+      case "rejected":
+        this.#reject(event.rejected);
+        break;
+      case "state":
+        if (this.#connected && !event.connected) this.#lastContact = this.#wall();
+        this.#connected = event.connected;
+        this.#error = event.error;
+        break;
+    }
+  }
+
+  #reject(rejected: Rejected): void {
+    const key = rejected.key ?? "";
+    if (this.#rejected.has(key) && rejected.key !== undefined) this.#rejectedCount -= 1;
+    this.#rejectedCount += 1;
+    if (this.#rejected.size < REJECTED_MAX || this.#rejected.has(key)) this.#rejected.set(key, rejected);
+  }
+
+  #accept(key: ObjectKey): void {
+    if (this.#rejected.delete(key)) this.#rejectedCount -= 1;
+  }
+
+  #change(key: ObjectKey, value: ObjectValues[K] | undefined): ObjectChange {
+    // K is one kind, which the compiler cannot follow through the union.
+    return { kind: this.kind, key, value } as ObjectChange;
+  }
+}
+
+function parseBody(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,77 @@
+import type { Condition } from "../../src/base/health.ts";
+import type { KindStatus } from "./kind-cache.ts";
+
+/** Errors that pass by themselves when the cloud is back; anything else needs somebody to act. */
+const AWAY = new Set(["KUBE_UNREACHABLE", "KUBE_CLOUD_ABSENT", "KUBE_SERVER_ERROR", "KUBE_BUSY", "KUBE_GONE"]);
+
+export const SOURCE_CONDITIONS = [
+  "SOURCE_UNREACHABLE",
+  "SOURCE_REFUSED",
+  "OBJECTS_REJECTED",
+  "DELETIONS_HELD",
+] as const;
+
+type SourceCondition = Omit<Condition, "since"> & { readonly code: (typeof SOURCE_CONDITIONS)[number] };
+
+/** What the state of the kinds says about the source. */
+export function planConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
+  return [...sourceConditions(kinds), ...rejectedCondition(kinds), ...heldCondition(kinds)];
+}
+
+function sourceConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
+  const failing = kinds.flatMap(({ kind, error }) => (error === undefined ? [] : [{ kind, error }]));
+  const away = failing.find(({ error }) => AWAY.has(error.code));
+  const refused = failing.find(({ error }) => !AWAY.has(error.code));
+  const objectCount = kinds.reduce((sum, { objectCount }) => sum + objectCount, 0);
+  const conditions: SourceCondition[] = [];
+  if (away !== undefined) {
+    conditions.push({
+      code: "SOURCE_UNREACHABLE",
+      component: "source",
+      // Being cut off is what this program is made for: with a cache it is news, without one nothing can work.
+      severity: objectCount > 0 ? "info" : "degraded",
+      message: `${away.error.message}; serving ${objectCount} objects from the cache`,
+      hint: away.error.hint ?? "",
+    });
+  }
+  if (refused !== undefined) {
+    conditions.push({
+      code: "SOURCE_REFUSED",
+      component: "source",
+      severity: "degraded",
+      message: `${refused.kind}: ${refused.error.message}`,
+      hint: refused.error.hint ?? "",
+    });
+  }
+  return conditions;
+}
+
+function rejectedCondition(kinds: readonly KindStatus[]): readonly SourceCondition[] {
+  const count = kinds.reduce((sum, { rejectedCount }) => sum + rejectedCount, 0);
+  const first = kinds.flatMap(({ kind, rejected }) => rejected.map((r) => ({ kind, ...r })))[0];
+  if (first === undefined) return [];
+  const place = first.at === "" ? "" : `${first.at}: `;
+  return [
+    {
+      code: "OBJECTS_REJECTED",
+      component: "source",
+      severity: "degraded",
+      message: `Cannot read ${count} objects; the first is ${first.kind} ${first.key ?? "without a name"}: ${place}${first.why}`,
+      hint: "Correct the object in the cloud; until then its last readable state is used.",
+    },
+  ];
+}
+
+function heldCondition(kinds: readonly KindStatus[]): readonly SourceCondition[] {
+  const held = kinds.find(({ heldDeletions }) => heldDeletions > 0);
+  if (held === undefined) return [];
+  return [
+    {
+      code: "DELETIONS_HELD",
+      component: "source",
+      severity: "info",
+      message: `Cannot believe yet that ${held.heldDeletions} of ${held.objectCount} ${held.kind} objects are gone`,
+      hint: "The list is asked for again within seconds; a second one that agrees is believed.",
+    },
+  ];
+}

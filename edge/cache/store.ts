@@ -1,0 +1,226 @@
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { type FileContent, type Rows, StoreFile } from "./store-file.ts";
+import { changesOf, insertionsOf, mergeContents, stateOf } from "./store-rows.ts";
+import { EMPTY_STATE, type StoreBatch, type StoredState } from "./stored-state.ts";
+
+/** What was wrong at loading, for a health condition. */
+export interface StoreTrouble {
+  readonly code: "CACHE_CORRUPT" | "CACHE_TOO_NEW" | "CACHE_UNREADABLE";
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface LoadedStore {
+  readonly state: StoredState;
+  readonly trouble: StoreTrouble | undefined;
+}
+
+/** SQLite's words for a file that is not, or no longer, a sound database of ours. */
+const DAMAGED = new Set(["SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA", "SQLITE_FORMAT"]);
+
+/** Digests content; see plan.ts. wyhash with 64 bits: by chance two of a million objects collide once in 37 million. */
+export function contentDigest(text: string): string {
+  return Bun.hash(text).toString(36);
+}
+
+/**
+ * The cache on disk: the current file, the generation before it, and a corrupt file kept aside.
+ *
+ * The previous generation is a whole, verified copy, made a few times a day at most to spare the card. When rows of the
+ * current file are lost, the copy's take their place: an object that is out of date is better than none, and the next
+ * list from the cloud puts both right.
+ */
+export class CacheStore {
+  readonly #folder: string;
+  readonly #current: string;
+  readonly #previous: string;
+  readonly #next: string;
+  readonly #corrupt: string;
+  #file: StoreFile | undefined;
+  #damage: string | undefined;
+  #tooNew: SelvedgeError | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#current = join(folder, "cache.db");
+    this.#previous = join(folder, "cache.previous.db");
+    this.#next = join(folder, "cache.next.db");
+    this.#corrupt = join(folder, "cache.corrupt.db");
+  }
+
+  /** Reads what is on disk and puts a damaged file right. Never throws: without a disk there is an empty state. */
+  load(): LoadedStore {
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      if (!existsSync(this.#current) && existsSync(this.#previous)) return this.#loadDamaged("the file is missing");
+      this.#file = StoreFile.open(this.#current);
+    } catch (error) {
+      if (error instanceof SelvedgeError) return this.#loadTooNew(error);
+      return DAMAGED.has(errorCode(error)) ? this.#loadDamaged(errorText(error)) : this.#loadReadOnly(error);
+    }
+    const content = this.#file.read();
+    if (content.damage !== undefined) return this.#loadDamaged(content.damage);
+    return { state: stateOf(content.rows), trouble: undefined };
+  }
+
+  /** One transaction. Throws CACHE_WRITE_FAILED. */
+  write(batch: StoreBatch): void {
+    this.#attempt((file) => file.write(changesOf(batch)));
+  }
+
+  /** What is written survives a power cut from here on. Throws CACHE_WRITE_FAILED. */
+  sync(): void {
+    this.#attempt((file) => file.sync());
+  }
+
+  get hasPrevious(): boolean {
+    return existsSync(this.#previous);
+  }
+
+  /** Makes the present state the previous generation, once it is proven whole. Throws CACHE_WRITE_FAILED. */
+  keepPrevious(): void {
+    this.#attempt((file) => {
+      removeDatabase(this.#next);
+      file.copyTo(this.#next);
+      const { damage } = readImmutable(this.#next);
+      if (damage !== undefined) throw Object.assign(new Error(damage), { code: "SQLITE_CORRUPT" });
+      syncPath(this.#next);
+      renameSync(this.#next, this.#previous);
+      syncPath(this.#folder);
+    });
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  /** After a failure the file is opened anew: the disk may have come back, full or read-only disks included. */
+  #attempt(work: (file: StoreFile) => void): void {
+    if (this.#tooNew !== undefined) throw this.#tooNew;
+    try {
+      if (this.#damage !== undefined) this.#repair();
+      this.#file ??= StoreFile.open(this.#current);
+      work(this.#file);
+    } catch (cause) {
+      if (DAMAGED.has(errorCode(cause))) this.#damage = errorText(cause);
+      this.#dropFile();
+      throw new SelvedgeError(`Cannot write the cache ${this.#current} as the disk refuses: ${errorText(cause)}`, {
+        code: "CACHE_WRITE_FAILED",
+        blame: "host",
+        retry: "later",
+        hint: "Free space on the disk, or make it writable; until then changes are kept in memory only.",
+        cause,
+      });
+    }
+  }
+
+  #loadDamaged(damage: string): LoadedStore {
+    this.#damage = damage;
+    const rows = this.#salvage();
+    const trouble: StoreTrouble = {
+      code: "CACHE_CORRUPT",
+      message: `Cannot trust the cache ${this.#current} as it is damaged: ${damage}; ${rows.objects.length} objects were saved`,
+      hint: `The damaged file is kept as ${this.#corrupt}; look at the disk's health. The next list from the cloud completes the rest.`,
+    };
+    try {
+      this.#repair();
+    } catch {
+      // A disk that cannot be written: the next write tries the repair again, and says so.
+      this.#dropFile();
+    }
+    return { state: stateOf(rows), trouble };
+  }
+
+  /** What can be read of the current file, completed from the previous generation. */
+  #salvage(): Rows {
+    const current = this.#file?.read() ?? readImmutable(this.#current);
+    return mergeContents(current, readImmutable(this.#previous));
+  }
+
+  /** Puts a sound file in the damaged one's place. At every moment there is a whole generation on disk. */
+  #repair(): void {
+    const rows = this.#salvage();
+    this.#dropFile();
+    removeDatabase(this.#next);
+    const next = StoreFile.open(this.#next);
+    try {
+      next.write(insertionsOf(rows));
+    } finally {
+      next.close();
+    }
+    syncPath(this.#next);
+    // A WAL left behind would be replayed into the new file.
+    for (const suffix of ["-wal", "-shm"]) rmSync(this.#current + suffix, { force: true });
+    if (existsSync(this.#current)) {
+      rmSync(this.#corrupt, { force: true });
+      linkSync(this.#current, this.#corrupt);
+    }
+    renameSync(this.#next, this.#current);
+    syncPath(this.#folder);
+    this.#damage = undefined;
+  }
+
+  #loadTooNew(error: SelvedgeError): LoadedStore {
+    this.#tooNew = error;
+    const previous = readImmutable(this.#previous);
+    return {
+      state: previous.damage === undefined ? stateOf(previous.rows) : EMPTY_STATE,
+      trouble: { code: "CACHE_TOO_NEW", message: error.message, hint: error.hint ?? "" },
+    };
+  }
+
+  /** The disk is read-only, or broken. */
+  #loadReadOnly(error: unknown): LoadedStore {
+    const rows = this.#salvage();
+    if (rows.objects.length > 0) return { state: stateOf(rows), trouble: undefined };
+    return {
+      state: EMPTY_STATE,
+      trouble: {
+        code: "CACHE_UNREADABLE",
+        message: `Cannot read the cache ${this.#current} as the disk refuses: ${errorText(error)}`,
+        hint: "Make the folder readable and writable for the agent.",
+      },
+    };
+  }
+
+  #dropFile(): void {
+    try {
+      this.#file?.close();
+    } catch {
+      // The failure that led here is the one worth telling.
+    }
+    this.#file = undefined;
+  }
+}
+
+/** Reads without touching the folder; a file that cannot be opened has no rows. */
+function readImmutable(path: string): FileContent {
+  const none = { objects: [], tombstones: [], facts: [] };
+  if (!existsSync(path)) return { rows: none, damage: "the file is missing" };
+  try {
+    const file = StoreFile.openImmutable(path);
+    try {
+      return file.read();
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    return { rows: none, damage: errorText(error) };
+  }
+}
+
+function removeDatabase(path: string): void {
+  for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(path + suffix, { force: true });
+}
+
+function syncPath(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,54 @@
+import type { ObjectKind } from "../../src/network/object-change.ts";
+import type { ObjectKey } from "../../src/network/service.ts";
+import type { Tombstone } from "./plan.ts";
+
+/** An object as it lies on disk. */
+export interface StoredObject {
+  readonly kind: ObjectKind;
+  readonly key: ObjectKey;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  /** The trimmed object as JSON. */
+  readonly body: string;
+}
+
+export interface StoredTombstone extends Tombstone {
+  readonly kind: ObjectKind;
+  readonly key: ObjectKey;
+}
+
+/** Where a kind's last authoritative list stood. */
+export interface Watermark {
+  readonly trustedVersion: string | undefined;
+  /** Wall time in milliseconds since 1970. */
+  readonly listedAt: number;
+}
+
+/** Everything that is on disk. */
+export interface StoredState {
+  readonly objects: readonly StoredObject[];
+  readonly tombstones: readonly StoredTombstone[];
+  readonly watermarks: ReadonlyMap<ObjectKind, Watermark>;
+  /** Whose versions these are. */
+  readonly source: string | undefined;
+}
+
+export const EMPTY_STATE: StoredState = {
+  objects: [],
+  tombstones: [],
+  watermarks: new Map(),
+  source: undefined,
+};
+
+/** Changes to what is on disk, for one transaction. `undefined` takes a row away. */
+export interface StoreBatch {
+  readonly objects: ReadonlyMap<string, StoredObject | undefined>;
+  readonly tombstones: ReadonlyMap<string, StoredTombstone | undefined>;
+  readonly watermarks: ReadonlyMap<ObjectKind, Watermark>;
+  readonly source: string | undefined;
+}
+
+/** The row of an object or tombstone: a kind has no blanks in its name. */
+export function rowId(kind: ObjectKind, key: ObjectKey): string {
+  return `${kind} ${key}`;
+}
