@@ -46,6 +46,7 @@ let agent: LabProcess | undefined;
 try {
   const cloud = await startCloud(world);
   agent = await startAgent(world, cloud);
+  await awaitFirstAnswer(world);
   await useServices(world);
   await loseCloud(world, cloud);
   agent = await crashAgent(world, cloud, agent);
@@ -88,10 +89,12 @@ async function startCloud({ cloud: host }: World): Promise<Cloud> {
 
 async function startAgent(world: World, cloud: Cloud): Promise<LabProcess> {
   story.step("Start the agent on the edge node: one file, no kube-proxy, no CoreDNS, no nft");
-  const agent = await runAgent(world, cloud);
-  const answers = await story.see("the first name is answered", () => resolvesWithin(world.client, SHOP));
+  return await runAgent(world, cloud);
+}
+
+async function awaitFirstAnswer({ client }: World): Promise<void> {
+  const answers = await story.see("the first name is answered", () => resolvesWithin(client, SHOP));
   if (!answers) throw new Error("Cannot show more as the agent does not answer");
-  return agent;
 }
 
 async function useServices({ client, edge }: World): Promise<void> {
