@@ -10,6 +10,14 @@ const NAME = /^[a-z][a-z0-9-]{0,14}$/;
  * Machines and the cables between them, as network namespaces inside a parent namespace that has no link to this machine:
  * no packet gets out. Needs root, `ip`, `nsenter` and `unshare`. When the lab is closed, or its maker dies in whatever way,
  * every process, link and private file of it is gone.
+ *
+ *     await using lab = await Lab.create();
+ *     const lan = await lab.switch("lan");
+ *     const host = await lab.host("edge1");
+ *     const link = await host.connect(lan, { address: "192.168.1.11/24", gateway: "192.168.1.1" });
+ *     const pod = await host.pod("web", { address: "10.244.1.5/24", bridge: { name: "cni0", address: "10.244.1.1/24" } });
+ *     const server = await pod.spawn(["python3", "-m", "http.server"], { ready: /Serving/ });
+ *     await link.unplug();
  */
 export class Lab implements AsyncDisposable {
   /** Where the switches are. */
