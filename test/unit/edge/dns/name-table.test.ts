@@ -1,0 +1,227 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { answerRcode } from "../../../../edge/dns/answer.ts";
+import { NameTable } from "../../../../edge/dns/name-table.ts";
+import { readAnswer } from "../../../../edge/dns/resolver.ts";
+import { reverseAddress, reverseName } from "../../../../edge/dns/reverse.ts";
+import { makeZone } from "../../../../edge/dns/zone.ts";
+import { ipFromBytes } from "../../../../src/base/ip.ts";
+import type { ObjectChange } from "../../../../src/network/object-change.ts";
+import { ServiceIndex } from "../../../../src/network/service-index.ts";
+import { formatRcode, parseRecordType } from "../../../../src/wire/dns.ts";
+import { encodeQuery } from "../../../../src/wire/dns-message.ts";
+import { formatName, parseName } from "../../../../src/wire/dns-name.ts";
+import { QueryReader } from "../../../../src/wire/dns-query.ts";
+import { formatRecordData } from "../../../../src/wire/dns-record.ts";
+import {
+  dnsName,
+  ip,
+  makeEndpoint,
+  makeService,
+  makeSlice,
+  serviceChange,
+  sliceChange,
+  specificationServices,
+} from "../../../support/dns-objects.ts";
+
+class World {
+  readonly table = new NameTable(makeZone(dnsName("cluster.local")), [ip("169.254.25.10"), ip("fd00::10")]);
+  readonly index = new ServiceIndex();
+  readonly reader = new QueryReader(1);
+
+  constructor(changes: readonly ObjectChange[] = specificationServices()) {
+    this.apply(...changes);
+  }
+
+  apply(...changes: readonly ObjectChange[]): void {
+    this.table.update(this.index, this.index.apply(changes));
+  }
+
+  /** "RCODE: data, data", as the server would find it: prepared, or else looked up. */
+  ask(name: string, typeName: string): string {
+    const type = parseRecordType(typeName) ?? 0;
+    const wire = parseName(name);
+    if (!wire.ok) throw new Error(wire.error.why);
+    const options = { dnssecOk: false, checkingDisabled: false, udpBytes: 1232 };
+    this.reader.read(encodeQuery(1, { name: wire.value, type, class: 1 }, options));
+    const prepared = this.table.prepared(this.reader);
+    const found =
+      prepared === undefined ? this.table.lookup(this.reader) : ({ kind: "answer", answer: prepared } as const);
+    if (found === undefined) return "forward";
+    if (found.kind === "alias") return `alias: ${formatName(found.alias.target)}`;
+    const { answer } = found;
+    const resolution = { answer, ttl: { kind: "stored" }, source: "cluster", extendedError: undefined } as const;
+    const message = readAnswer(dnsName(name), type, resolution);
+    const authority = message?.authorities.map((record) => `soa ${formatName(record.name)}`) ?? [];
+    return `${formatRcode(answerRcode(answer))}: ${[...(message?.answers.map(formatRecordData) ?? []), ...authority].join(", ")}`;
+  }
+
+  isPrepared(name: string, typeName: string): boolean {
+    const options = { dnssecOk: false, checkingDisabled: false, udpBytes: 1232 };
+    this.reader.read(encodeQuery(1, { name: dnsName(name), type: parseRecordType(typeName) ?? 0, class: 1 }, options));
+    return this.table.prepared(this.reader) !== undefined;
+  }
+}
+
+describe("the zone", () => {
+  const world = new World();
+
+  test.each([
+    ["dns-version.cluster.local", "TXT", 'NOERROR: "1.1.0"'],
+    ["dns-version.cluster.local", "A", "NOERROR: soa cluster.local"],
+    ["cluster.local", "SOA", "NOERROR: ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5"],
+    ["cluster.local", "NS", "NOERROR: ns.dns.cluster.local."],
+    ["cluster.local", "A", "NOERROR: soa cluster.local"],
+    ["ns.dns.cluster.local", "A", "NOERROR: 169.254.25.10"],
+    ["ns.dns.cluster.local", "AAAA", "NOERROR: fd00::10"],
+    ["dns.cluster.local", "A", "NOERROR: soa cluster.local"],
+    ["svc.cluster.local", "A", "NOERROR: soa cluster.local"],
+    ["pod.cluster.local", "A", "NOERROR: soa cluster.local"],
+    ["shop.svc.cluster.local", "A", "NOERROR: soa cluster.local"],
+    ["nowhere.svc.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+    ["web.nowhere.svc.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+    ["nothing.shop.svc.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+    ["nothing.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+    ["WEB.Shop.SVC.cluster.LOCAL", "A", "NOERROR: 10.96.0.10"],
+    ["v4.shop.svc.cluster.local", "AAAA", "NOERROR: soa cluster.local"],
+    ["web.shop.svc.cluster.local", "ANY", 'NOERROR: "RFC8482" ""'],
+    ["outside.shop.svc.cluster.local", "CNAME", "NOERROR: www.example.com."],
+    ["outside.shop.svc.cluster.local", "AAAA", "alias: www.example.com"],
+    ["10-1-2-3.shop.pod.cluster.local", "A", "NOERROR: 10.1.2.3"],
+    ["10-1-2-3.shop.pod.cluster.local", "AAAA", "NOERROR: soa cluster.local"],
+    ["fd00--1-2.shop.pod.cluster.local", "AAAA", "NOERROR: fd00::1:2"],
+    ["10-1-2-256.shop.pod.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+    ["10-1-2-3.x.shop.pod.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+    ["shop.pod.cluster.local", "A", "NOERROR: soa cluster.local"],
+    ["10.0.96.10.in-addr.arpa", "PTR", "NOERROR: web.shop.svc.cluster.local."],
+    ["1.1.1.10.in-addr.arpa", "PTR", "NOERROR: db-0.db.data.svc.cluster.local."],
+    ["3.1.1.10.in-addr.arpa", "PTR", "NOERROR: 10-1-1-3.db.data.svc.cluster.local."],
+    ["4.1.1.10.in-addr.arpa", "PTR", "forward"],
+    ["1.1.1.10.in-addr.arpa", "A", "forward"],
+    ["www.example.com", "A", "forward"],
+    ["local", "A", "forward"],
+    ["xcluster.local", "A", "forward"],
+    // One label with a dot in it is not two.
+    ["ns\\.dns.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+    ["web\\.shop.svc.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+    ["shop/web.svc.cluster.local", "A", "NXDOMAIN: soa cluster.local"],
+  ])("answers %s %s with %s", (name, type, answer) => {
+    // Asked twice: looked up, and then from what was prepared.
+    expect([world.ask(name, type), world.ask(name, type)]).toEqual([answer, answer]);
+  });
+});
+
+describe("a change", () => {
+  test("of a service shows in its next answer, prepared or not", () => {
+    const world = new World();
+    expect(world.ask("v4.shop.svc.cluster.local", "A")).toBe("NOERROR: 10.96.0.11");
+    world.apply(serviceChange(makeService("shop/v4", { clusterIps: [ip("10.96.0.99")] })));
+    expect(world.ask("v4.shop.svc.cluster.local", "A")).toBe("NOERROR: 10.96.0.99");
+    expect(world.ask("99.0.96.10.in-addr.arpa", "PTR")).toBe("NOERROR: v4.shop.svc.cluster.local.");
+    expect(world.ask("11.0.96.10.in-addr.arpa", "PTR")).toBe("forward");
+  });
+
+  test("leaves other services' prepared answers alone", () => {
+    const world = new World();
+    world.ask("web.shop.svc.cluster.local", "A");
+    world.ask("v4.shop.svc.cluster.local", "A");
+    world.apply(serviceChange(makeService("shop/v4", { clusterIps: [ip("10.96.0.99")] })));
+    expect([
+      world.isPrepared("web.shop.svc.cluster.local", "A"),
+      world.isPrepared("v4.shop.svc.cluster.local", "A"),
+    ]).toEqual([true, false]);
+  });
+
+  test("of endpoints moves a headless service's names, forwards and backwards", () => {
+    const world = new World();
+    world.ask("db.data.svc.cluster.local", "A");
+    world.ask("2.1.1.10.in-addr.arpa", "PTR");
+    world.apply(sliceChange(makeSlice("data/db", [makeEndpoint("10.1.1.7", { hostname: "db-1" })])));
+    expect(world.ask("db.data.svc.cluster.local", "A")).toBe("NOERROR: 10.1.1.7");
+    expect(world.ask("2.1.1.10.in-addr.arpa", "PTR")).toBe("forward");
+    expect(world.ask("7.1.1.10.in-addr.arpa", "PTR")).toBe("NOERROR: db-1.db.data.svc.cluster.local.");
+  });
+
+  test("that removes the last service of a namespace removes the namespace", () => {
+    const world = new World([serviceChange(makeService("alone/one", { clusterIps: [ip("10.96.1.1")] }))]);
+    expect(world.ask("alone.svc.cluster.local", "A")).toBe("NOERROR: soa cluster.local");
+    world.apply({ kind: "Service", key: "alone/one", value: undefined });
+    expect(world.ask("alone.svc.cluster.local", "A")).toBe("NXDOMAIN: soa cluster.local");
+    expect(world.ask("one.alone.svc.cluster.local", "A")).toBe("NXDOMAIN: soa cluster.local");
+    expect(world.table.serviceCount).toBe(0);
+  });
+
+  test("of one of two services that share an address shows in its PTR answer", () => {
+    const world = new World([
+      serviceChange(makeService("a/one", { clusterIps: [ip("10.96.1.1")] })),
+      serviceChange(makeService("a/two", { clusterIps: [ip("10.96.1.1")] })),
+    ]);
+    expect(world.ask("1.1.96.10.in-addr.arpa", "PTR")).toBe(
+      "NOERROR: one.a.svc.cluster.local., two.a.svc.cluster.local.",
+    );
+    world.apply({ kind: "Service", key: "a/one", value: undefined });
+    expect(world.ask("1.1.96.10.in-addr.arpa", "PTR")).toBe("NOERROR: two.a.svc.cluster.local.");
+  });
+
+  test("to a service whose name is no label gives it no name", () => {
+    const world = new World([serviceChange(makeService(`shop/${"x".repeat(64)}`, { clusterIps: [ip("10.96.1.1")] }))]);
+    expect([world.table.serviceCount, world.ask("1.1.96.10.in-addr.arpa", "PTR")]).toEqual([0, "forward"]);
+  });
+
+  test("by change ends where starting afresh begins", () => {
+    const key = fc.constantFrom("a/one", "a/two", "b/one");
+    const address = fc.constantFrom("10.0.0.1", "10.0.0.2", "fd00::1");
+    const service = fc.tuple(key, fc.option(address), fc.boolean()).map(([at, clusterIp, headless]): ObjectChange => {
+      if (clusterIp === null) return { kind: "Service", key: at, value: undefined };
+      return serviceChange(makeService(at, headless ? { headless } : { clusterIps: [ip(clusterIp)] }));
+    });
+    const slice = fc.tuple(key, fc.array(address, { maxLength: 3 })).map(([at, list]): ObjectChange => {
+      return sliceChange(
+        makeSlice(
+          at,
+          list.map((one) => makeEndpoint(one, { hostname: `h-${one.length}` })),
+          { name: "s" },
+        ),
+      );
+    });
+    const names = ["one.a", "two.a", "one.b", "h-8.one.a", "h-7.two.a", "a", "b"].map(
+      (name) => `${name}.svc.cluster.local`,
+    );
+    const questions = [
+      ...names.flatMap((name) => [
+        [name, "A"],
+        [name, "AAAA"],
+        [name, "SRV"],
+      ]),
+      ["1.0.0.10.in-addr.arpa", "PTR"],
+      ["2.0.0.10.in-addr.arpa", "PTR"],
+    ];
+    fc.assert(
+      fc.property(fc.array(fc.oneof(service, slice), { maxLength: 12 }), (changes) => {
+        const stepped = new World([]);
+        for (const change of changes) {
+          stepped.apply(change);
+          for (const [name = "", type = ""] of questions) stepped.ask(name, type);
+        }
+        const fresh = new World(changes);
+        for (const [name = "", type = ""] of questions) expect(stepped.ask(name, type)).toBe(fresh.ask(name, type));
+      }),
+    );
+  });
+});
+
+describe("a reverse name", () => {
+  test("leads back to its address", () => {
+    const address = fc
+      .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
+      .map(ipFromBytes);
+    fc.assert(fc.property(address, (one) => expect(reverseAddress(reverseName(one))).toBe(one)));
+  });
+
+  test.each(["1.0.0.in-addr.arpa", "1.2.3.256.in-addr.arpa", "01.2.3.4.in-addr.arpa", "1.2.3.4.ip6.arpa", "4.3.2.1"])(
+    "is not %s",
+    (name) => {
+      expect(reverseAddress(dnsName(name))).toBeUndefined();
+    },
+  );
+});
