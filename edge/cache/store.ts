@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { type FileContent, type Rows, StoreFile } from "./store-file.ts";
@@ -16,6 +16,8 @@ export interface LoadedStore {
   readonly state: StoredState;
   readonly trouble: StoreTrouble | undefined;
 }
+
+const PAGE_BYTES_LEAST = 512;
 
 /** SQLite's words for a file that is not, or no longer, a sound database of ours. */
 const DAMAGED = new Set(["SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA", "SQLITE_FORMAT"]);
@@ -54,7 +56,9 @@ export class CacheStore {
   load(): LoadedStore {
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      if (!existsSync(this.#current) && existsSync(this.#previous)) return this.#loadDamaged("the file is missing");
+      // SQLite takes what is shorter than its smallest page for a new file.
+      const fresh = (statSync(this.#current, { throwIfNoEntry: false })?.size ?? 0) < PAGE_BYTES_LEAST;
+      if (fresh && this.hasPrevious) return this.#loadDamaged("the file is missing or empty");
       this.#file = StoreFile.open(this.#current);
     } catch (error) {
       if (error instanceof SelvedgeError) return this.#loadTooNew(error);
