@@ -5,7 +5,7 @@ import { NftBatch } from "../../src/wire/nftables-batch.ts";
 import type { SetElement } from "../../src/wire/nftables-element.ts";
 import { TABLE } from "./ruleset.ts";
 import type { Layout } from "./ruleset-batch.ts";
-import { PROTOCOL_NUMBERS } from "./ruleset-elements.ts";
+import { type PlacedFrontend, PROTOCOL_NUMBERS } from "./ruleset-elements.ts";
 import type { VanishedBackend } from "./ruleset-model.ts";
 
 /** The kernel fails a batch that deletes what has just expired: what is about to is left to the second look. */
@@ -28,8 +28,7 @@ export function observeForgotten(
     if (gone.size === 0) continue;
     const elements = nft
       .elements(layout.family, TABLE, layout.sets[set])
-      // The first field of the key is the client.
-      .filter(({ key, data }) => gone.has([...key.slice(1), ...(data ?? [])].join(" ")));
+      .filter((element) => gone.has(rememberedKey(element)));
     if (elements.length > 0) found.push({ set, elements });
   }
   return found;
@@ -43,24 +42,51 @@ export function forgetClients(batch: NftBatch, layout: Layout, clients: readonly
   }
 }
 
-/** After it: clients remembered between the look and the transaction, one by one as any may expire meanwhile. */
+/** After it: clients remembered between the look and the transaction. */
 export function forgetLateClients(
   nft: Pick<Nftables, "elements" | "commit">,
   layout: Layout,
   vanished: readonly VanishedBackend[],
 ): void {
-  for (const { set, elements } of observeForgotten(nft, layout, vanished)) {
-    for (const element of elements) {
-      const batch = new NftBatch();
-      batch.begin();
-      batch.deleteElements(layout.family, TABLE, layout.sets[set], [element]);
-      try {
-        nft.commit("forget the client of an endpoint that is gone", batch);
-      } catch (error) {
-        if (errorCode(error) !== "ENOENT") throw error;
-      }
+  for (const clients of observeForgotten(nft, layout, vanished)) forgetEach(nft, layout, clients);
+}
+
+/** At the start: clients whose endpoint went while nobody looked. */
+export function forgetStrangers(
+  nft: Pick<Nftables, "elements" | "commit">,
+  layout: Layout,
+  placed: Iterable<PlacedFrontend>,
+): void {
+  const valid = new Set<string>();
+  for (const { frontend, slots, localSlots } of placed) {
+    if (frontend.affinitySeconds === undefined || frontend.family !== layout.family) continue;
+    for (const backend of [...slots, ...localSlots]) valid.add(purgeKey({ frontend, backend }));
+  }
+  for (const set of ["affinity", "node-affinity"] as const) {
+    const elements = nft
+      .elements(layout.family, TABLE, layout.sets[set])
+      .filter((element) => !valid.has(rememberedKey(element)));
+    forgetEach(nft, layout, { set, elements });
+  }
+}
+
+/** One by one, as any may expire meanwhile. */
+function forgetEach(nft: Pick<Nftables, "commit">, layout: Layout, { set, elements }: RememberedClients): void {
+  for (const element of elements) {
+    const batch = new NftBatch();
+    batch.begin();
+    batch.deleteElements(layout.family, TABLE, layout.sets[set], [element]);
+    try {
+      nft.commit("forget the client of an endpoint that is gone", batch);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") throw error;
     }
   }
+}
+
+/** The first field of the key is the client; the rest is the service, and the value the endpoint. */
+function rememberedKey({ key, data }: SetElement): string {
+  return [...key.slice(1), ...(data ?? [])].join(" ");
 }
 
 function isIn({ frontend }: VanishedBackend, set: RememberedClients["set"], family: Family): boolean {

@@ -5,7 +5,7 @@ import type { ObjectKey } from "../../src/network/service.ts";
 import { NetlinkWriter } from "../../src/wire/netlink-writer.ts";
 import { NftBatch } from "../../src/wire/nftables-batch.ts";
 import type { SetElement } from "../../src/wire/nftables-element.ts";
-import { forgetClients, forgetLateClients, observeForgotten } from "./affinity-purge.ts";
+import { forgetClients, forgetLateClients, forgetStrangers, observeForgotten } from "./affinity-purge.ts";
 import type { ServiceApplier } from "./applier.ts";
 import type { Frontend } from "./frontend.ts";
 import { type SetName, TABLE } from "./ruleset.ts";
@@ -32,18 +32,11 @@ interface Found {
   readonly tables: readonly (ObservedTable | undefined)[];
 }
 
-/** What follows a transaction and is none of nftables' business. */
-export interface AfterCommit {
-  /** Connections that the kernel still translates to an endpoint that is gone. */
-  readonly vanished: (vanished: readonly VanishedBackend[]) => void;
-  /** Connections that the kernel does not translate although there is an endpoint now. */
-  readonly opened: (opened: readonly Frontend[]) => void;
-}
-
 export interface NftablesApplierOptions {
   /** Read anew on every resync: bridges come and go. */
   readonly settings: () => RulesetSettings;
-  readonly after: AfterCommit;
+  /** What follows a transaction and is none of nftables' business: see stale-connections.ts. */
+  readonly onChanged: (changed: readonly Frontend[], vanished: readonly VanishedBackend[]) => void;
   /** Called with the seconds that each transaction took, planning left out. */
   readonly onCommit: (elapsedSeconds: number) => void;
   readonly now: () => number;
@@ -85,13 +78,14 @@ export class NftablesApplier implements ServiceApplier {
       this.#started = true;
       if (found.tables.every((table) => table === undefined)) this.#create(found.generation, change);
       else this.#compare(found);
+      for (const layout of this.#layouts) forgetStrangers(this.#nft, layout, this.#model.frontends());
+      this.#options.onChanged(change.changed, []);
       return;
     }
     const change = this.#model.change(changes);
     if (this.#chains === undefined) this.#compare();
     else this.#change(change, this.#chains);
-    this.#options.after.vanished(change.vanished);
-    this.#options.after.opened(change.opened);
+    this.#options.onChanged(change.changed, change.vanished);
   }
 
   async resync(): Promise<void> {

@@ -60,21 +60,22 @@ export function replaceTable(
   layout: Layout,
   demandChains: readonly string[],
   elements: Iterable<readonly [SetName, readonly SetElement[]]>,
+  table = TABLE,
 ): void {
   const { family } = layout;
   // Made first where there is none, so that there is one to delete.
-  batch.addTable(family, TABLE, layout.comment);
-  batch.deleteTable(family, TABLE);
-  batch.addTable(family, TABLE, layout.comment);
-  for (const set of Object.values(layout.sets)) batch.addSet(family, TABLE, set);
-  addChains(batch, family, [...layout.chains, ...demandSpecs(family, demandChains)]);
-  for (const [set, list] of elements) batch.addElements(family, TABLE, layout.sets[set], list);
+  batch.addTable(family, table, layout.comment);
+  batch.deleteTable(family, table);
+  batch.addTable(family, table, layout.comment);
+  for (const set of Object.values(layout.sets)) batch.addSet(family, table, set);
+  addChains(batch, family, table, [...layout.chains, ...demandSpecs(family, demandChains)]);
+  for (const [set, list] of elements) batch.addElements(family, table, layout.sets[set], list);
 }
 
 /** Chains first, so that the elements may lead to them; deletions before additions, so that values can change. */
 export function changeTable(batch: NftBatch, layout: Layout, change: TableChange): void {
   const { family, sets } = layout;
-  addChains(batch, family, demandSpecs(family, change.newChains));
+  addChains(batch, family, TABLE, demandSpecs(family, change.newChains));
   for (const [set, elements] of change.deletes) batch.deleteElements(family, TABLE, sets[set], elements);
   for (const [set, elements] of change.adds) batch.addElements(family, TABLE, sets[set], elements);
 }
@@ -83,9 +84,9 @@ function demandSpecs(family: Family, names: readonly string[]): readonly ChainSp
   return names.map((name) => planDemandChain(family, name)).filter((chain) => chain !== undefined);
 }
 
-function addChains(batch: NftBatch, family: Family, chains: readonly ChainSpec[]): void {
-  for (const chain of chains) batch.addChain(family, TABLE, chain.name, chain.hook);
-  for (const chain of chains) for (const rule of chain.rules) batch.addRule(family, TABLE, chain.name, rule);
+function addChains(batch: NftBatch, family: Family, table: string, chains: readonly ChainSpec[]): void {
+  for (const chain of chains) batch.addChain(family, table, chain.name, chain.hook);
+  for (const chain of chains) for (const rule of chain.rules) batch.addRule(family, table, chain.name, rule);
 }
 
 /** FNV-1a, 32 bits: to tell layouts apart, not to withstand anybody. */

@@ -30,8 +30,8 @@ export interface VanishedBackend {
 export interface RulesetChange {
   readonly tables: ReadonlyMap<Family, TableChange>;
   readonly vanished: readonly VanishedBackend[];
-  /** Frontends that have endpoints now and had none, or were not there. */
-  readonly opened: readonly Frontend[];
+  /** The services' frontends as they are now; those that are gone have no endpoints. */
+  readonly changed: readonly Frontend[];
 }
 
 /** The slots that the kernel has for a frontend, to keep them when we take over. */
@@ -59,7 +59,7 @@ export class RulesetModel {
       }
     }
     const vanished: VanishedBackend[] = [];
-    const opened: Frontend[] = [];
+    const changed: Frontend[] = [];
     for (const [key, frontends] of changes) {
       const ids = frontends.map(frontendId);
       if (ids.length === 0) this.#services.delete(key);
@@ -72,15 +72,16 @@ export class RulesetModel {
         this.#placed.set(id, placed);
         this.#tables.get(frontend.family)?.replace(old, placed);
         if (old !== undefined) pushVanished(vanished, old, placed);
-        if (placed.slots.length > 0 && (old === undefined || old.slots.length === 0)) opened.push(frontend);
+        changed.push(frontend);
       }
     }
     for (const [id, old] of before) {
       this.#placed.delete(id);
       this.#tables.get(old.frontend.family)?.replace(old, undefined);
       pushVanished(vanished, old, undefined);
+      changed.push({ ...old.frontend, backends: [], externalBackends: undefined });
     }
-    return { tables: new Map(Array.from(this.#tables, ([family, t]) => [family, t.take()])), vanished, opened };
+    return { tables: new Map(Array.from(this.#tables, ([family, t]) => [family, t.take()])), vanished, changed };
   }
 
   /** The chains, of those that come and go, that something leads to. */

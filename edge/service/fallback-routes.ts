@@ -1,0 +1,110 @@
+import { formatPrefix, type Ip, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import type { ObjectKey } from "../../src/network/service.ts";
+import { ROUTE_PROTOCOL, type Route } from "../../src/wire/rtnetlink-route.ts";
+import type { PolicyRule } from "../../src/wire/rtnetlink-rule.ts";
+import type { Frontend } from "./frontend.ts";
+import { fallbackPrefix } from "./ruleset-elements.ts";
+
+/**
+ * Without a default route a program's connect() to a service fails in the look-up of the route, before any hook could
+ * translate it. So the service addresses have routes of their own, in a table that is consulted when nothing else
+ * matches: after main (32766) and default (32767).
+ */
+export const FALLBACK_TABLE = 1094;
+export const FALLBACK_PRIORITY = 32_800;
+
+export const FALLBACK_RULES: readonly PolicyRule[] = [
+  { family: 4, priority: FALLBACK_PRIORITY, table: FALLBACK_TABLE },
+  { family: 6, priority: FALLBACK_PRIORITY, table: FALLBACK_TABLE },
+];
+
+/** Cluster addresses share a few prefixes; the rest are external addresses, one route each, and few. */
+export const FALLBACK_ROUTES_LIMIT = 1024;
+
+/** The prefixes that the services' addresses need, counted so that a change looks at nothing else. */
+export class FallbackPrefixes {
+  readonly #services = new Map<ObjectKey, readonly string[]>();
+  readonly #counts = new Map<string, { readonly prefix: Prefix; count: number }>();
+
+  /** @returns whether `list` has changed */
+  update(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): boolean {
+    let changed = false;
+    for (const [key, frontends] of changes) {
+      const before = this.#services.get(key) ?? [];
+      const after = frontends.map(prefixOf).filter((prefix) => prefix !== undefined);
+      for (const prefix of after) changed = this.#add(prefix) || changed;
+      for (const text of before) changed = this.#remove(text) || changed;
+      if (after.length === 0) this.#services.delete(key);
+      else this.#services.set(key, after.map(formatPrefix));
+    }
+    return changed;
+  }
+
+  list(): readonly Prefix[] {
+    return Array.from(this.#counts.values(), ({ prefix }) => prefix);
+  }
+
+  #add(prefix: Prefix): boolean {
+    const text = formatPrefix(prefix);
+    const entry = this.#counts.get(text);
+    if (entry === undefined) this.#counts.set(text, { prefix, count: 1 });
+    else entry.count += 1;
+    return entry === undefined;
+  }
+
+  #remove(text: string): boolean {
+    const entry = this.#counts.get(text);
+    if (entry === undefined) return false;
+    entry.count -= 1;
+    if (entry.count === 0) this.#counts.delete(text);
+    return entry.count === 0;
+  }
+}
+
+function prefixOf({ kind, address }: Frontend): Prefix | undefined {
+  if (address === undefined) return undefined;
+  return kind === "cluster-ip" ? fallbackPrefix(address) : makePrefix(address, ipFamily(address) === 4 ? 32 : 128);
+}
+
+/** @param sources the service link's own addresses: a packet that nothing translates must not carry a service's */
+export function planFallbackRoutes(
+  prefixes: readonly Prefix[],
+  linkIndex: number,
+  sources: readonly Ip[],
+): readonly Route[] {
+  const sorted = [...prefixes].sort((a, b) => a.length - b.length || (a.address < b.address ? -1 : 1));
+  return sorted.slice(0, FALLBACK_ROUTES_LIMIT).map((destination) => {
+    const family = ipFamily(destination.address);
+    return {
+      destination,
+      type: "unicast",
+      table: FALLBACK_TABLE,
+      protocol: ROUTE_PROTOCOL,
+      scope: family === 4 ? SCOPE_LINK : SCOPE_GLOBAL,
+      metric: family === 4 ? 0 : IPV6_METRIC,
+      linkIndex,
+      gateway: undefined,
+      source: sources.find((ip) => ipFamily(ip) === family),
+    };
+  });
+}
+
+const SCOPE_GLOBAL = 0;
+const SCOPE_LINK = 253;
+/** What the kernel makes of 0. */
+const IPV6_METRIC = 1024;
+
+export interface FallbackChange {
+  readonly adds: readonly Route[];
+  readonly deletes: readonly Route[];
+}
+
+export function compareFallbackRoutes(wanted: readonly Route[], actual: readonly Route[]): FallbackChange {
+  const left = new Map(actual.map((route) => [routeId(route), route]));
+  const adds = wanted.filter((route) => !left.delete(routeId(route)));
+  return { adds, deletes: [...left.values()] };
+}
+
+function routeId(route: Route): string {
+  return `${formatPrefix(route.destination)} ${route.linkIndex} ${route.source ?? ""}`;
+}

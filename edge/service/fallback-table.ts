@@ -1,0 +1,82 @@
+import { errorCode } from "../../src/base/errors.ts";
+import { formatPrefix, type Ip } from "../../src/base/ip.ts";
+import { findLink } from "../../src/linux/links.ts";
+import type { NetlinkSocket } from "../../src/linux/netlink-socket.ts";
+import { addRoute, deleteRoute, listRoutes } from "../../src/linux/routes.ts";
+import { addRule, deleteRule, listRules } from "../../src/linux/rules.ts";
+import type { ObjectKey } from "../../src/network/service.ts";
+import type { Route } from "../../src/wire/rtnetlink-route.ts";
+import {
+  compareFallbackRoutes,
+  FALLBACK_RULES,
+  FALLBACK_TABLE,
+  FallbackPrefixes,
+  planFallbackRoutes,
+} from "./fallback-routes.ts";
+import type { Frontend } from "./frontend.ts";
+
+export interface ServiceLinkFacts {
+  readonly name: string;
+  readonly addresses: readonly Ip[];
+}
+
+/** The routes to service addresses for when there is no other (fallback-routes.ts), in the kernel. */
+export class FallbackTable {
+  readonly #route: NetlinkSocket;
+  readonly #link: () => ServiceLinkFacts;
+  readonly #prefixes = new FallbackPrefixes();
+
+  /** @param route a NETLINK_ROUTE socket */
+  constructor(route: NetlinkSocket, link: () => ServiceLinkFacts) {
+    this.#route = route;
+    this.#link = link;
+  }
+
+  apply(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): void {
+    if (this.#prefixes.update(changes)) this.resync();
+  }
+
+  /** @throws SelvedgeError with an errno's name */
+  resync(): void {
+    const { name, addresses } = this.#link();
+    const link = findLink(this.#route, name);
+    // Without the link there is nothing to route to: its making is somebody else's, and brings us here again.
+    const wanted = link === undefined ? [] : planFallbackRoutes(this.#prefixes.list(), link.index, addresses);
+    const { adds, deletes } = compareFallbackRoutes(wanted, fallbackRoutes(this.#route));
+    for (const route of deletes) unlessGone(() => deleteRoute(this.#route, route));
+    for (const route of adds) addRoute(this.#route, route);
+    for (const rule of FALLBACK_RULES) {
+      const there = listRules(this.#route, rule.family).some(
+        (r) => r.priority === rule.priority && r.table === rule.table,
+      );
+      if (!there) addRule(this.#route, rule);
+    }
+  }
+}
+
+/** For `selvedge cleanup`. @returns what was removed, or with `dryRun` would be, for a person */
+export function removeFallbackTable(route: NetlinkSocket, dryRun: boolean): readonly string[] {
+  const removed: string[] = [];
+  for (const rule of FALLBACK_RULES) {
+    if (!listRules(route, rule.family).some((r) => r.priority === rule.priority && r.table === rule.table)) continue;
+    removed.push(`IPv${rule.family} rule ${rule.priority} to table ${rule.table}`);
+    if (!dryRun) unlessGone(() => deleteRule(route, rule));
+  }
+  for (const entry of fallbackRoutes(route)) {
+    removed.push(`route ${formatPrefix(entry.destination)} in table ${entry.table}`);
+    if (!dryRun) unlessGone(() => deleteRoute(route, entry));
+  }
+  return removed;
+}
+
+function fallbackRoutes(route: NetlinkSocket): readonly Route[] {
+  return ([4, 6] as const).flatMap((family) => [...listRoutes(route, { family, table: FALLBACK_TABLE })]);
+}
+
+function unlessGone(remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT" && errorCode(error) !== "ESRCH") throw error;
+  }
+}

@@ -1,0 +1,192 @@
+import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
+import type { Ip, Prefix } from "../../src/base/ip.ts";
+import type { Log } from "../../src/base/log.ts";
+import { deleteConntrack, IPPROTO_UDP, listConntrack } from "../../src/linux/conntrack.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
+import { Nftables } from "../../src/linux/nftables.ts";
+import { observeNodeLinks } from "../../src/linux/node-links.ts";
+import { readSysctl } from "../../src/linux/sysctl.ts";
+import type { ObjectKey } from "../../src/network/service.ts";
+import { NftBatch } from "../../src/wire/nftables-batch.ts";
+import type { ServiceApplier } from "./applier.ts";
+import { FallbackTable, removeFallbackTable } from "./fallback-table.ts";
+import type { Frontend } from "./frontend.ts";
+import { NftablesApplier } from "./nftables-applier.ts";
+import { TABLE } from "./ruleset.ts";
+import { planLayout, type RulesetSettings, replaceTable, settingElements } from "./ruleset-batch.ts";
+import type { VanishedBackend } from "./ruleset-model.ts";
+import type { ServiceMetrics } from "./service-metrics.ts";
+import { familiesOfUdp, planStaleConnections } from "./stale-connections.ts";
+
+export interface NftablesModeOptions {
+  /** The link that has the addresses of this node's own services, such as names. */
+  readonly link: () => { readonly name: string; readonly addresses: readonly Ip[] };
+  readonly clusterCidrs: readonly Prefix[];
+  readonly metrics: ServiceMetrics;
+  readonly log: Log;
+  /** Milliseconds that never jump. */
+  readonly now: () => number;
+}
+
+/**
+ * Services in nftables, with the routes for a node without a default route, and with stale connections ended.
+ *
+ * @param resync asks for one: somebody else changed our tables
+ * @throws SelvedgeError that is not to be retried when this kernel cannot do it
+ */
+export async function openNftables(options: NftablesModeOptions, resync: () => void): Promise<ServiceApplier> {
+  const applier = new NftablesMode(options);
+  try {
+    await applier.start(resync);
+  } catch (error) {
+    await applier.close();
+    throw error;
+  }
+  return applier;
+}
+
+class NftablesMode implements ServiceApplier {
+  readonly #options: NftablesModeOptions;
+  readonly #nft = new Nftables();
+  readonly #netfilter = new NetlinkSocket(NETLINK_NETFILTER);
+  readonly #route = new NetlinkSocket(NETLINK_ROUTE);
+  readonly #fallback: FallbackTable;
+  readonly #ruleset: NftablesApplier;
+  #stopWatching: () => void = () => {};
+
+  constructor(options: NftablesModeOptions) {
+    this.#options = options;
+    this.#fallback = new FallbackTable(this.#route, options.link);
+    this.#ruleset = new NftablesApplier(this.#nft, {
+      settings: () => this.#settings(),
+      onChanged: (changed, vanished) => this.#endStaleConnections(changed, vanished),
+      onCommit: (elapsedSeconds) => options.metrics.applied(elapsedSeconds),
+      now: options.now,
+    });
+  }
+
+  async start(resync: () => void): Promise<void> {
+    probeRuleset(this.#nft, this.#settings());
+    const onFailure = (error: unknown) => {
+      this.#options.log.warn("service.watch", "Changes by other programs are seen only by looking.", {
+        code: errorCode(error),
+        table: TABLE,
+      });
+    };
+    const events = await this.#nft.watch(TABLE, resync, onFailure);
+    this.#stopWatching = () => events.close();
+  }
+
+  async apply(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): Promise<void> {
+    await this.#ruleset.apply(changes);
+    this.#fallback.apply(changes);
+  }
+
+  async resync(): Promise<void> {
+    await this.#ruleset.resync();
+    this.#fallback.resync();
+  }
+
+  async close(): Promise<void> {
+    this.#stopWatching();
+    await this.#ruleset.close();
+    this.#netfilter.close();
+    this.#route.close();
+  }
+
+  #settings(): RulesetSettings {
+    const { link, clusterCidrs } = this.#options;
+    const { name, addresses } = link();
+    const bridgeCallsIptables = readSysctl("net/bridge/bridge-nf-call-iptables") === "1";
+    const bridges = observeNodeLinks(this.#route, bridgeCallsIptables).unfilteredBridges;
+    return { linkName: name, linkAddresses: addresses, clusterCidrs, bridges: [...bridges].sort((a, b) => a - b) };
+  }
+
+  /** A kernel that cannot list connections keeps UDP clients where they were: worth a line, not worth the services. */
+  #endStaleConnections(changed: readonly Frontend[], vanished: readonly VanishedBackend[]): void {
+    try {
+      for (const family of familiesOfUdp(changed, vanished)) {
+        const isUdp = (frontend: Frontend) => frontend.protocol === "UDP" && frontend.family === family;
+        const stale = planStaleConnections(
+          listConntrack(this.#netfilter, family, IPPROTO_UDP),
+          changed.filter(isUdp),
+          vanished.filter((v) => isUdp(v.frontend)),
+        );
+        if (stale.length > 0) deleteConntrack(this.#netfilter, stale);
+      }
+    } catch (error) {
+      this.#options.log.warn("service.conntrack", "UDP clients may stay with an endpoint that is gone.", {
+        code: errorCode(error),
+      });
+    }
+  }
+}
+
+/**
+ * Whether this kernel takes the whole ruleset, to the last expression: it is made and deleted in one transaction,
+ * under a name of its own, so nothing ever shows or sees a packet.
+ */
+export function probeRuleset(nft: Nftables, settings: RulesetSettings): void {
+  const batch = new NftBatch();
+  batch.begin();
+  const table = `${TABLE}-probe`;
+  for (const family of [4, 6] as const) {
+    const layout = planLayout(family, settings);
+    replaceTable(batch, layout, ["lb-2-affinity", "local-2", "remember-1"], settingElements(family, settings), table);
+    batch.deleteTable(family, table);
+  }
+  try {
+    nft.commit("try the ruleset", batch);
+  } catch (error) {
+    if (errorCode(error) === "EPERM" || errorCode(error) === "ENOBUFS" || errorCode(error) === "ENOMEM") throw error;
+    throw new SelvedgeError("Cannot carry services in nftables as this kernel refuses a part of the ruleset", {
+      code: "NFT_INCOMPLETE",
+      blame: "host",
+      retry: "never",
+      hint: "Linux 5.10 or later with nft_nat, nft_masq, nft_fib_inet, nft_numgen, nft_ct, nft_reject_inet has all of it.",
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Removes exactly what is ours, whether an agent runs or not. For `selvedge cleanup`.
+ *
+ * @param dryRun only look
+ * @returns what was removed, or would be, for a person
+ */
+export function removeRuleset(dryRun: boolean): readonly string[] {
+  const removed: string[] = [];
+  const route = new NetlinkSocket(NETLINK_ROUTE);
+  try {
+    removed.push(...removeTables(dryRun), ...removeFallbackTable(route, dryRun));
+  } finally {
+    route.close();
+  }
+  return removed;
+}
+
+function removeTables(dryRun: boolean): readonly string[] {
+  let nft: Nftables;
+  try {
+    nft = new Nftables();
+  } catch (error) {
+    // A kernel without nftables has no tables of ours.
+    if (errorCode(error) === "NFT_MISSING") return [];
+    throw error;
+  }
+  try {
+    const batch = new NftBatch();
+    batch.begin();
+    const removed: string[] = [];
+    for (const { family, name } of nft.tables()) {
+      if (family === undefined || name !== TABLE) continue;
+      batch.deleteTable(family, name);
+      removed.push(`nftables table ${family === 4 ? "ip" : "ip6"} ${name}`);
+    }
+    if (!dryRun) nft.commit("remove our tables", batch);
+    return removed;
+  } finally {
+    nft.close();
+  }
+}

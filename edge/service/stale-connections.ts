@@ -1,0 +1,43 @@
+import type { Family } from "../../src/base/ip.ts";
+import type { ConntrackEntry } from "../../src/wire/conntrack.ts";
+import type { Frontend } from "./frontend.ts";
+import type { VanishedBackend } from "./ruleset-model.ts";
+import { backendId } from "./slots.ts";
+
+/**
+ * The UDP connections that would go on to the wrong place. A client that keeps its port keeps its connection, and with
+ * it an endpoint that is gone, or none at all when the service had none at first. TCP and SCTP end by themselves.
+ *
+ * @param entries of one family and of UDP
+ * @param changed frontends as they are now, those that are gone without backends
+ */
+export function planStaleConnections(
+  entries: readonly ConntrackEntry[],
+  changed: readonly Frontend[],
+  vanished: readonly VanishedBackend[],
+): readonly ConntrackEntry[] {
+  const backends = new Map<string, ReadonlySet<string>>();
+  for (const { address, port, backends: all, externalBackends } of changed) {
+    if (address === undefined) continue;
+    backends.set(`${address} ${port}`, new Set([...all, ...(externalBackends ?? [])].map(backendId)));
+  }
+  // A node port belongs to every address of the node: only what we translated ourselves is surely its.
+  const nodePorts = new Set<string>();
+  for (const { frontend, backend } of vanished) {
+    if (frontend.address === undefined) nodePorts.add(`${frontend.port} ${backendId(backend)}`);
+  }
+  return entries.filter(({ original, reply }) => {
+    const answers = `${reply.source} ${reply.sourcePort}`;
+    if (nodePorts.has(`${original.destinationPort} ${answers}`)) return true;
+    const current = backends.get(`${original.destination} ${original.destinationPort}`);
+    if (current === undefined || current.has(answers)) return false;
+    const translated = reply.source !== original.destination || reply.sourcePort !== original.destinationPort;
+    return translated || current.size > 0;
+  });
+}
+
+/** @returns the families that the change concerns: nothing is read for the others */
+export function familiesOfUdp(changed: readonly Frontend[], vanished: readonly VanishedBackend[]): ReadonlySet<Family> {
+  const frontends = [...changed, ...vanished.map((v) => v.frontend)];
+  return new Set(frontends.filter((f) => f.protocol === "UDP").map((f) => f.family));
+}
