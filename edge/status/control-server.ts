@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Server } from "bun";
 import type { Random } from "../../src/base/backoff.ts";
@@ -102,7 +102,6 @@ export class ControlServer {
     } finally {
       process.umask(umask);
     }
-    chmodSync(this.socketPath, 0o600);
   }
 
   #bindHttp(): void {
