@@ -1,12 +1,12 @@
 import type { Resolution } from "../../src/network/agent-report.ts";
 import { type CommandContext, paintFor, print, socketPath } from "./command-context.ts";
 import { EXIT } from "./exit-code.ts";
-import { renderResolution, renderService, renderServices, renderStatus } from "./render.ts";
+import { formatResolution, formatService, formatServices, formatStatus } from "./render.ts";
 import { searchNames } from "./search-names.ts";
 
 export async function showStatus(context: CommandContext): Promise<number> {
   const status = await context.io.ask(await socketPath(context), "/v1/status", "Status");
-  await print(context, status, () => renderStatus(status, paintFor(context)));
+  await print(context, status, () => formatStatus(status, paintFor(context)));
   const healthy = status.ready && status.conditions.every((condition) => condition.severity === "info");
   return healthy ? EXIT.ok.code : EXIT.unhealthy.code;
 }
@@ -20,7 +20,7 @@ export async function showServices(context: CommandContext): Promise<number> {
   const list = await io.ask(await socketPath(context), `/v1/services?${query}`, "ServiceList");
   const table = () => {
     if (list.items.length === 0) return "";
-    return argument === undefined ? renderServices(list.items) : list.items.map(renderService).join("\n");
+    return argument === undefined ? formatServices(list.items) : list.items.map(formatService).join("\n");
   };
   await print(context, list, table);
   if (list.items.length > 0) return EXIT.ok.code;
@@ -44,7 +44,7 @@ export async function resolveName(context: CommandContext): Promise<number> {
   }
   if (resolution === undefined) return EXIT.failed.code;
   const last = resolution;
-  await print(context, last, () => renderResolution(last));
+  await print(context, last, () => formatResolution(last));
   return found(last) ? EXIT.ok.code : EXIT.failed.code;
 }
 

@@ -10,7 +10,7 @@ import {
 } from "./command-context.ts";
 import { EXIT } from "./exit-code.ts";
 import { type CheckResult, judgeHost } from "./host-check.ts";
-import { renderConditions } from "./render.ts";
+import { formatConditions } from "./render.ts";
 import type { Paint } from "./table.ts";
 
 type Trouble = Extract<CheckResult, { readonly ok: false }>;
@@ -23,7 +23,7 @@ export async function check(context: CommandContext): Promise<number> {
   const results = mergeResults([...settings, ...host], agent?.results ?? []);
   const healthy = results.every((result) => result.ok || result.severity === "info");
   await print(context, cliDocument("CheckReport", { healthy, items: results }), () =>
-    renderCheck(results, paintFor(context)),
+    formatCheck(results, paintFor(context)),
   );
   return healthy ? EXIT.ok.code : EXIT.unhealthy.code;
 }
@@ -58,12 +58,12 @@ function judgeSettings(message: string): CheckResult {
   return { ok: false, component: "config", code: "CONFIG_INVALID", severity: "failed", message, hint };
 }
 
-function renderCheck(results: readonly CheckResult[], paint: Paint): string {
+function formatCheck(results: readonly CheckResult[], paint: Paint): string {
   return results
     .map((result) =>
       result.ok
         ? `${paint("green", "OK".padEnd(9))} ${result.component.padEnd(7)}   ${result.message}\n`
-        : renderConditions([result], paint),
+        : formatConditions([result], paint),
     )
     .join("");
 }

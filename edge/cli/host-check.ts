@@ -1,17 +1,12 @@
 import type { Severity } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
 import type { MissingFeature } from "../../src/linux/kernel-features.ts";
+import type { PortHolder } from "../../src/linux/port-holders.ts";
+import { isInTheWay } from "../../src/linux/socket-table.ts";
 import type { Config } from "../config/options.ts";
-import { isInTheWay, type ListeningSocket } from "./socket-table.ts";
 
 /** Undefined when it works, else why not. */
 export type Refusal = string | undefined;
-
-export interface PortHolder extends ListeningSocket {
-  /** Undefined where we may not look into the process. */
-  readonly pid: number | undefined;
-  readonly program: string | undefined;
-}
 
 /** What `check` sees of the host without the agent. */
 export interface HostState {

@@ -1,13 +1,13 @@
-import { accessSync, constants, readdirSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
+import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
 import { connect } from "node:net";
 import { release } from "node:os";
 import { dirname } from "node:path";
 import { errorCode } from "../../src/base/errors.ts";
 import { probeConntrack, probeNftables } from "../../src/linux/kernel-features.ts";
+import { observePortHolders } from "../../src/linux/port-holders.ts";
 import { sourceAddress } from "../config/consistency.ts";
 import type { Config } from "../config/options.ts";
-import type { HostState, PortHolder, Refusal } from "./host-check.ts";
-import { type ListeningSocket, parseSocketTable } from "./socket-table.ts";
+import type { HostState, Refusal } from "./host-check.ts";
 
 /** A source on this node or nearby answers at once; a person waits. */
 const CONNECT_PATIENCE_MS = 3000;
@@ -19,7 +19,7 @@ export async function observeHost(config: Config): Promise<HostState> {
     capabilities: effectiveCapabilities(),
     nftables: probeNftables(),
     conntrack: probeConntrack(),
-    dnsPort: holdersOf(config.dnsBindPort),
+    dnsPort: observePortHolders(config.dnsBindPort),
     disk: observeDisk(config.stateDir),
     source: url === undefined ? undefined : { url, refusal: await probeConnection(new URL(url)) },
   };
@@ -28,42 +28,6 @@ export async function observeHost(config: Config): Promise<HostState> {
 function effectiveCapabilities(): bigint {
   const line = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"));
   return BigInt(`0x${line?.[1] ?? "0"}`);
-}
-
-function holdersOf(port: number): readonly PortHolder[] {
-  const tables = [
-    ["udp", "UDP"],
-    ["udp6", "UDP"],
-    ["tcp", "TCP"],
-    ["tcp6", "TCP"],
-  ] as const;
-  const sockets: readonly ListeningSocket[] = tables
-    .flatMap(([file, protocol]) => parseSocketTable(readOrEmpty(`/proc/net/${file}`), protocol))
-    .filter((socket) => socket.port === port);
-  const owners = sockets.length === 0 ? new Map<string, number>() : ownersOf(new Set(sockets.map((s) => s.inode)));
-  return sockets.map((socket) => {
-    const pid = owners.get(socket.inode);
-    const program = pid === undefined ? "" : readOrEmpty(`/proc/${pid}/comm`).trim();
-    return { ...socket, pid, program: program === "" ? undefined : program };
-  });
-}
-
-/** Processes come and go while we look: what cannot be read is left out. */
-function ownersOf(inodes: ReadonlySet<string>): ReadonlyMap<string, number> {
-  const owners = new Map<string, number>();
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    let descriptors: readonly string[] = [];
-    try {
-      descriptors = readdirSync(`/proc/${pid}/fd`);
-    } catch {
-      continue;
-    }
-    for (const descriptor of descriptors) {
-      const inode = /^socket:\[(\d+)\]$/.exec(linkOrEmpty(`/proc/${pid}/fd/${descriptor}`))?.[1];
-      if (inode !== undefined && inodes.has(inode)) owners.set(inode, Number(pid));
-    }
-  }
-  return owners;
 }
 
 /** The directory itself, or, before the first start, the nearest one above that is there. */
@@ -103,20 +67,4 @@ function probeConnection(url: URL): Promise<Refusal> {
     socket.on("timeout", () => finish("nobody answered in 3 s"));
     socket.on("error", (error) => finish(errorCode(error)));
   });
-}
-
-function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
-}
-
-function linkOrEmpty(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return "";
-  }
 }

@@ -12,7 +12,7 @@ import { formatTable, type Paint, printable } from "./table.ts";
 const COLOUR = { failed: "red", degraded: "yellow", info: "green" } as const satisfies Record<Severity, string>;
 
 /** One screen: what it is, whether it works, what is wrong. */
-export function renderStatus(status: StatusReport, paint: Paint): string {
+export function formatStatus(status: StatusReport, paint: Paint): string {
   const { agent, source, cache, service, dns } = status;
   const ready = status.ready ? paint("green", "yes") : paint("red", "no");
   const starting = status.components.filter((component) => component.state === "starting").map(({ name }) => name);
@@ -28,7 +28,7 @@ export function renderStatus(status: StatusReport, paint: Paint): string {
     ["Names", dns.enabled ? describeDns(dns) : "off (--enable-dns=false)"],
   ];
   const head = lines.map(([title, text]) => `${paint("bold", title.padEnd(10))}${printable(text)}\n`).join("");
-  return head + (status.conditions.length === 0 ? "" : `\n${renderConditions(status.conditions, paint)}`);
+  return head + (status.conditions.length === 0 ? "" : `\n${formatConditions(status.conditions, paint)}`);
 }
 
 function describeSource(source: StatusReport["source"]): string {
@@ -53,7 +53,7 @@ function describeDns(dns: StatusReport["dns"]): string {
 }
 
 /** Each with its hint below it: the way out belongs beside the trouble. */
-export function renderConditions(conditions: readonly Omit<ConditionReport, "since">[], paint: Paint): string {
+export function formatConditions(conditions: readonly Omit<ConditionReport, "since">[], paint: Paint): string {
   return conditions
     .map(({ severity, code, component, message, hint }) => {
       const head = `${paint(COLOUR[severity], severity.toUpperCase().padEnd(9))} ${component.padEnd(7)}   ${code}\n`;
@@ -62,7 +62,7 @@ export function renderConditions(conditions: readonly Omit<ConditionReport, "sin
     .join("");
 }
 
-export function renderServices(services: readonly ServiceDetail[]): string {
+export function formatServices(services: readonly ServiceDetail[]): string {
   const rows = services.map((service) => [
     service.namespace,
     service.name,
@@ -76,7 +76,7 @@ export function renderServices(services: readonly ServiceDetail[]): string {
 }
 
 /** Where each port's connections go. */
-export function renderService(service: ServiceDetail): string {
+export function formatService(service: ServiceDetail): string {
   const rows = service.ports.flatMap((port) => {
     const name = `${port.name === "" ? "" : `${port.name} `}${portText(port)}`;
     if (port.backends.length === 0) return [[name, "<none>", ""]];
@@ -104,7 +104,7 @@ function readyText(ports: readonly ServicePortDetail[]): string {
   return worst === undefined ? "-" : `${worst.backends.length}/${worst.endpoints}`;
 }
 
-export function renderResolution(resolution: Resolution): string {
+export function formatResolution(resolution: Resolution): string {
   const { name, type, rcode, answers, from, durationSeconds } = resolution;
   const took = `${(durationSeconds * 1000).toFixed(1)} ms`;
   const head = `${name} ${type}: ${rcode}, ${count(answers.length, "record")} from ${from}, ${took}`;

@@ -6,7 +6,7 @@ import type { Health } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
-import { observePortHolders } from "./port-holder.ts";
+import { observePortHolders } from "../../src/linux/port-holders.ts";
 import { TcpServer } from "./tcp-server.ts";
 import { type ServerDeps, UdpServer } from "./udp-server.ts";
 
@@ -140,7 +140,8 @@ export class Listeners {
   #hint(code: string): string {
     switch (code) {
       case "EADDRINUSE": {
-        const holders = observePortHolders(this.#port).join(", ");
+        const programs = observePortHolders(this.#port).flatMap(({ program }) => program ?? []);
+        const holders = [...new Set(programs)].sort().join(", ");
         const who = holders === "" ? "Another program holds the port" : `The port is held by ${holders}`;
         return `${who}: stop it, or set another address with --dns-bind-ip.`;
       }

@@ -10,9 +10,8 @@ export interface Adapter {
  */
 export const ADAPTERS: readonly Adapter[] = [
   { file: "edge/cli/control-client.ts", touches: "the agent's unix socket, as its client" },
-  { file: "edge/cli/host-facts.ts", touches: "/proc, the state directory's disk and the source's port, for check" },
+  { file: "edge/cli/host-facts.ts", touches: "the state directory's disk and the source's port, for check" },
   { file: "edge/cli/process-io.ts", touches: "the command's streams and its configuration file" },
-  { file: "edge/dns/port-holder.ts", touches: "/proc, for who holds a port" },
   { file: "edge/dns/resolv-conf-file.ts", touches: "resolv.conf" },
   { file: "edge/dns/tcp-server.ts", touches: "the listening TCP socket" },
   { file: "edge/dns/udp-server.ts", touches: "the listening UDP socket" },

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { type CheckResult, type HostState, judgeHost, type PortHolder } from "../../../../edge/cli/host-check.ts";
+import { type CheckResult, type HostState, judgeHost } from "../../../../edge/cli/host-check.ts";
 import { loadConfig } from "../../../../edge/config.ts";
 import type { Ip } from "../../../../src/base/ip.ts";
 import type { MissingFeature } from "../../../../src/linux/kernel-features.ts";
+import type { PortHolder } from "../../../../src/linux/port-holders.ts";
 import { GOOD_HOST } from "../../../support/cli-world.ts";
 
 function judge(host: Partial<HostState>, argv: readonly string[] = [], agentPid?: number): readonly CheckResult[] {

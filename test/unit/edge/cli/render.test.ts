@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { renderResolution, renderService, renderServices, renderStatus } from "../../../../edge/cli/render.ts";
+import { formatResolution, formatService, formatServices, formatStatus } from "../../../../edge/cli/render.ts";
 import { coloured, plain } from "../../../../edge/cli/table.ts";
 import type { Ip } from "../../../../src/base/ip.ts";
 import { DATABASE, FAILED, statusReport, WEB } from "../../../support/agent-handlers.ts";
 
 describe("status", () => {
   test("is one screen with the trouble and the way out at its end", () => {
-    expect(renderStatus(statusReport([FAILED]), plain)).toBe(`\
+    expect(formatStatus(statusReport([FAILED]), plain)).toBe(`\
 Node      edge-1   selvedge 0.1.0, pid 42, up 1h2m
 Ready     no
 Source    metaserver http://127.0.0.1:10550, not connected, last heard 1h1m ago: working from the cache
@@ -21,13 +21,13 @@ FAILED    dns       DNS_BIND_FAILED
   });
 
   test("without trouble ends after its facts", () => {
-    expect(renderStatus(statusReport(), plain)).toEndWith("upstreams 192.0.2.53:53 (down)\n");
-    expect(renderStatus(statusReport(), coloured)).toContain("\x1b[32myes\x1b[0m");
+    expect(formatStatus(statusReport(), plain)).toEndWith("upstreams 192.0.2.53:53 (down)\n");
+    expect(formatStatus(statusReport(), coloured)).toContain("\x1b[32myes\x1b[0m");
   });
 
   test("says what is off, starting or was never heard", () => {
     const report = statusReport();
-    const text = renderStatus(
+    const text = formatStatus(
       {
         ...report,
         ready: false,
@@ -46,7 +46,7 @@ FAILED    dns       DNS_BIND_FAILED
 
   test("an outside text cannot steer the terminal", () => {
     const hostile = { ...FAILED, message: "\x1b[2J", hint: "\x07" };
-    const text = renderStatus(statusReport([hostile]), plain);
+    const text = formatStatus(statusReport([hostile]), plain);
     expect(text).not.toContain("\x1b");
     expect(text).not.toContain("\x07");
   });
@@ -54,7 +54,7 @@ FAILED    dns       DNS_BIND_FAILED
 
 describe("services", () => {
   test("are a table as kubectl's", () => {
-    expect(renderServices([WEB, DATABASE])).toBe(`\
+    expect(formatServices([WEB, DATABASE])).toBe(`\
 NAMESPACE   NAME       TYPE        CLUSTER-IP   EXTERNAL-IP   PORTS          ENDPOINTS
 default     web        NodePort    10.96.0.10   <none>        80:30080/TCP   1/2
 shop        database   ClusterIP   None         <none>        <none>         -
@@ -72,7 +72,7 @@ shop        database   ClusterIP   None         <none>        <none>         -
         { ...http, name: "", port: 81, nodePort: null, backends: [] },
       ],
     };
-    expect(renderService(service)).toBe(`\
+    expect(formatService(service)).toBe(`\
 default/web   NodePort   10.96.0.10
 
 PORT                ENDPOINT             WHERE
@@ -83,7 +83,7 @@ http 80:30080/TCP   10.244.1.5:8080      this node
   });
 
   test("an external name stands where the address would", () => {
-    expect(renderServices([{ ...WEB, externalName: "db.example.com", clusterIps: [] }])).toContain("db.example.com");
+    expect(formatServices([{ ...WEB, externalName: "db.example.com", clusterIps: [] }])).toContain("db.example.com");
   });
 });
 
@@ -96,13 +96,13 @@ test("a resolution says where it comes from", () => {
     from: "cluster",
     durationSeconds: 0.00042,
   } as const;
-  expect(renderResolution(resolution)).toBe(`\
+  expect(formatResolution(resolution)).toBe(`\
 web.default.svc.cluster.local. A: NOERROR, 1 record from cluster, 0.4 ms
 
 NAME                             TTL   TYPE   DATA
 web.default.svc.cluster.local.   5     A      10.96.0.10
 `);
-  expect(renderResolution({ ...resolution, rcode: "NXDOMAIN", answers: [], from: "none" })).toBe(
+  expect(formatResolution({ ...resolution, rcode: "NXDOMAIN", answers: [], from: "none" })).toBe(
     "web.default.svc.cluster.local. A: NXDOMAIN, 0 records from none, 0.4 ms\n",
   );
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { isInTheWay, parseSocketTable } from "../../../../edge/cli/socket-table.ts";
 import type { Ip } from "../../../../src/base/ip.ts";
+import { isInTheWay, parseSocketTable } from "../../../../src/linux/socket-table.ts";
 
 const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0A19FEA9:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0

@@ -1,4 +1,4 @@
-import { type Ip, ipFromBytes } from "../../src/base/ip.ts";
+import { type Ip, ipFromBytes } from "../base/ip.ts";
 
 /** A socket that waits for callers. */
 export interface ListeningSocket {
