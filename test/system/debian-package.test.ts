@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { seconds } from "../../src/base/duration.ts";
+import { Debian } from "../lab/debian.ts";
+import { Lab } from "../lab/lab.ts";
+import { waitFor } from "../lab/wait-for.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const UNIT = "selvedge.service";
+const SETTINGS = "/etc/selvedge/config.yaml";
+const DROP_IN = `/run/systemd/system/${UNIT}.d/test.conf`;
+
+const directory = mkdtempSync(join(tmpdir(), "selvedge-package-"));
+const [older, newer] = [join(directory, "older.deb"), join(directory, "newer.deb")];
+let lab: Lab;
+let node: Debian;
+
+beforeAll(async () => {
+  const built = await Bun.$`scripts/package --fast amd64`.cwd(ROOT).text();
+  const file = /^(dist\/\S+\.deb)/m.exec(built)?.[1];
+  if (file === undefined) throw new Error(`Cannot find the package in: ${built}`);
+  const tree = join(directory, "tree");
+  await Bun.$`cp ${join(ROOT, file)} ${older} && dpkg-deb --raw-extract ${older} ${tree}`.quiet();
+  await Bun.$`sed -i 's/^Version: .*/&+newer/' ${tree}/DEBIAN/control && dpkg-deb -Znone --build ${tree} ${newer}`.quiet();
+  lab = await Lab.create();
+  const host = await lab.host("edge1");
+  await host.connect(await lab.switch("lan"), { address: "192.0.2.11/24" });
+  node = await Debian.boot(host);
+}, seconds(120));
+afterAll(async () => {
+  await lab?.close();
+  rmSync(directory, { recursive: true });
+});
+
+const property = (name: string) => node.property(UNIT, name);
+const isActive = () => node.systemctl("is-active", UNIT);
+const started = () => waitFor("the agent ready", async () => (await isActive()) === "active", { timeout: seconds(20) });
+const exists = async (path: string) => (await node.run(["test", "-e", path])).code === 0;
+const write = (path: string, text: string) =>
+  node.output(["sh", "-euc", 'mkdir -p "$(dirname "$1")" && cat >"$1"', "sh", path], { input: text });
+
+/** Our tables with their handles: a table that was deleted and made again has another one. */
+const tables = async () => (await node.output(["nft", "-a", "list", "tables"])).trim();
+
+/** A drop-in of the administrator's. */
+async function changeUnit(lines: string): Promise<void> {
+  await write(DROP_IN, `[Service]\n${lines}\n`);
+  await node.systemctl("daemon-reload");
+}
+
+describe("the Debian package", () => {
+  test("places executable, unit and settings, and starts nothing", async () => {
+    await node.output(["dpkg", "--install", older]);
+    const files = (await node.output(["dpkg", "--listfiles", "selvedge"])).split("\n");
+    expect(files).toContainValues(["/usr/bin/selvedge", `/usr/lib/systemd/system/${UNIT}`, SETTINGS]);
+    expect(await node.output(["dpkg", "--status", "selvedge"])).toContain(`Conffiles:\n ${SETTINGS} `);
+    expect(await node.systemctl("is-enabled", UNIT)).toBe("disabled");
+    expect(await isActive()).toBe("inactive");
+    expect(await tables()).toBe("");
+  });
+
+  test("is ready, for systemd, when its services are in the kernel", async () => {
+    await node.output(["systemctl", "enable", "--now", UNIT]);
+    expect(await isActive()).toBe("active");
+    expect(await property("StatusText")).not.toBe("");
+    expect(await tables()).toContain("selvedge");
+    expect(await node.output(["selvedge", "status"])).toContain("edge1");
+  });
+
+  test("holds two capabilities, and neither variable that would make another program of it", async () => {
+    const pid = await property("MainPID");
+    const status = await node.output(["cat", `/proc/${pid}/status`]);
+    // CAP_NET_BIND_SERVICE is 10, CAP_NET_ADMIN is 12 (linux/capability.h).
+    expect(status).toMatch(/^CapEff:\s*0*1400$/m);
+    expect(status).toMatch(/^NoNewPrivs:\s*1$/m);
+    expect(status).toMatch(/^Seccomp:\s*2$/m);
+    await changeUnit("Environment=BUN_BE_BUN=1 BUN_OPTIONS=--version");
+    await node.output(["systemctl", "restart", UNIT]);
+    expect(await isActive()).toBe("active");
+  });
+
+  test(
+    "is started again when it dies, and when it hangs",
+    async () => {
+      await changeUnit("WatchdogSec=3s");
+      await node.output(["systemctl", "restart", UNIT]);
+      for (const signal of ["KILL", "STOP"]) {
+        const pid = await property("MainPID");
+        await node.output(["kill", `-${signal}`, pid]);
+        await waitFor(`another agent after SIG${signal}`, async () => !["0", pid].includes(await property("MainPID")), {
+          timeout: seconds(30),
+        });
+        await started();
+      }
+      expect(Number(await property("NRestarts"))).toBe(2);
+    },
+    seconds(90),
+  );
+
+  test("stays down after a wrong setting, which systemd shows as exit 78", async () => {
+    const settings = await node.output(["cat", SETTINGS]);
+    await write(SETTINGS, `${settings}\nproxy-mode: fast\n`);
+    await node.run(["systemctl", "restart", UNIT]);
+    expect(await property("ExecMainStatus")).toBe("78");
+    expect(await property("ActiveState")).toBe("failed");
+    expect(await property("NRestarts")).toBe("0");
+    await write(SETTINGS, `${settings}\nnode-name: mine\n`);
+    await node.output(["systemctl", "restart", UNIT]);
+    expect(await node.output(["selvedge", "status"])).toContain("mine");
+  });
+
+  test("leaves the kernel as it is when it is stopped and when it is upgraded", async () => {
+    const before = await tables();
+    await node.output(["systemctl", "stop", UNIT]);
+    expect(await tables()).toBe(before);
+    await node.output(["systemctl", "start", UNIT]);
+    const pid = await property("MainPID");
+    await node.output(["dpkg", "--install", newer]);
+    await started();
+    expect(await property("MainPID")).not.toBe(pid);
+    expect(await tables()).toBe(before);
+    expect(await node.output(["cat", SETTINGS])).toContain("node-name: mine");
+  });
+
+  test("takes its state out of the kernel when it is removed, and keeps cache and settings until it is purged", async () => {
+    await node.output(["dpkg", "--remove", "selvedge"]);
+    expect(await tables()).toBe("");
+    expect(await exists("/var/lib/selvedge")).toBeTrue();
+    expect(await exists(SETTINGS)).toBeTrue();
+    await node.output(["dpkg", "--purge", "selvedge"]);
+    for (const path of ["/var/lib/selvedge", "/run/selvedge", "/etc/selvedge", "/usr/bin/selvedge"])
+      expect([path, await exists(path)]).toEqual([path, false]);
+    expect(await node.output(["ip", "-o", "link", "show", "type", "dummy"])).toBe("");
+  });
+});
+
+test("selvedge install makes a working node of a copied file, and says so", async () => {
+  await node.output(["cp", join(ROOT, "dist/selvedge-linux-x64"), "/opt/selvedge"]);
+  expect(await node.output(["/opt/selvedge", "install"])).toContain("/usr/local/bin/selvedge");
+  await node.output(["systemctl", "enable", "--now", UNIT]);
+  expect(await isActive()).toBe("active");
+  expect(await node.output(["/usr/local/bin/selvedge", "status"])).toContain("edge1");
+});
