@@ -151,6 +151,12 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
         [...loads(f, ["saddr"]), lookup("link-addresses"), masquerade],
         [...loads(f, ["saddr", "daddr"]), lookup("hairpin"), masquerade],
         [...loads(f, ["iif", "oif"]), lookup("bridges"), masquerade],
+      ],
+    },
+    {
+      name: "masquerade-cluster",
+      rules: [
+        [jump("masquerade-inside")],
         // As kube-proxy does when it is told the cluster's CIDRs.
         ...(options.clusterCidrs.some((prefix) => ipFamily(prefix.address) === family)
           ? [[...loads(f, ["saddr"]), { ...lookup("cluster-cidrs"), inverted: true }, masquerade]]
@@ -164,7 +170,7 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
       rules: [
         [...original, lookup("remember", 0)],
         [...translatedNodePort, lookup("node-remember", 0)],
-        [...loads(f, ["original-daddr"]), lookup("cluster-ips"), goTo("masquerade-inside")],
+        [...loads(f, ["original-daddr"]), lookup("cluster-ips"), goTo("masquerade-cluster")],
         [...original, lookup("masquerade", 0)],
         [...translatedNodePort, lookup("node-masquerade", 0)],
       ],

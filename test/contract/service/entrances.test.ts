@@ -1,0 +1,186 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import type { Service } from "../../../src/network/service.ts";
+import { ip } from "../../support/dns-objects.ts";
+import { inNamespace, run, until } from "../../support/in-namespace.ts";
+import { ask, buildWorld, CLIENT, endpoints, NODE, PODS, REMOTE, service, tally, World } from "./world.ts";
+
+const EXTERNAL = "203.0.113.7";
+const BALANCER = "203.0.113.8";
+
+function loadBalancer(over: Partial<Service> = {}) {
+  return service("web", {
+    type: "LoadBalancer",
+    clusterIps: [ip("10.96.0.1"), ip("fd10::1")],
+    externalIps: [ip(EXTERNAL)],
+    loadBalancerIps: [ip(BALANCER)],
+    ports: [{ name: "http", protocol: "TCP", port: 80, nodePort: 30080 }],
+    ...over,
+  });
+}
+
+inNamespace(import.meta.path, () => {
+  beforeAll(async () => {
+    await buildWorld();
+    // A second client behind the first one's address range, to be told apart by source ranges.
+    run("ip", "-n", "client", "address", "add", "192.168.50.3/24", "dev", "eth0");
+  });
+
+  describe("a service with outside addresses", () => {
+    test("is reached on node ports of every address but loopback, over IPv4 and IPv6", async () => {
+      await using world = new World();
+      await world.apply(
+        loadBalancer(),
+        endpoints("web", 4, [PODS.pod1.four, PODS.pod2.four]),
+        endpoints("web", 6, [PODS.pod1.six, PODS.pod2.six]),
+      );
+      for (const to of [NODE.lan4, NODE.lan6]) {
+        const counts = tally(await ask({ from: "client", to, port: 30080, times: 40 }));
+        expect(Object.keys(counts).sort()).toEqual(["pod1", "pod2"]);
+      }
+      expect(Object.keys(tally(await ask({ from: "node", to: NODE.lan4, port: 30080 })))[0]).toMatch(/^pod/);
+      expect(await ask({ from: "node", to: "127.0.0.1", port: 30080 })).toEqual(["ECONNREFUSED"]);
+    });
+
+    test("is reached on external and load-balancer addresses", async () => {
+      await using world = new World();
+      await world.apply(loadBalancer(), endpoints("web", 4, [PODS.pod1.four]));
+      for (const to of [EXTERNAL, BALANCER]) {
+        for (const from of ["client", "pod2", "node"]) {
+          expect(tally(await ask({ from, to, port: 80 }))).toEqual({ pod1: 1 });
+        }
+      }
+    });
+
+    test("hides the caller under policy Cluster, as another node may answer", async () => {
+      await using world = new World();
+      await world.apply(loadBalancer(), endpoints("web", 4, [REMOTE.four]));
+      expect(await ask({ from: "client", to: EXTERNAL, port: 80 })).toEqual(["remote 10.244.2.1"]);
+      expect(await ask({ from: "client", to: NODE.lan4, port: 30080 })).toEqual(["remote 10.244.2.1"]);
+    });
+
+    test("lets in only the source ranges of its load-balancer address, and everybody on the others", async () => {
+      await using world = new World();
+      await world.apply(
+        loadBalancer({ loadBalancerSourceRanges: [{ address: ip("192.168.50.3"), length: 32 }] }),
+        endpoints("web", 4, [PODS.pod1.four]),
+      );
+      expect(await ask({ from: "client", to: BALANCER, port: 80 })).toEqual(["TIMEOUT"]);
+      expect(tally(await ask({ from: "client", to: EXTERNAL, port: 80 }))).toEqual({ pod1: 1 });
+      run("ip", "-n", "client", "route", "replace", BALANCER, "via", NODE.lan4, "src", "192.168.50.3");
+      expect(tally(await ask({ from: "client", to: BALANCER, port: 80 }))).toEqual({ pod1: 1 });
+      run("ip", "-n", "client", "route", "delete", BALANCER);
+    });
+
+    test("refuses at once without endpoints, on node ports too", async () => {
+      await using world = new World();
+      await world.apply(loadBalancer());
+      expect(await ask({ from: "client", to: NODE.lan4, port: 30080 })).toEqual(["ECONNREFUSED"]);
+      expect(await ask({ from: "client", to: EXTERNAL, port: 80 })).toEqual(["ECONNREFUSED"]);
+      expect(await ask({ from: "node", to: EXTERNAL, port: 80 })).toEqual(["ECONNREFUSED"]);
+    });
+  });
+
+  describe("externalTrafficPolicy Local", () => {
+    const clusterCidrs = [{ address: ip("10.244.0.0"), length: 16 }];
+
+    test("gives callers from outside an endpoint of this node, which sees who they are", async () => {
+      await using world = new World({ clusterCidrs });
+      await world.apply(
+        loadBalancer({ externalTrafficPolicy: "Local" }),
+        endpoints("web", 4, [PODS.pod1.four, REMOTE.four]),
+      );
+      for (const [to, port] of [
+        [EXTERNAL, 80],
+        [BALANCER, 80],
+        [NODE.lan4, 30080],
+      ] as const) {
+        const answers = await ask({ from: "client", to, port, times: 12 });
+        expect(new Set(answers)).toEqual(new Set([`pod1 ${CLIENT.four}`]));
+      }
+    });
+
+    test("gives callers on this node and inside the cluster any endpoint", async () => {
+      await using world = new World({ clusterCidrs });
+      await world.apply(
+        loadBalancer({ externalTrafficPolicy: "Local" }),
+        endpoints("web", 4, [PODS.pod1.four, REMOTE.four]),
+      );
+      for (const from of ["node", "pod2"]) {
+        const counts = tally(await ask({ from, to: EXTERNAL, port: 80, times: 40 }));
+        expect(Object.keys(counts).sort()).toEqual(["pod1", "remote"]);
+      }
+      const counts = tally(await ask({ from: "node", to: NODE.lan4, port: 30080, times: 40 }));
+      expect(Object.keys(counts).sort()).toEqual(["pod1", "remote"]);
+    });
+
+    test("drops callers from outside while this node has no endpoint", async () => {
+      await using world = new World({ clusterCidrs });
+      await world.apply(loadBalancer({ externalTrafficPolicy: "Local" }), endpoints("web", 4, [REMOTE.four]));
+      expect(await ask({ from: "client", to: EXTERNAL, port: 80 })).toEqual(["TIMEOUT"]);
+      expect(await ask({ from: "client", to: NODE.lan4, port: 30080 })).toEqual(["TIMEOUT"]);
+      expect(tally(await ask({ from: "pod2", to: EXTERNAL, port: 80 }))).toEqual({ remote: 1 });
+    });
+  });
+
+  test("internalTrafficPolicy Local keeps to endpoints of this node", async () => {
+    await using world = new World();
+    await world.apply(
+      service("web", { clusterIps: [ip("10.96.0.1")], internalTrafficPolicy: "Local" }),
+      endpoints("web", 4, [PODS.pod1.four, REMOTE.four]),
+    );
+    expect(tally(await ask({ from: "pod2", to: "10.96.0.1", port: 80, times: 12 }))).toEqual({ pod1: 12 });
+    await world.apply(endpoints("web", 4, [REMOTE.four]));
+    expect(await ask({ from: "pod2", to: "10.96.0.1", port: 80 })).toEqual(["ECONNREFUSED"]);
+  });
+
+  describe("ClientIP affinity", () => {
+    const all4 = [PODS.pod1.four, PODS.pod2.four, REMOTE.four];
+    const all6 = [PODS.pod1.six, PODS.pod2.six, REMOTE.six];
+
+    test.each([
+      ["a ClusterIP", "10.96.0.1", 80],
+      ["an IPv6 ClusterIP", "fd10::1", 80],
+      ["a node port", NODE.lan4, 30080],
+      ["an external address", EXTERNAL, 80],
+    ] as const)("keeps a client's endpoint on %s, whatever happens to the others", async (_, to, port) => {
+      await using world = new World();
+      await world.apply(loadBalancer({ affinitySeconds: 100 }), endpoints("web", 4, all4), endpoints("web", 6, all6));
+      const [name = "", ...others] = Object.keys(tally(await ask({ from: "client", to, port, times: 15 })));
+      expect(others).toEqual([]);
+
+      const own = { pod1: PODS.pod1, pod2: PODS.pod2, remote: REMOTE }[name];
+      const rest4 = all4.filter((address) => address !== own?.four);
+      const rest6 = all6.filter((address) => address !== own?.six);
+      await world.apply(
+        endpoints("web", 4, [own?.four ?? "", rest4[0] ?? ""]),
+        endpoints("web", 6, [own?.six ?? "", rest6[0] ?? ""]),
+      );
+      expect(tally(await ask({ from: "client", to, port, times: 15 }))).toEqual({ [name]: 15 });
+
+      // Its own endpoint goes: it gets another one, and keeps that.
+      await world.apply(endpoints("web", 4, rest4), endpoints("web", 6, rest6));
+      const after = tally(await ask({ from: "client", to, port, times: 15 }));
+      expect(Object.values(after)).toEqual([15]);
+      expect(after).not.toHaveProperty(name);
+    });
+
+    test("is forgotten with the endpoint, and shows in what nft lists", async () => {
+      await using world = new World();
+      await world.apply(loadBalancer({ affinitySeconds: 100 }), endpoints("web", 4, all4));
+      await ask({ from: "client", to: "10.96.0.1", port: 80, times: 2 });
+      const remembered = `${CLIENT.four} . 10.96.0.1 . tcp . 80`;
+      expect(run("nft", "list", "map", "ip", "selvedge", "affinity")).toContain(remembered);
+      await world.apply(endpoints("web", 4, []));
+      expect(run("nft", "list", "map", "ip", "selvedge", "affinity")).not.toContain(remembered);
+    });
+
+    test("ends with its time-out", async () => {
+      await using world = new World();
+      await world.apply(loadBalancer({ affinitySeconds: 1 }), endpoints("web", 4, all4));
+      await ask({ from: "client", to: "10.96.0.1", port: 80 });
+      const expires = () => !run("nft", "list", "map", "ip", "selvedge", "affinity").includes(CLIENT.four);
+      expect(expires()).toBe(false);
+      await until("the client forgotten", expires);
+    });
+  });
+});
