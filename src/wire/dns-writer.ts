@@ -1,10 +1,14 @@
 import { HEADER_BYTES, MAX_MESSAGE_BYTES } from "./dns.ts";
+import { EXTENDED_ERROR_BYTES, OPT_BYTES } from "./dns-edns.ts";
 import { writeLatin1 } from "./dns-message.ts";
 import { type DnsName, lowerName, parentName, ROOT_NAME } from "./dns-name.ts";
 import { dataLayout, type ResourceRecord } from "./dns-record.ts";
 
 /** The furthest offset that a compression pointer reaches (RFC 1035 section 4.1.4). */
 const MAX_POINTER = 0x3fff;
+
+/** An OPT record still has to fit behind the records: TC over TCP would tell a client nothing that it can act on. */
+const MAX_RECORDS_END = MAX_MESSAGE_BYTES - OPT_BYTES - EXTENDED_ERROR_BYTES;
 
 /**
  * Writes what follows the question of a response: records with compressed names. Pointers count from the message's
@@ -22,7 +26,7 @@ export class RecordWriter {
     this.#remember(question, HEADER_BYTES);
   }
 
-  /** @returns false, and nothing is written, when the message would exceed 65,535 bytes */
+  /** @returns false, and nothing is written, when a message with EDNS would exceed 65,535 bytes */
   write(record: ResourceRecord): boolean {
     const before = this.#length;
     this.#name(record.name, true);
@@ -36,7 +40,7 @@ export class RecordWriter {
     for (const name of record.names) this.#name(name, dataLayout(record.type).compress);
     this.#raw(record.rest);
     const dataBytes = this.#length - lengthAt - 2;
-    if (this.#start + this.#length > MAX_MESSAGE_BYTES || dataBytes > 0xffff) {
+    if (this.#start + this.#length > MAX_RECORDS_END || dataBytes > 0xffff) {
       this.#length = before;
       // Names that were remembered in the bytes just given up must not be pointed at.
       for (const [name, offset] of this.#offsets) if (offset >= this.#start + before) this.#offsets.delete(name);

@@ -1,0 +1,237 @@
+import { describe, expect, test } from "bun:test";
+import type { UpstreamTransport } from "../../../../edge/dns/upstream-transport.ts";
+import { ok } from "../../../../src/base/result.ts";
+import type { ObjectChange } from "../../../../src/network/object-change.ts";
+import { Flag, formatRcode, RecordType } from "../../../../src/wire/dns.ts";
+import { extendedErrors } from "../../../../src/wire/dns-edns.ts";
+import { decodeMessage, encodeQuery, type Message } from "../../../../src/wire/dns-message.ts";
+import { formatName, parseName } from "../../../../src/wire/dns-name.ts";
+import { addressRecord, formatRecordData } from "../../../../src/wire/dns-record.ts";
+import { type HandlerWorld, makeHandler } from "../../../support/dns-handler.ts";
+import {
+  ip,
+  makeEndpoint,
+  makeService,
+  makeSlice,
+  serviceChange,
+  sliceChange,
+  specificationServices,
+} from "../../../support/dns-objects.ts";
+
+interface Asking {
+  readonly type?: number;
+  readonly udpBytes?: number;
+  /** 0 leaves EDNS out. */
+  readonly edns?: boolean;
+  readonly transport?: "udp" | "tcp";
+}
+
+async function ask(
+  world: HandlerWorld,
+  text: string,
+  asking: Asking = {},
+): Promise<Message & { readonly size: number }> {
+  const { type = RecordType.A, udpBytes = 1232, edns = true, transport = "udp" } = asking;
+  const name = parseName(text);
+  if (!name.ok) throw new Error(name.error.why);
+  const query = encodeQuery(
+    77,
+    { name: name.value, type, class: 1 },
+    { dnssecOk: false, checkingDisabled: false, udpBytes },
+  );
+  if (!edns) query[11] = 0;
+  const response = await world.ask(edns ? query : query.subarray(0, query.length - 11), transport);
+  const message = decodeMessage(response ?? new Uint8Array(0));
+  if (response === undefined || !message.ok) throw new Error(`no answer to ${text}`);
+  return { ...message.value, size: response.length };
+}
+
+function headless(count: number): readonly ObjectChange[] {
+  const endpoints = Array.from({ length: count }, (_, i) => makeEndpoint(`10.2.${i >> 8}.${i & 255}`));
+  return [serviceChange(makeService("data/many", { headless: true })), sliceChange(makeSlice("data/many", endpoints))];
+}
+
+function addresses(message: Message): string[] {
+  return message.answers.filter((record) => record.type === RecordType.A).map(formatRecordData);
+}
+
+const MANY = "many.data.svc.cluster.local";
+
+describe("a response", () => {
+  const world = makeHandler(specificationServices());
+
+  test("echoes id and question in the client's letter case, and owns its answer by it", async () => {
+    const message = await ask(world, "wEb.ShOp.sVc.ClUsTeR.lOcAl");
+    expect([message.id, formatName(message.questions[0]?.name ?? ("" as never))]).toEqual([
+      77,
+      "wEb.ShOp.sVc.ClUsTeR.lOcAl",
+    ]);
+    expect(message.answers.map((record) => formatName(record.name))).toEqual(["wEb.ShOp.sVc.ClUsTeR.lOcAl"]);
+    const wanted = Flag.Response | Flag.Authoritative | Flag.RecursionDesired | Flag.RecursionAvailable;
+    expect(message.flags).toBe(wanted);
+  });
+
+  test("has EDNS exactly when the query had", async () => {
+    const [plain, edns] = [
+      await ask(world, "web.shop.svc.cluster.local", { edns: false }),
+      await ask(world, "web.shop.svc.cluster.local"),
+    ];
+    expect([plain.edns, edns.edns?.udpBytes]).toEqual([undefined, 1232]);
+  });
+
+  test("to a name outside is SERVFAIL at once without upstreams, and says why to who speaks EDNS", async () => {
+    const message = await ask(world, "www.example.com");
+    expect([formatRcode(message.rcode), extendedErrors(message.edns?.options ?? [])]).toEqual(["SERVFAIL", [22]]);
+  });
+
+  test("is none to a response", async () => {
+    expect(await world.ask(Uint8Array.of(0, 1, 0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1))).toBeUndefined();
+  });
+
+  test("to another opcode is NOTIMP, with the opcode and without a question", async () => {
+    const response = await world.ask(Uint8Array.of(0, 1, 0x29, 0, 0, 1, 0, 0, 0, 0, 0, 0));
+    expect(response).toEqual(Uint8Array.of(0, 1, 0xa9, 0x84, 0, 0, 0, 0, 0, 0, 0, 0));
+  });
+
+  test("follows an ExternalName within the cluster", async () => {
+    const message = await ask(world, "inside.shop.svc.cluster.local");
+    expect([formatRcode(message.rcode), ...message.answers.map(formatRecordData)]).toEqual([
+      "NOERROR",
+      "web.shop.svc.cluster.local.",
+      "10.96.0.10",
+    ]);
+  });
+
+  test("to an ExternalName whose target cannot be asked for is the alias and SERVFAIL", async () => {
+    const message = await ask(world, "outside.shop.svc.cluster.local");
+    expect([formatRcode(message.rcode), ...message.answers.map(formatRecordData)]).toEqual([
+      "SERVFAIL",
+      "www.example.com.",
+    ]);
+  });
+
+  test("to ExternalNames that lead to each other is SERVFAIL", async () => {
+    const loop = (from: string, to: string) =>
+      serviceChange(makeService(`a/${from}`, { type: "ExternalName", externalName: `${to}.a.svc.cluster.local` }));
+    expect((await ask(makeHandler([loop("x", "y"), loop("y", "x")]), "x.a.svc.cluster.local")).rcode).toBe(2);
+  });
+
+  test("is counted by rcode and source", async () => {
+    const own = makeHandler(specificationServices());
+    await ask(own, "web.shop.svc.cluster.local");
+    await ask(own, "web.shop.svc.cluster.local");
+    await ask(own, "no.shop.svc.cluster.local");
+    await ask(own, "www.example.com");
+    const counts = own.metrics
+      .render()
+      .split("\n")
+      .filter((line) => line.startsWith("selvedge_dns_requests_total"));
+    expect(counts).toEqual([
+      'selvedge_dns_requests_total{rcode="NOERROR",source="cluster"} 2',
+      'selvedge_dns_requests_total{rcode="SERVFAIL",source="error"} 1',
+      'selvedge_dns_requests_total{rcode="NXDOMAIN",source="cluster"} 1',
+    ]);
+  });
+});
+
+describe("an answer larger than the client takes", () => {
+  const world = makeHandler(headless(500));
+
+  test.each([
+    ["512 bytes without EDNS", { edns: false }, 512, Math.floor((512 - 12 - 33) / 16)],
+    ["what EDNS says", { udpBytes: 700 }, 700, Math.floor((700 - 12 - 33 - 11) / 16)],
+    ["1,232 bytes whatever EDNS says", { udpBytes: 65_535 }, 1232, Math.floor((1232 - 12 - 33 - 11) / 16)],
+  ])("is cut to %s, at a whole record, with TC", async (_, asking, most, records) => {
+    const message = await ask(world, MANY, asking);
+    expect([message.size <= most, message.answers.length, (message.flags & Flag.Truncated) !== 0]).toEqual([
+      true,
+      records,
+      true,
+    ]);
+    expect(addresses(message).every((address) => address.startsWith("10.2."))).toBe(true);
+  });
+
+  test("is whole over TCP", async () => {
+    const message = await ask(world, MANY, { transport: "tcp" });
+    expect([message.answers.length, message.flags & Flag.Truncated]).toEqual([500, 0]);
+  });
+
+  test("shows every endpoint to some clients, though not all to one", async () => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 400; i++) for (const address of addresses(await ask(world, MANY))) seen.add(address);
+    expect(seen.size).toBe(500);
+  });
+
+  test("gives up glue before answers, without TC", async () => {
+    const few = makeHandler(headless(12));
+    const message = await ask(few, `_http._tcp.${MANY}`, { type: RecordType.SRV, udpBytes: 900 });
+    expect([message.answers.length, message.additionals.length, message.flags & Flag.Truncated]).toEqual([12, 0, 0]);
+  });
+
+  test("has at most 65,535 bytes over TCP", async () => {
+    const message = await ask(makeHandler(headless(5000)), MANY, { transport: "tcp" });
+    const records = Math.floor((65_535 - 12 - 33 - 17) / 16);
+    expect([message.size <= 65_535, message.answers.length, message.flags & Flag.Truncated]).toEqual([
+      true,
+      records,
+      0,
+    ]);
+  });
+});
+
+describe("the order of a headless service's addresses", () => {
+  test("turns, also for a client that asks for A and AAAA in turn", async () => {
+    const world = makeHandler(headless(2));
+    const first: Record<string, number> = {};
+    for (let i = 0; i < 400; i++) {
+      const [address = ""] = addresses(await ask(world, MANY));
+      await ask(world, MANY, { type: RecordType.AAAA });
+      first[address] = (first[address] ?? 0) + 1;
+    }
+    expect(Object.values(first).every((count) => count > 140)).toBe(true);
+    expect(Object.keys(first).length).toBe(2);
+  });
+});
+
+describe("a forwarded answer", () => {
+  const upstream: UpstreamTransport = {
+    udp: (exchange) => {
+      const query = decodeMessage(exchange.query);
+      if (!query.ok) throw new Error(query.error.why);
+      const name = query.value.questions[0]?.name ?? ("\0" as never);
+      const answers = [addressRecord(name, 60, ip("192.0.2.1"))];
+      return Promise.resolve(ok({ ...query.value, flags: Flag.Response | Flag.Authoritative, answers }));
+    },
+    tcp: () => Promise.reject(new Error("no TCP here")),
+  };
+  const server = { address: ip("192.0.2.53"), port: 53 };
+
+  test("is the cache's from the second time on, with the TTL that is left, in the client's letter case", async () => {
+    const world = makeHandler([], [server], upstream);
+    expect((await ask(world, "www.Example.com")).answers.map((record) => record.ttl)).toEqual([60]);
+    await world.clock.advance(25_000 as never);
+    const again = await ask(world, "WWW.example.com");
+    expect(again.answers.map((record) => [formatName(record.name), record.ttl])).toEqual([["WWW.example.com", 35]]);
+    expect([
+      again.flags & Flag.Authoritative,
+      world.metrics.render().includes('{rcode="NOERROR",source="cache"} 1'),
+    ]).toEqual([0, true]);
+  });
+
+  test("that is stale has a TTL of 30 and says so (RFC 8767, RFC 8914)", async () => {
+    const world = makeHandler([], [server], upstream);
+    await ask(world, "www.example.com");
+    await world.clock.advance(61_000 as never);
+    world.forwarder.pool.replace([]);
+    const stale = await ask(world, "www.example.com");
+    expect([stale.answers.map((record) => record.ttl), extendedErrors(stale.edns?.options ?? [])]).toEqual([[30], [3]]);
+    expect((await ask(world, "www.example.com", { edns: false })).edns).toBeUndefined();
+  });
+
+  test("completes an ExternalName", async () => {
+    const world = makeHandler(specificationServices(), [server], upstream);
+    const message = await ask(world, "outside.shop.svc.cluster.local");
+    expect(message.answers.map(formatRecordData)).toEqual(["www.example.com.", "192.0.2.1"]);
+    expect(message.flags & Flag.Authoritative).toBe(Flag.Authoritative);
+  });
+});
