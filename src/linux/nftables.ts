@@ -142,7 +142,7 @@ export class Nftables {
     // Events carry the port of the socket that asked for the change.
     if (kind === undefined || kind === NftMessage.newGeneration || message.port === this.#port) return false;
     const named = decodeTableName(message);
-    return named.ok ? named.value.name === table : true;
+    return named.ok ? named.value === table : true;
   }
 }
 

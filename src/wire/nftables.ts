@@ -199,9 +199,13 @@ export function decodeElementList(message: NetlinkMessage, spec: SetSpec): Resul
   });
 }
 
-/** In every message about a table or about what is in one, attribute 1 is the table's name. */
-export function decodeTableName(message: NetlinkMessage): Result<NftNamed, DecodeError> {
-  return decodeNamed(message, 1, 1);
+/** @returns the table that a message is about: attribute 1 names it, whether it is the table or something in it */
+export function decodeTableName(message: NetlinkMessage): Result<string, DecodeError> {
+  return decode(message, (attributes) => {
+    let name = "";
+    while (attributes.next()) if (attributes.type === NFTA_TABLE_NAME) name = attributes.text();
+    return name;
+  });
 }
 
 function familyOf(message: NetlinkMessage): Family | undefined {
