@@ -57,16 +57,21 @@ export class ServiceLink {
     }
   }
 
-  /** For `selvedge cleanup`. @returns what was removed, for a person */
-  remove(): readonly string[] {
+  /**
+   * For `selvedge cleanup`.
+   *
+   * @param dryRun only look
+   * @returns what was removed, or would be, for a person
+   */
+  remove(dryRun: boolean): readonly string[] {
     this.#wanted.clear();
     const plan = this.#plan(this.#observe(), []);
     if (plan.holder === undefined) return [];
     if (!plan.holder.loopback) {
-      deleteLink(this.#route, plan.holder);
+      if (!dryRun) deleteLink(this.#route, plan.holder);
       return [`link ${plan.holder.name}`];
     }
-    this.#applyAddresses(plan, 0);
+    if (!dryRun) this.#applyAddresses(plan, 0);
     return plan.remove.map((a) => `address ${a.address} on lo`);
   }
 

@@ -46,8 +46,8 @@ inNamespace(import.meta.path, () => {
     expect(run("ip", "-details", "link", "show", "fabedge-dummy0")).toContain(kind);
     expect(link.apply("dns", ips("169.254.25.10", "fd00::10")).writes).toBe(0);
     expect(new ServiceLink(socket, "fabedge-dummy0").apply("dns", ips("169.254.25.10", "fd00::10")).writes).toBe(0);
-    expect(link.remove()).toEqual(["link fabedge-dummy0"]);
-    expect(link.remove()).toEqual([]);
+    expect(link.remove(false)).toEqual(["link fabedge-dummy0"]);
+    expect(link.remove(false)).toEqual([]);
   });
 
   test("each owner's addresses stay when another's change", () => {
@@ -56,7 +56,7 @@ inNamespace(import.meta.path, () => {
     link.apply("service", ips("10.96.0.1", "10.96.0.2"));
     link.apply("service", ips("10.96.0.2", "10.96.0.3"));
     expect(shown("owners").sort()).toEqual(["10.96.0.2/32", "10.96.0.3/32", "169.254.25.10/32"]);
-    link.remove();
+    link.remove(false);
   });
 
   test("what another program changed is put right", () => {
@@ -70,7 +70,7 @@ inNamespace(import.meta.path, () => {
     run("ip", "link", "delete", "mended");
     expect(link.repair().writes).toBe(2);
     expect(shown("mended")).toEqual(["169.254.25.10/32"]);
-    link.remove();
+    link.remove(false);
   });
 
   test("the addresses are answered on at once, from scope host", async () => {
@@ -84,7 +84,7 @@ inNamespace(import.meta.path, () => {
       expect(await curl.stdout.text()).toBe("here");
       await server.stop(true);
     }
-    link.remove();
+    link.remove(false);
   });
 
   test("a link of another program is left alone", () => {
@@ -106,7 +106,7 @@ inNamespace(import.meta.path, () => {
     expect(() => link.apply("dns", ips("fd00::10", "169.254.25.10"))).toThrow("Cannot add address fd00::10/128");
     expect(shown("halved")).toEqual(["169.254.25.10/32"]);
     run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=0");
-    link.remove();
+    link.remove(false);
   });
 
   describe("where the kernel can make no link", () => {
@@ -116,9 +116,9 @@ inNamespace(import.meta.path, () => {
       expect(link.apply("dns", ips("169.254.25.10", "fd00::10"))).toEqual({ link: "lo", kind: "loopback", writes: 2 });
       expect(shown("lo").sort()).toEqual(["10.5.5.5/32", "127.0.0.1/8", "169.254.25.10/32", "::1/128", "fd00::10/128"]);
       expect(link.repair().writes).toBe(0);
-      expect(link.remove()).toEqual(["address 169.254.25.10 on lo", "address fd00::10 on lo"]);
+      expect(link.remove(false)).toEqual(["address 169.254.25.10 on lo", "address fd00::10 on lo"]);
       link.apply("dns", ips("169.254.25.11"));
-      expect(new ServiceLink(socket, "absent", []).remove()).toEqual(["address 169.254.25.11 on lo"]);
+      expect(new ServiceLink(socket, "absent", []).remove(false)).toEqual(["address 169.254.25.11 on lo"]);
       expect(shown("lo").sort()).toEqual(["10.5.5.5/32", "127.0.0.1/8", "::1/128"]);
     });
   });

@@ -1,0 +1,40 @@
+import { readdirSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SystemClock } from "../src/linux/system-clock.ts";
+import { processIo } from "./cli/process-io.ts";
+import { runCli } from "./cli/run-cli.ts";
+import { makeCommands } from "./wiring/commands.ts";
+import type { System } from "./wiring/system.ts";
+
+const SYSTEM: System = {
+  clock: new SystemClock(),
+  random: Math.random,
+  randomWord: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
+  environment: process.env,
+  pid: process.pid,
+  platform: `bun ${Bun.version} ${process.platform} ${process.arch}`,
+  stderrIsTerminal: process.stderr.isTTY === true,
+  fetch: (url, init) => fetch(url, init),
+  readText: (path) => readFile(path, "utf8"),
+  folderSize,
+  stopRequested: () =>
+    new Promise((resolve) => {
+      for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+    }),
+};
+
+function folderSize(path: string): number {
+  try {
+    return readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** A function, since bytecode knows no await at the top level. */
+async function main(): Promise<void> {
+  process.exit(await runCli(process.argv.slice(2), process.env, processIo(), makeCommands(SYSTEM)));
+}
+
+void main();

@@ -1,0 +1,250 @@
+import { minutes, seconds } from "../../src/base/duration.ts";
+import { errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { type Condition, Health } from "../../src/base/health.ts";
+import { Log } from "../../src/base/log.ts";
+import { Metrics } from "../../src/base/metrics.ts";
+import { Scope } from "../../src/base/scope.ts";
+import { VERSION } from "../../src/base/version.ts";
+import { KubeClient } from "../../src/kube/client.ts";
+import { openSource } from "../../src/kube/source.ts";
+import { SdNotify } from "../../src/linux/sd-notify.ts";
+import type { ComponentState, Resolution, StatusReport } from "../../src/network/agent-report.ts";
+import type { ObjectChange } from "../../src/network/object-change.ts";
+import { ServiceIndex } from "../../src/network/service-index.ts";
+import { Reconciler } from "../../src/reconcile/reconciler.ts";
+import { parseRecordType } from "../../src/wire/dns.ts";
+import { Cache } from "../cache/cache.ts";
+import { CacheStore } from "../cache/store.ts";
+import { formatStatus } from "../cli/render.ts";
+import { plain } from "../cli/table.ts";
+import { sourceAddress } from "../config/consistency.ts";
+import type { Config } from "../config/options.ts";
+import type { LoadedConfig } from "../config.ts";
+import type { Dns } from "../dns/dns.ts";
+import type { ServiceProxy } from "../service/service-proxy.ts";
+import type { ControlHandlers } from "../status/control.ts";
+import { ControlServer } from "../status/control-server.ts";
+import { openLogSink } from "../status/log-sink.ts";
+import { registerStatusMetrics } from "../status/status-metrics.ts";
+import { Watchdog } from "../status/watchdog.ts";
+import { type Foundation, makeDns, makeServiceProxy } from "./capabilities.ts";
+import { NodeNetwork } from "./node-network.ts";
+import { reportServices, reportStatus } from "./report.ts";
+import { sourceConfig } from "./source.ts";
+import type { System } from "./system.ts";
+
+/** Runs until the process is asked to end. The kernel keeps what it has: traffic goes on. @returns the exit status */
+export async function runAgent(loaded: LoadedConfig, system: System): Promise<number> {
+  const scope = new Scope();
+  try {
+    const agent = new Agent(loaded.config, system, scope);
+    await agent.start(loaded.warnings);
+    await agent.stopped();
+    return 0;
+  } finally {
+    await scope.close();
+  }
+}
+
+/** The parts of the agent, in the order cache → kernel → network. */
+class Agent {
+  readonly #config: Config;
+  readonly #system: System;
+  readonly #scope: Scope;
+  readonly #log: Log;
+  readonly #health: Health;
+  readonly #metrics = new Metrics("selvedge");
+  readonly #systemd: SdNotify;
+  readonly #watchdog: Watchdog;
+  readonly #network: NodeNetwork;
+  readonly #cache: Cache;
+  readonly #index = new ServiceIndex();
+  readonly #service: ServiceProxy | undefined;
+  readonly #dns: Dns | undefined;
+  readonly #started: number;
+  #running = false;
+
+  constructor(config: Config, system: System, scope: Scope) {
+    const { clock, environment, random } = system;
+    this.#config = config;
+    this.#system = system;
+    this.#scope = scope;
+    this.#started = clock.wall();
+    const sink = openLogSink(config.logFormat, environment["JOURNAL_STREAM"], system.stderrIsTerminal, clock);
+    this.#log = new Log(sink, config.logLevel);
+    this.#health = new Health(
+      () => clock.wall(),
+      (condition, raised) => this.#tell(condition, raised),
+    );
+    this.#systemd = new SdNotify(environment, system.pid);
+    this.#watchdog = new Watchdog(clock, () => this.#systemd.alive(), scope);
+    const inside = [...config.proxyClusterCidr, ...config.dnsAllowCidr];
+    const linkName = config.dummyInterfaceName;
+    const foundation = { config, system, log: this.#log, health: this.#health, metrics: this.#metrics };
+    this.#network = new NodeNetwork({ ...foundation, linkName, inside, clock }, scope);
+    const store = new CacheStore(config.stateDir);
+    this.#cache = new Cache({ ...foundation, store, clock, random });
+    const whole: Foundation = { ...foundation, network: this.#network };
+    this.#service = config.enableProxy ? makeServiceProxy(whole, scope) : undefined;
+    this.#dns = config.enableDns ? makeDns(whole, scope) : undefined;
+    registerStatusMetrics(this.#metrics, {
+      version: VERSION,
+      components: () => this.#components(),
+      conditions: () => this.#health.list(),
+      takeWorstLag: () => this.#watchdog.takeWorstLag(),
+    });
+  }
+
+  async start(warnings: readonly string[]): Promise<void> {
+    const { clock, random } = this.#system;
+    this.#log.info("agent.start", "The agent starts.", { version: VERSION, name: this.#config.nodeName });
+    for (const warning of warnings) this.#log.warn("config.warning", warning);
+    const { runDir, httpBind } = this.#config;
+    const handlers = this.#handlers();
+    await ControlServer.start({ runDir, httpBind, handlers, health: this.#health, clock, random }, this.#scope);
+
+    this.#take(this.#cache.load());
+    this.#network.hold("dns", new Set(this.#config.dnsBindIp));
+    await Promise.all([this.#service?.update(this.#index, new Set()), this.#dns?.start()]);
+    await this.#network.watch(() => this.#networkChanged(), this.#scope);
+    this.#running = true;
+    this.#systemd.ready();
+    this.#log.info("agent.ready", "Services and names are up.", { duration_ms: clock.wall() - this.#started });
+
+    void this.#followSource();
+  }
+
+  async stopped(): Promise<void> {
+    const signal = await this.#system.stopRequested();
+    this.#log.info("agent.stop", "The agent stops; what it put into the kernel stays.", { reason: signal });
+    this.#systemd.stopping();
+  }
+
+  /** A source that cannot be opened yet, for want of a file, is tried again; the cache serves meanwhile. */
+  #followSource(): Promise<void> {
+    const { clock, random, environment, readText, fetch } = this.#system;
+    let following = false;
+    const loop = new Reconciler(
+      {
+        run: async () => {
+          if (following) return;
+          const endpoint = await openSource(sourceConfig(this.#config), environment, readText);
+          const client = new KubeClient(endpoint, `selvedge/${VERSION}`, fetch, clock);
+          const { source: kind, nodeName } = this.#config;
+          this.#cache.start({ kind, client, nodeName }, (changes) => this.#take(changes), this.#scope);
+          following = true;
+        },
+        onFailure: (error) =>
+          this.#health.raise({
+            code: "SOURCE_CONFIG",
+            component: "source",
+            severity: "degraded",
+            message: errorText(error),
+            hint: (error instanceof SelvedgeError ? error.hint : undefined) ?? "Correct the settings of the source.",
+          }),
+        onSuccess: () => this.#health.clear("source", "SOURCE_CONFIG"),
+        every: minutes(60),
+        backoff: { initial: seconds(1), factor: 2, limit: minutes(1) },
+      },
+      clock,
+      random,
+      this.#scope,
+    );
+    return loop.trigger();
+  }
+
+  #take(changes: readonly ObjectChange[]): void {
+    const changed = this.#index.apply(changes);
+    for (const change of changes) {
+      if (change.kind !== "Node" || change.key !== this.#config.nodeName) continue;
+      this.#network.setPodCidrs(change.value?.podCidrs ?? []);
+      void this.#service?.setNode({ name: this.#config.nodeName, zone: change.value?.zone });
+    }
+    this.#dns?.update(this.#index, changed);
+    if (this.#running && changed.size > 0) void this.#service?.update(this.#index, changed);
+  }
+
+  #networkChanged(): void {
+    this.#dns?.allowedChanged();
+    void this.#service?.resync();
+  }
+
+  #tell(condition: Condition, raised: boolean): void {
+    const { code, component: name, severity, message, hint } = condition;
+    if (!raised) this.#log.info("health.cleared", `No longer: ${message}`, { code, name });
+    else if (severity === "info") this.#log.info("health.raised", message, { code, name, hint });
+    else this.#log.warn("health.raised", message, { code, name, hint });
+  }
+
+  #components(): readonly ComponentState[] {
+    const state = this.#running ? ("running" as const) : ("starting" as const);
+    return [
+      { name: "cache", state },
+      { name: "service", state: this.#service === undefined ? "disabled" : state },
+      { name: "dns", state: this.#dns === undefined ? "disabled" : state },
+    ];
+  }
+
+  #handlers(): ControlHandlers {
+    return {
+      status: () => this.#status(),
+      statusText: () => formatStatus(this.#status(), plain),
+      services: (filter) => reportServices(this.#index, this.#service?.services() ?? new Map(), filter),
+      resolve: (name, type) => this.#resolve(name, type),
+      components: () => this.#components(),
+      conditions: () => this.#health.list(),
+      alive: () => this.#watchdog.alive(),
+      metrics: () => this.#metrics.render(),
+      version: () => VERSION,
+    };
+  }
+
+  #status(): StatusReport {
+    const config = this.#config;
+    return reportStatus({
+      config,
+      version: VERSION,
+      pid: this.#system.pid,
+      started: this.#started,
+      now: this.#system.clock.wall(),
+      sourceUrl: this.#cache.status().source?.url ?? sourceAddress(config) ?? config.kubeconfig ?? "",
+      components: this.#components(),
+      conditions: this.#health.list(),
+      cache: this.#cache.status(),
+      cacheSizeBytes: this.#system.folderSize(config.stateDir),
+      service: this.#service?.status(),
+      dns: this.#dns?.status(),
+    });
+  }
+
+  async #resolve(name: string, type: string): Promise<Resolution> {
+    if (this.#dns === undefined) {
+      throw new SelvedgeError("Cannot resolve names as DNS is switched off: current value is --enable-dns=false", {
+        code: "DNS_DISABLED",
+        blame: "user",
+        retry: "never",
+        hint: "Start the agent with --enable-dns.",
+      });
+    }
+    const number = parseRecordType(type);
+    if (number === undefined) {
+      throw new SelvedgeError(`Cannot resolve as the record type is none: current value is "${type}"`, {
+        code: "DNS_TYPE_INVALID",
+        blame: "user",
+        retry: "never",
+        hint: "A type is a name such as A, AAAA, SRV, PTR or TXT, or TYPE with a number.",
+      });
+    }
+    const { clock } = this.#system;
+    const asked = clock.now();
+    const { rcode, source, answers } = await this.#dns.resolve(name, number);
+    return {
+      name,
+      type: type.toUpperCase(),
+      rcode,
+      answers,
+      from: source === "error" ? "none" : source,
+      durationSeconds: (clock.now() - asked) / 1000,
+    };
+  }
+}

@@ -1,0 +1,78 @@
+import type { Health } from "../../src/base/health.ts";
+import type { Log } from "../../src/base/log.ts";
+import type { Metrics } from "../../src/base/metrics.ts";
+import type { Scope } from "../../src/base/scope.ts";
+import type { Config } from "../config/options.ts";
+import { Dns } from "../dns/dns.ts";
+import { openNftables } from "../service/open-nftables.ts";
+import { ServiceMetrics } from "../service/service-metrics.ts";
+import { ServiceProxy } from "../service/service-proxy.ts";
+import { UserspaceApplier } from "../service/userspace-applier.ts";
+import type { NodeNetwork } from "./node-network.ts";
+import type { System } from "./system.ts";
+
+/** What every capability stands on. */
+export interface Foundation {
+  readonly config: Config;
+  readonly system: System;
+  readonly log: Log;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly network: NodeNetwork;
+}
+
+const RESOLV_CONF = "/etc/resolv.conf";
+
+export function makeServiceProxy(foundation: Foundation, scope: Scope): ServiceProxy {
+  const { config, system, log, health, network } = foundation;
+  const { clock, random } = system;
+  const metrics = new ServiceMetrics(foundation.metrics);
+  return new ServiceProxy({
+    mode: config.proxyMode,
+    node: { name: config.nodeName, zone: undefined },
+    open: {
+      nftables: (resync) =>
+        openNftables(
+          {
+            link: () => network.link(),
+            clusterCidrs: config.proxyClusterCidr,
+            metrics,
+            log,
+            now: () => clock.now(),
+          },
+          resync,
+        ),
+      userspace: async () =>
+        new UserspaceApplier({
+          clock,
+          random,
+          health,
+          isInternal: (address) => network.isInside(address),
+          holdAddresses: (addresses) => network.hold("services", addresses),
+        }),
+    },
+    clock,
+    random,
+    log,
+    health,
+    metrics,
+    scope,
+  });
+}
+
+export function makeDns(foundation: Foundation, scope: Scope): Dns {
+  const { config, system, log, health, metrics, network } = foundation;
+  const { clock, random, randomWord } = system;
+  return new Dns(
+    {
+      zone: config.dnsClusterDomain,
+      bindAddresses: config.dnsBindIp,
+      port: config.dnsBindPort,
+      upstreams: config.dnsUpstream.length === 0 ? undefined : config.dnsUpstream,
+      resolvConf: RESOLV_CONF,
+      allowed: (client) => network.isInside(client),
+    },
+    { clock, random, randomWord, log, health, metrics },
+    scope,
+  );
+}

@@ -1,0 +1,15 @@
+import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
+import { ServiceLink } from "../../src/linux/service-link.ts";
+import type { Leftover } from "../cli/cli-io.ts";
+import type { Config } from "../config/options.ts";
+import { removeRuleset } from "../service/open-nftables.ts";
+
+/** What the agent leaves in the kernel when it stops, so that traffic goes on: all of it, and nothing else. */
+export function findLeftovers(config: Config): readonly Leftover[] {
+  const route = new NetlinkSocket(NETLINK_ROUTE);
+  const link = new ServiceLink(route, config.dummyInterfaceName);
+  return [
+    ...removeRuleset(true).map((what) => ({ what, remove: async () => void removeRuleset(false) })),
+    ...link.remove(true).map((what) => ({ what, remove: async () => void link.remove(false) })),
+  ];
+}

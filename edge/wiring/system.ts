@@ -1,0 +1,23 @@
+import type { Random } from "../../src/base/backoff.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import type { Fetch } from "../../src/kube/client.ts";
+import type { ReadText } from "../../src/kube/source.ts";
+
+/** The process and its machine, as `main` hands them in. */
+export interface System {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** 32 bits from the cryptographic generator. */
+  readonly randomWord: () => number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  /** "bun 1.4.5 linux arm64". */
+  readonly platform: string;
+  readonly stderrIsTerminal: boolean;
+  readonly fetch: Fetch;
+  readonly readText: ReadText;
+  /** Bytes of all files in a directory; 0 where there is none. */
+  readonly folderSize: (path: string) => number;
+  /** @returns the signal's name, once the process is asked to end */
+  readonly stopRequested: () => Promise<string>;
+}
