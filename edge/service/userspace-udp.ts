@@ -1,3 +1,4 @@
+import { ipFamily } from "../../src/base/ip.ts";
 import type { Backend, Frontend } from "./frontend.ts";
 import { backendId, chooseBackends } from "./userspace-choice.ts";
 import { callerOf, type UserspaceContext } from "./userspace-context.ts";
@@ -125,6 +126,8 @@ export class UdpSession implements Expiring {
 
   async #connect(backend: Backend, events: SessionEvents): Promise<void> {
     const socket = await Bun.udpSocket({
+      // Bun takes an IPv4 socket unless it is told otherwise.
+      hostname: ipFamily(backend.address) === 4 ? "0.0.0.0" : "::",
       connect: { hostname: backend.address, port: backend.port },
       socket: { data: (_, data) => events.answer(data), error: events.failed },
     });

@@ -46,6 +46,8 @@ inNamespace(import.meta.path, () => {
     expect(run("ip", "-details", "link", "show", "fabedge-dummy0")).toContain(kind);
     expect(link.apply("dns", ips("169.254.25.10", "fd00::10")).writes).toBe(0);
     expect(new ServiceLink(socket, "fabedge-dummy0").apply("dns", ips("169.254.25.10", "fd00::10")).writes).toBe(0);
+    expect(link.remove(true)).toEqual(["link fabedge-dummy0"]);
+    expect(shown("fabedge-dummy0").length).toBe(2);
     expect(link.remove(false)).toEqual(["link fabedge-dummy0"]);
     expect(link.remove(false)).toEqual([]);
   });
@@ -116,6 +118,7 @@ inNamespace(import.meta.path, () => {
       expect(link.apply("dns", ips("169.254.25.10", "fd00::10"))).toEqual({ link: "lo", kind: "loopback", writes: 2 });
       expect(shown("lo").sort()).toEqual(["10.5.5.5/32", "127.0.0.1/8", "169.254.25.10/32", "::1/128", "fd00::10/128"]);
       expect(link.repair().writes).toBe(0);
+      expect(link.remove(true).length).toBe(2);
       expect(link.remove(false)).toEqual(["address 169.254.25.10 on lo", "address fd00::10 on lo"]);
       link.apply("dns", ips("169.254.25.11"));
       expect(new ServiceLink(socket, "absent", []).remove(false)).toEqual(["address 169.254.25.11 on lo"]);
