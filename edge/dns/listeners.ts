@@ -19,6 +19,8 @@ export interface ListenerStatus {
   readonly address: Ip;
   readonly port: number;
   readonly bound: boolean;
+  /** Of TCP, open now. */
+  readonly connections: number;
   /** The system's name of the last error; undefined when bound. */
   readonly code: string | undefined;
 }
@@ -72,10 +74,11 @@ export class Listeners {
   }
 
   status(): readonly ListenerStatus[] {
-    return this.#listeners.map(({ address, udp, code }) => ({
+    return this.#listeners.map(({ address, udp, tcp, code }) => ({
       address,
       port: udp?.port ?? this.#port,
       bound: udp !== undefined,
+      connections: tcp?.connectionCount ?? 0,
       code,
     }));
   }
