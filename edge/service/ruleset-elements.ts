@@ -99,7 +99,8 @@ function planAfterTranslation(
   const backends = localSlots.length === 0 ? slots : distinct([...slots, ...localSlots]);
   if (!nodePort && backends.length > 0) {
     if (remember !== undefined) elements.push({ set: "remember", element: { key: entrance, verdict: remember } });
-    if (masquerade !== undefined) elements.push({ set: "masquerade", element: { key: entrance, verdict: masquerade } });
+    if (masquerade !== undefined)
+      elements.push({ set: "masqueraded", element: { key: entrance, verdict: masquerade } });
   }
   const onNode = new Set<Ip>();
   for (const { address, port, local } of backends) {
@@ -107,7 +108,7 @@ function planAfterTranslation(
     if (nodePort) {
       const key = [...entrance, address, port];
       if (remember !== undefined) elements.push({ set: "node-remember", element: { key, verdict: remember } });
-      if (masquerade !== undefined) elements.push({ set: "node-masquerade", element: { key, verdict: masquerade } });
+      if (masquerade !== undefined) elements.push({ set: "node-masqueraded", element: { key, verdict: masquerade } });
     }
   }
   for (const address of onNode) elements.push({ set: "hairpin", element: { key: [address, address] } });

@@ -73,8 +73,8 @@ export function planSets(family: Family) {
     }),
     remember: set("remember", entrance, { data: "verdict" }),
     "node-remember": set("node-remember", translatedNodePort, { data: "verdict" }),
-    masquerade: set("masquerade", entrance, { data: "verdict" }),
-    "node-masquerade": set("node-masquerade", translatedNodePort, { data: "verdict" }),
+    masqueraded: set("masqueraded", entrance, { data: "verdict" }),
+    "node-masqueraded": set("node-masqueraded", translatedNodePort, { data: "verdict" }),
     "cluster-ips": set("cluster-ips", [address]),
     /** Each endpoint on this node with itself: a pod that reaches itself through its service. */
     hairpin: set("hairpin", [address, address]),
@@ -171,8 +171,8 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
         [...original, lookup("remember", 0)],
         [...translatedNodePort, lookup("node-remember", 0)],
         [...loads(f, ["original-daddr"]), lookup("cluster-ips"), goTo("masquerade-cluster")],
-        [...original, lookup("masquerade", 0)],
-        [...translatedNodePort, lookup("node-masquerade", 0)],
+        [...original, lookup("masqueraded", 0)],
+        [...translatedNodePort, lookup("node-masqueraded", 0)],
       ],
     },
     {
