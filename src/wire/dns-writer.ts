@@ -1,7 +1,7 @@
 import { HEADER_BYTES, MAX_MESSAGE_BYTES } from "./dns.ts";
 import { EXTENDED_ERROR_BYTES, OPT_BYTES } from "./dns-edns.ts";
 import { writeLatin1 } from "./dns-message.ts";
-import { type DnsName, lowerName, parentName, ROOT_NAME } from "./dns-name.ts";
+import { type DnsName, lowerName, MAX_NAME_BYTES, parentName, ROOT_NAME } from "./dns-name.ts";
 import { dataLayout, type ResourceRecord } from "./dns-record.ts";
 
 /** The furthest offset that a compression pointer reaches (RFC 1035 section 4.1.4). */
@@ -10,12 +10,20 @@ const MAX_POINTER = 0x3fff;
 /** An OPT record still has to fit behind the records: TC over TCP would tell a client nothing that it can act on. */
 const MAX_RECORDS_END = MAX_MESSAGE_BYTES - OPT_BYTES - EXTENDED_ERROR_BYTES;
 
+/** Its owner, its fixed part and its names, and data that fills its 16-bit length. */
+const MAX_RECORD_BYTES = 4 * MAX_NAME_BYTES + 0xffff;
+/**
+ * Where every writer writes: one is done before the next begins, and answers are made by the thousand. A record is
+ * written before it is known to fit.
+ */
+const SCRATCH = new Uint8Array(MAX_RECORDS_END + MAX_RECORD_BYTES);
+
 /**
  * Writes what follows the question of a response: records with compressed names. Pointers count from the message's
  * start, so the bytes fit behind every header and question of the same name, in whatever letter case it was asked.
  */
 export class RecordWriter {
-  #bytes = new Uint8Array(512);
+  readonly #bytes = SCRATCH;
   #length = 0;
   readonly #start: number;
   readonly #offsets = new Map<string, number>();
@@ -73,7 +81,6 @@ export class RecordWriter {
   /** @param text the part of `name` that stands here in full */
   #literal(text: string, name: DnsName): void {
     const at = this.#start + this.#length;
-    this.#reserve(text.length);
     writeLatin1(this.#bytes, this.#length, text);
     this.#length += text.length;
     for (let rest = name, skipped = 0; skipped < text.length && rest !== ROOT_NAME; ) {
@@ -94,21 +101,12 @@ export class RecordWriter {
   }
 
   #uint16(value: number): void {
-    this.#reserve(2);
     this.#bytes[this.#length++] = value >> 8;
     this.#bytes[this.#length++] = value & 0xff;
   }
 
   #raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
-  }
-
-  #reserve(more: number): void {
-    if (this.#length + more <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + more));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = larger;
   }
 }
