@@ -106,6 +106,8 @@ async function useServices({ client, edge }: World): Promise<void> {
   await story.see("10.96.0.20 backwards (PTR)", () => digs(client, ["-x", METER.clusterIp], `${nameOf(METER)}.`));
   await story.see("a name that is not there", () => isUnknown(client, "nothing.default.svc.cluster.local"));
   await seeRequests(client, [SHOP, METER]);
+  await story.see("a program of the node itself", () => digs(edge, [`@${DNS_ADDRESS}`, nameOf(SHOP)], SHOP.clusterIp));
+  await story.see(`${REQUESTS} requests of its own to ${METER.clusterIp}`, () => spreads(edge, METER, METER.clusterIp));
   story.say(await edge.output([AGENT, "services"]));
 }
 
