@@ -19,6 +19,8 @@ export type SourceConfig =
       readonly tokenFile: string | undefined;
       /** The name in the server's certificate, where it is not the address. */
       readonly serverName: string | undefined;
+      /** Believe any certificate. */
+      readonly insecure: boolean;
     }
   /** A kubeconfig file, or the service account that a pod finds in its file system. */
   | { readonly kind: "api-server"; readonly kubeconfig: string | undefined };
@@ -58,7 +60,7 @@ function plainSource(config: Exclude<SourceConfig, { kind: "api-server" }>, read
       key: file(config.keyFile),
       token: file(config.tokenFile),
       serverName: config.serverName,
-      insecure: false,
+      insecure: config.insecure,
     },
     readText,
   );

@@ -5,7 +5,7 @@ const NO_FILES = () => Promise.reject(new Error("no such file"));
 
 function local(kind: "metaserver" | "yurthub" | "lite-apiserver" | "hub", more: object = {}): SourceConfig {
   const none = { url: undefined, caFile: undefined, certFile: undefined, keyFile: undefined };
-  return { kind, ...none, tokenFile: undefined, serverName: undefined, ...more };
+  return { kind, ...none, tokenFile: undefined, serverName: undefined, insecure: false, ...more };
 }
 
 function files(content: Readonly<Record<string, string>>) {

@@ -1,0 +1,98 @@
+import { parseIp } from "../src/base/ip.ts";
+import { fail, ok, type Result } from "../src/base/result.ts";
+
+/** What the command line asks for. */
+export type CloudCommand =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | { readonly kind: "hub"; readonly folder: string; readonly listen: ListenAddress };
+
+export interface ListenAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export interface UsageError {
+  /** usage: the command line is not understood; config: a value in it cannot be. */
+  readonly kind: "usage" | "config";
+  readonly message: string;
+}
+
+/** Where the hub listens unless it is told: this machine only, since it asks nobody who they are. */
+export const HUB_LISTEN: ListenAddress = { hostname: "127.0.0.1", port: 8880 };
+
+export const HELP = `Serves edge nodes from the cloud's side.
+
+Usage:
+  selvedge-cloud hub --manifests DIR [--listen ADDR[:PORT]]
+  selvedge-cloud version
+  selvedge-cloud --help
+
+hub serves a folder of manifests (*.yaml, *.yml, *.json) as a Kubernetes API that can be listed and watched, and
+follows its changes. Agents use it with: selvedge run --source=hub --source-url=http://ADDR:PORT
+
+  --manifests DIR       The folder. A file that is wrong keeps what it said when it was last right.
+  --listen ADDR[:PORT]  Default ${HUB_LISTEN.hostname}:${HUB_LISTEN.port}. Plain HTTP without authentication: reach for
+                        loopback, or a network where everybody may read the manifests.
+
+Examples:
+  selvedge-cloud hub --manifests /etc/selvedge/manifests
+  selvedge-cloud hub --manifests ./manifests --listen 10.0.0.1:8880
+
+Exit status: 0 ended by a signal, 1 failed, 2 wrong command line, 78 wrong configuration.
+`;
+
+/** @param words the arguments after the program's name */
+export function parseCommandLine(words: readonly string[]): Result<CloudCommand, UsageError> {
+  const [command, ...rest] = words;
+  if (words.includes("--help") || words.includes("-h") || command === "help") return ok({ kind: "help" });
+  if (command === "version" || command === "--version") return ok({ kind: "version" });
+  if (command === undefined) return usage("a command is missing");
+  if (command !== "hub") return usage(`there is no command "${command}"`);
+  return parseHub(rest);
+}
+
+function parseHub(words: readonly string[]): Result<CloudCommand, UsageError> {
+  let folder: string | undefined;
+  let listen = HUB_LISTEN;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? "";
+    const [name = "", inline] = splitOnce(word, "=");
+    if (name !== "--manifests" && name !== "--listen") return usage(`hub has no argument "${word}"`);
+    if (inline === undefined) i += 1;
+    const value = inline ?? words[i];
+    if (value === undefined || value === "") return usage(`${name} needs a value`);
+    if (name === "--manifests") {
+      folder = value;
+      continue;
+    }
+    const address = parseListen(value);
+    if (address === undefined) {
+      const message = `--listen is an address with or without a port, such as 127.0.0.1:8880: current value is ${value}`;
+      return fail({ kind: "config", message });
+    }
+    listen = address;
+  }
+  return folder === undefined ? usage("hub needs --manifests DIR") : ok({ kind: "hub", folder, listen });
+}
+
+/** "127.0.0.1", "127.0.0.1:8880", "[::1]:8880", "::1", ":8880" for every address. */
+function parseListen(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text);
+  const host = match === null ? text : (match[1] ?? match[2] ?? "");
+  const port = match?.[3] === undefined ? HUB_LISTEN.port : Number(match[3]);
+  if (port > 65_535) return undefined;
+  if (host === "") return match?.[3] === undefined ? undefined : { hostname: "::", port };
+  if (host === "localhost") return { hostname: "127.0.0.1", port };
+  const ip = parseIp(host);
+  return ip.ok ? { hostname: ip.value, port } : undefined;
+}
+
+function splitOnce(text: string, separator: string): readonly [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function usage(message: string): Result<never, UsageError> {
+  return fail({ kind: "usage", message });
+}
