@@ -109,6 +109,18 @@ inNamespace(import.meta.path, () => {
     socket.close();
   });
 
+  test("the answer to another request is not taken for ours", () => {
+    const socket = new NetlinkSocket(NETLINK_ROUTE);
+    run("ip", "link", "add", "doomed", "type", "bridge");
+    const [doomed] = JSON.parse(run("ip", "-json", "link", "show", "doomed")) as { ifindex: number }[];
+    socket.request("delete a link", (writer, sequence) => {
+      deleteLink(writer, sequence + 1000, 4711);
+      deleteLink(writer, sequence, doomed?.ifindex ?? 0);
+    });
+    expect(linkNames(socket)).not.toContain("doomed");
+    socket.close();
+  });
+
   test("a batch of several megabytes goes in one piece and every failure comes back with its number", () => {
     const socket = new NetlinkSocket(NETLINK_NETFILTER);
     const { batch, first } = batchOfFailures(100, new Uint8Array(60_000));

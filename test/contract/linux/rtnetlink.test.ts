@@ -253,6 +253,7 @@ inNamespace(import.meta.path, () => {
       run("ip", "rule", "add", "pref", "303", "from", "all", "iif", "lo", "lookup", "220");
       run("ip", "rule", "add", "pref", "304", "blackhole");
       run("ip", "rule", "add", "pref", "305", "lookup", "main", "suppress_prefixlength", "0");
+      run("ip", "rule", "add", "pref", "307", "not", "from", "all", "lookup", "220");
       run("ip", "rule", "add", "pref", "306", "lookup", "1000000");
       expect(listRules(socket, 4)).toEqual([
         { family: 4, priority: 0, table: 255 },

@@ -68,6 +68,7 @@ inNamespace(import.meta.path, () => {
     run("ip", "link", "set", "mended", "down");
     run("ip", "address", "add", "10.1.1.1/24", "dev", "mended");
     expect(link.repair().writes).toBe(3);
+    expect(run("ip", "link", "show", "mended")).toMatch(/<[A-Z,-]*\bUP\b/);
     expect(shown("mended")).toEqual(["169.254.25.10/32"]);
     run("ip", "link", "delete", "mended");
     expect(link.repair().writes).toBe(2);

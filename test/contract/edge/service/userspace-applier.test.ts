@@ -16,6 +16,7 @@ inNamespace(import.meta.path, () => {
     await proxy().apply(frontend([a, proxy().web("b")]), frontend([a], { port: 81 }));
     await proxy().applier.resync();
     expect(sockets()).toBe(before);
+    expect(proxy().codes()).toEqual([]);
     await proxy().applier.apply(new Map([["default/other", [frontend([a], { address: ip("10.96.0.2") })]]]));
     await proxy().applier.apply(new Map([["default/web", []]]));
     expect(run("ip", "-brief", "address", "show", "svc0")).toContain("10.96.0.2/32");

@@ -167,6 +167,12 @@ describe("writing and reading attributes", () => {
     expect(outer.fault).toEqual({ at: 4, why: "an attribute of 9 bytes does not fit the 4 that are left" });
   });
 
+  test.each([0, 1, 2, 3])("a length of %i, less than its own header, ends the walk", (length) => {
+    const reader = new AttributeReader(Uint8Array.of(length, 0, 1, 0, 8, 0, 2, 0, 1, 2, 3, 4));
+    expect(reader.next()).toBe(false);
+    expect(reader.fault?.at).toBe(0);
+  });
+
   test("a value of another width than is read is a fault and reads as nothing", () => {
     const reader = new AttributeReader(Uint8Array.of(6, 0, 5, 0, 1, 2, 0, 0));
     reader.next();
