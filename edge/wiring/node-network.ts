@@ -88,6 +88,8 @@ export class NodeNetwork {
       client.startsWith("127.") ||
       client === "::1" ||
       this.#links.ownAddresses.includes(client) ||
+      // Its own already, and seen on the link only by the next look.
+      this.#held.values().some((addresses) => addresses.has(client)) ||
       this.#links.podNetworks.some(contains) ||
       this.#podCidrs.some(contains) ||
       this.#options.inside.some(contains)
