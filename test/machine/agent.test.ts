@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { seconds } from "../../src/base/duration.ts";
 import { Lab } from "../lab/lab.ts";
 import { Machine } from "../lab/machine/machine.ts";
@@ -18,13 +16,12 @@ const NAME = "shop.default.svc.cluster.local";
 const CLUSTER_IP = "10.96.0.10";
 const STATE = "/var/lib/selvedge";
 
-const agentArguments = (stateDirectory: string) =>
-  `run --node-name edge1 --source hub --meta-server http://127.0.0.1:${HUB_PORT} --state-dir ${stateDirectory} ` +
+const AGENT_ARGUMENTS =
+  `run --node-name edge1 --source hub --meta-server http://127.0.0.1:${HUB_PORT} --state-dir ${STATE} ` +
   `--dns-bind-ip ${DNS_ADDRESS} --dns-cluster-domain cluster.local --dummy-interface-name selvedge0`;
 
 /** The cache of an agent that has been in touch with a cloud, as the files of its state directory. */
 async function cacheOfConnectedAgent(): Promise<Record<string, Uint8Array>> {
-  const directory = mkdtempSync(`${tmpdir()}/selvedge-cache-`);
   await using lab = await Lab.create();
   const host = await lab.host("edge1");
   const service = serviceObjects({
@@ -37,7 +34,7 @@ async function cacheOfConnectedAgent(): Promise<Record<string, Uint8Array>> {
   await host.writeFile("/run/manifests/shop.yaml", formatManifest(service));
   const listen = `127.0.0.1:${HUB_PORT}`;
   await host.spawn([`${DIST}/selvedge-cloud-linux-x64`, "hub", "--manifests", "/run/manifests", "--listen", listen]);
-  const agent = await host.spawn([`${DIST}/selvedge-linux-x64`, ...agentArguments(directory).split(" ")]);
+  const agent = await host.spawn([`${DIST}/selvedge-linux-x64`, ...AGENT_ARGUMENTS.split(" ")]);
   await waitFor(`${NAME} answered by the connected agent`, async () => {
     const { stdout } = await host.run(["dig", "+short", "+tries=1", "+time=1", `@${DNS_ADDRESS}`, NAME]);
     return stdout.trim() === CLUSTER_IP;
@@ -46,10 +43,9 @@ async function cacheOfConnectedAgent(): Promise<Record<string, Uint8Array>> {
   });
   await agent.stop();
   const files: Record<string, Uint8Array> = {};
-  for (const file of readdirSync(directory)) {
-    files[`${STATE}/${file}`] = await Bun.file(`${directory}/${file}`).bytes();
+  for (const path of (await host.output(["find", STATE, "-type", "f"])).trim().split("\n")) {
+    files[path] = Buffer.from(await host.output(["base64", path]), "base64");
   }
-  rmSync(directory, { recursive: true });
   return files;
 }
 
@@ -72,7 +68,7 @@ describe("the arm64 agent on an emulated Cortex-A53, from its cache and with no 
       await machine.output(`make-pod ${name} ${address} httpd -f -p ${HTTP_PORT} -h /srv/${name}`);
     }
     await machine.output("make-pod client 10.244.1.10 sleep 1000000");
-    await machine.output(`selvedge ${agentArguments(STATE)} >/tmp/agent.log 2>&1 &`);
+    await machine.output(`selvedge ${AGENT_ARGUMENTS} >/tmp/agent.log 2>&1 &`);
     await waitFor(
       "the agent's first answer",
       async () => (await inClient(`nslookup ${NAME} ${DNS_ADDRESS}`)).code === 0,
