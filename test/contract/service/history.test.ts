@@ -1,0 +1,76 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import type { Frontend } from "../../../edge/service/frontend.ts";
+import { FrontendRegistry, frontendId } from "../../../edge/service/frontend-registry.ts";
+import { NftablesApplier } from "../../../edge/service/nftables-applier.ts";
+import type { RulesetSettings } from "../../../edge/service/ruleset-batch.ts";
+import { Nftables } from "../../../src/linux/nftables.ts";
+import type { NftBatch } from "../../../src/wire/nftables-batch.ts";
+import { ip } from "../../support/dns-objects.ts";
+import { inNamespace, run } from "../../support/in-namespace.ts";
+import { anyFrontend } from "../../support/service-frontends.ts";
+
+const SETTINGS: RulesetSettings = {
+  linkName: "selvedge0",
+  linkAddresses: [ip("169.254.25.10")],
+  clusterCidrs: [{ address: ip("10.244.0.0"), length: 16 }],
+  bridges: [7],
+};
+
+inNamespace(import.meta.path, () => {
+  /** Counts what the kernel was asked, whether it agreed or not. */
+  class CountingNftables extends Nftables {
+    attempts = 0;
+
+    override commit(what: string, batch: NftBatch): void {
+      if (batch.size > 0) this.attempts += 1;
+      super.commit(what, batch);
+    }
+  }
+
+  function newApplier() {
+    const nft = new CountingNftables();
+    const applier = new NftablesApplier(nft, {
+      settings: () => SETTINGS,
+      onChanged: () => {},
+      onCommit: () => {},
+      now: () => performance.now(),
+    });
+    return { applier, nft };
+  }
+
+  const step = fc.tuple(
+    fc.constantFrom("ns/a", "ns/b", "ns/c"),
+    fc.uniqueArray(anyFrontend, { selector: frontendId, maxLength: 4 }),
+  );
+
+  test("the kernel takes any history of changes as differences, and has at the end what is wanted", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
+        run("nft", "flush", "ruleset");
+        const registry = new FrontendRegistry();
+        const { applier, nft } = newApplier();
+        const all = new Map<string, readonly Frontend[]>();
+        await applier.apply(new Map());
+        for (const [service, frontends] of steps) {
+          const changes = registry.update(service, "", frontends);
+          for (const [key, list] of changes) all.set(key, list);
+          nft.attempts = 0;
+          await applier.apply(changes);
+          // A second one would be the look at everything that follows a failure.
+          expect(nft.attempts).toBeLessThan(2);
+        }
+        await applier.resync();
+        await applier.close();
+
+        const second = newApplier();
+        await second.applier.apply(all);
+        expect(second.nft.attempts).toBe(0);
+        await second.applier.close();
+        // nft itself has to be able to say what is there.
+        expect(run("nft", "list", "ruleset")).toContain("table ip6 selvedge");
+      }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+});

@@ -1,0 +1,308 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { BACKENDS_PER_FRONTEND_LIMIT, planFrontends } from "../../../../edge/service/plan.ts";
+import type { Endpoint, EndpointSlice } from "../../../../src/network/endpoint.ts";
+import type { Service } from "../../../../src/network/service.ts";
+import type { ServiceView } from "../../../../src/network/service-index.ts";
+import { ip, makeEndpoint, makeService } from "../../../support/dns-objects.ts";
+
+const NODE = { name: "here", zone: "east" };
+type EndpointSpec = readonly [address: string, over?: Partial<Endpoint>];
+
+function slice(list: readonly EndpointSpec[], over: Partial<EndpointSlice> = {}): EndpointSlice {
+  return {
+    namespace: "ns",
+    name: "web-1",
+    service: "web",
+    family: 4,
+    ports: [{ name: "http", protocol: "TCP", port: 8080 }],
+    endpoints: list.map(([address, rest]) => makeEndpoint(address, rest)),
+    ...over,
+  };
+}
+
+function view(over: Partial<Service>, ...slices: readonly EndpointSlice[]): ServiceView {
+  return { key: "ns/web", service: makeService("ns/web", { clusterIps: [ip("10.96.0.1")], ...over }), slices };
+}
+
+/** The backends of the only frontend. */
+function backends(over: Partial<Service>, ...list: readonly EndpointSpec[]): readonly string[] {
+  const frontends = planFrontends(view(over, slice(list)), NODE);
+  expect(frontends).toHaveLength(1);
+  return frontends[0]?.backends.map((b) => b.address) ?? [];
+}
+
+const NOT_READY = { ready: false, serving: false };
+const LEAVING = { ready: false, serving: true, terminating: true };
+const HERE = { nodeName: "here" };
+const THERE = { nodeName: "there" };
+
+describe("the frontends of a service", () => {
+  const none: readonly (readonly [string, Partial<Service>])[] = [
+    ["headless", { headless: true, clusterIps: [] }],
+    ["an ExternalName", { type: "ExternalName", clusterIps: [], externalName: "example.org" }],
+    ["another proxy's", { foreignProxy: true }],
+  ];
+  test.each(none)("are none when it is %s", (_, over) => {
+    expect(planFrontends(view({ externalIps: [ip("203.0.113.1")], ...over }, slice([["10.1.0.1"]])), NODE)).toEqual([]);
+  });
+
+  test("are one for each kind of address, family and port", () => {
+    const frontends = planFrontends(
+      view({
+        type: "LoadBalancer",
+        clusterIps: [ip("10.96.0.1"), ip("fd10::1")],
+        externalIps: [ip("203.0.113.1")],
+        loadBalancerIps: [ip("203.0.113.2"), ip("203.0.113.1")],
+        loadBalancerSourceRanges: [{ address: ip("10.0.0.0"), length: 8 }],
+        ports: [{ name: "http", protocol: "TCP", port: 80, nodePort: 30080 }],
+      }),
+      NODE,
+    );
+    const seen = frontends.map((f) => `${f.kind} ${f.family} ${f.address ?? "*"}:${f.port} ${f.sourceRanges.length}`);
+    expect(seen).toEqual([
+      "cluster-ip 4 10.96.0.1:80 0",
+      "external 4 203.0.113.1:80 0",
+      "external 4 203.0.113.2:80 1",
+      "node-port 4 *:30080 0",
+      "cluster-ip 6 fd10::1:80 0",
+      "node-port 6 *:30080 0",
+    ]);
+  });
+
+  test("have no node ports when the type is ClusterIP, nor load-balancer addresses when it is NodePort", () => {
+    const ports = [{ name: "http", protocol: "TCP" as const, port: 80, nodePort: 30080 }];
+    const kinds = (type: Service["type"]) =>
+      planFrontends(view({ type, ports, loadBalancerIps: [ip("203.0.113.2")] }), NODE).map((f) => f.kind);
+    expect(kinds("ClusterIP")).toEqual(["cluster-ip"]);
+    expect(kinds("NodePort")).toEqual(["cluster-ip", "node-port"]);
+  });
+
+  test("match endpoint ports by name and protocol, and leave out ports without a number", () => {
+    const ports = [
+      { name: "a", protocol: "TCP" as const, port: 1, nodePort: undefined },
+      { name: "b", protocol: "UDP" as const, port: 2, nodePort: undefined },
+      { name: "c", protocol: "TCP" as const, port: 3, nodePort: undefined },
+    ];
+    const offered = [
+      { name: "a", protocol: "TCP" as const, port: 11 },
+      { name: "b", protocol: "TCP" as const, port: 12 },
+      { name: "c", protocol: "TCP" as const, port: undefined },
+    ];
+    const frontends = planFrontends(view({ ports }, slice([["10.1.0.1"]], { ports: offered })), NODE);
+    expect(frontends.map((f) => f.backends.map((b) => b.port))).toEqual([[11], [], []]);
+  });
+
+  test("take IPv6 endpoints for IPv6 addresses alone", () => {
+    const frontends = planFrontends(
+      view(
+        { clusterIps: [ip("10.96.0.1"), ip("fd10::1")] },
+        slice([["10.1.0.1"]]),
+        slice([["fd00::1"]], { name: "web-2", family: 6 }),
+      ),
+      NODE,
+    );
+    expect(frontends.map((f) => f.backends.map((b) => b.address))).toEqual([[ip("10.1.0.1")], [ip("fd00::1")]]);
+  });
+
+  test("count an endpoint of several slices once, by the better of its states", () => {
+    const frontends = planFrontends(
+      view({}, slice([["10.1.0.1", NOT_READY]]), slice([["10.1.0.1"], ["10.1.0.2"]], { name: "web-2" })),
+      NODE,
+    );
+    expect(frontends[0]?.backends.map((b) => b.address)).toEqual([ip("10.1.0.1"), ip("10.1.0.2")]);
+  });
+
+  test("know endpoints of this node, and of unknown nodes, as local", () => {
+    const frontends = planFrontends(view({}, slice([["10.1.0.1", HERE], ["10.1.0.2", THERE], ["10.1.0.3"]])), NODE);
+    expect(frontends[0]?.backends.map((b) => b.local)).toEqual([true, false, true]);
+  });
+
+  test("end at the limit of endpoints", () => {
+    const many = Array.from(
+      { length: BACKENDS_PER_FRONTEND_LIMIT + 5 },
+      (_, i) => [`10.1.${i >> 8}.${i & 255}`] as const,
+    );
+    expect(backends({}, ...many)).toHaveLength(BACKENDS_PER_FRONTEND_LIMIT);
+  });
+});
+
+// kube-proxy's CategorizeEndpoints, case by case.
+describe("the endpoints under policy Cluster", () => {
+  const cases: readonly (readonly [string, Partial<Service>, readonly EndpointSpec[], readonly string[]])[] = [
+    ["are the ready ones", {}, [["10.1.0.1"], ["10.1.0.2", NOT_READY]], ["10.1.0.1"]],
+    ["are ready ones even while others still serve", {}, [["10.1.0.1", LEAVING], ["10.1.0.2"]], ["10.1.0.2"]],
+    [
+      "are serving ones that terminate when none is ready",
+      {},
+      [
+        ["10.1.0.1", LEAVING],
+        ["10.1.0.2", NOT_READY],
+      ],
+      ["10.1.0.1"],
+    ],
+    ["are never terminating ones that no longer serve", {}, [["10.1.0.1", { ...LEAVING, serving: false }]], []],
+    [
+      "are unready ones too when the service publishes them",
+      { publishNotReadyAddresses: true },
+      [["10.1.0.1", NOT_READY]],
+      ["10.1.0.1"],
+    ],
+    [
+      "are those hinted for the zone when all have hints",
+      {},
+      [
+        ["10.1.0.1", { hintZones: ["east"] }],
+        ["10.1.0.2", { hintZones: ["west"] }],
+      ],
+      ["10.1.0.1"],
+    ],
+    [
+      "are all when one ready endpoint has no hint",
+      {},
+      [["10.1.0.1", { hintZones: ["east"] }], ["10.1.0.2"]],
+      ["10.1.0.1", "10.1.0.2"],
+    ],
+    [
+      "are hinted ones whatever hints unready endpoints lack",
+      {},
+      [
+        ["10.1.0.1", { hintZones: ["east"] }],
+        ["10.1.0.2", NOT_READY],
+        ["10.1.0.3", { hintZones: ["west"] }],
+      ],
+      ["10.1.0.1"],
+    ],
+    [
+      "are all when no hint is for the zone",
+      {},
+      [
+        ["10.1.0.1", { hintZones: ["west"] }],
+        ["10.1.0.2", { hintZones: ["west"] }],
+      ],
+      ["10.1.0.1", "10.1.0.2"],
+    ],
+    [
+      "are those hinted for the node before those for the zone",
+      {},
+      [
+        ["10.1.0.1", { hintZones: ["east"], hintNodes: ["here"] }],
+        ["10.1.0.2", { hintZones: ["east"], hintNodes: ["there"] }],
+      ],
+      ["10.1.0.1"],
+    ],
+    [
+      "are those hinted for the zone when none is for the node",
+      {},
+      [
+        ["10.1.0.1", { hintZones: ["east"], hintNodes: ["there"] }],
+        ["10.1.0.2", { hintZones: ["west"], hintNodes: ["there"] }],
+      ],
+      ["10.1.0.1"],
+    ],
+    [
+      "are those of the zone by trafficDistribution where there are no hints",
+      { trafficDistribution: "PreferSameZone" },
+      [
+        ["10.1.0.1", { zone: "east" }],
+        ["10.1.0.2", { zone: "west" }],
+      ],
+      ["10.1.0.1"],
+    ],
+    [
+      "are those of the node by trafficDistribution, else of the zone, else all",
+      { trafficDistribution: "PreferSameNode" },
+      [
+        ["10.1.0.1", { zone: "east", ...THERE }],
+        ["10.1.0.2", { zone: "east", ...HERE }],
+      ],
+      ["10.1.0.2"],
+    ],
+    [
+      "are all when trafficDistribution finds nothing near",
+      { trafficDistribution: "PreferSameNode" },
+      [
+        ["10.1.0.1", { zone: "west", ...THERE }],
+        ["10.1.0.2", { zone: "west" }],
+      ],
+      ["10.1.0.1", "10.1.0.2"],
+    ],
+  ];
+  test.each(cases)("%s", (_, over, list, expected) => {
+    expect(backends(over, ...list)).toEqual(expected.map((address) => ip(address)));
+  });
+});
+
+describe("the endpoints under policy Local", () => {
+  test("are this node's ready ones, whatever the hints", () => {
+    const list: readonly EndpointSpec[] = [
+      ["10.1.0.1", { ...HERE, hintZones: ["west"] }],
+      ["10.1.0.2", { ...THERE, hintZones: ["east"] }],
+    ];
+    expect(backends({ internalTrafficPolicy: "Local" }, ...list)).toEqual([ip("10.1.0.1")]);
+  });
+
+  test("are this node's serving ones when none of its own is ready, though others are elsewhere", () => {
+    const list: readonly EndpointSpec[] = [
+      ["10.1.0.1", { ...HERE, ...LEAVING }],
+      ["10.1.0.2", THERE],
+    ];
+    expect(backends({ internalTrafficPolicy: "Local" }, ...list)).toEqual([ip("10.1.0.1")]);
+  });
+
+  test("are not those of an unknown node", () => {
+    expect(backends({ internalTrafficPolicy: "Local" }, ["10.1.0.1"])).toEqual([]);
+  });
+
+  test("are what callers from outside get, and everybody inside gets the cluster's", () => {
+    const frontends = planFrontends(
+      view(
+        {
+          type: "NodePort",
+          externalTrafficPolicy: "Local",
+          ports: [{ name: "http", protocol: "TCP", port: 80, nodePort: 30080 }],
+        },
+        slice([
+          ["10.1.0.1", HERE],
+          ["10.1.0.2", THERE],
+        ]),
+      ),
+      NODE,
+    );
+    const seen = frontends.map((f) => [f.kind, f.backends.length, f.externalBackends?.map((b) => b.address)]);
+    expect(seen).toEqual([
+      ["cluster-ip", 2, undefined],
+      ["node-port", 2, [ip("10.1.0.1")]],
+    ]);
+  });
+});
+
+test("a plan does not depend on the order of slices, endpoints and ports", () => {
+  const endpoint = fc.record({
+    address: fc.integer({ min: 1, max: 6 }).map((n) => `10.1.0.${n}`),
+    ready: fc.boolean(),
+    serving: fc.boolean(),
+    terminating: fc.boolean(),
+    nodeName: fc.constantFrom("here", "there", undefined),
+    hintZones: fc.subarray(["east", "west"]),
+  });
+  const slices = fc.array(fc.array(endpoint, { maxLength: 5 }), { maxLength: 4 });
+  fc.assert(
+    fc.property(slices, fc.infiniteStream(fc.nat()), fc.constantFrom("Cluster", "Local"), (lists, random, policy) => {
+      const shuffle = <T>(items: readonly T[]): T[] =>
+        items
+          .map((item) => [random.next().value ?? 0, item] as const)
+          .sort((a, b) => a[0] - b[0])
+          .map(([, item]) => item);
+      const built = lists.map((list, i) =>
+        slice(
+          list.map(({ address, ...over }) => [address, over] as const),
+          { name: `web-${i}` },
+        ),
+      );
+      const over = { externalIps: [ip("203.0.113.1")], externalTrafficPolicy: policy } as const;
+      const shuffled = shuffle(built).map((s) => ({ ...s, endpoints: shuffle(s.endpoints) }));
+      expect(planFrontends(view(over, ...shuffled), NODE)).toEqual(planFrontends(view(over, ...built), NODE));
+    }),
+  );
+});
