@@ -5,7 +5,7 @@ import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { PendingWrites } from "./pending-writes.ts";
-import type { CacheStore } from "./store.ts";
+import type { StoreBatch } from "./stored-state.ts";
 
 /** Changes gather for so long, so that a busy cluster costs one write a second. */
 const GATHER = seconds(1);
@@ -17,8 +17,16 @@ const PREVIOUS_EVERY = hours(6);
 const WATERMARK_AFTER = hours(1);
 const RETRY: BackoffPolicy = { initial: seconds(2), factor: 2, limit: minutes(5) };
 
+/** What the writer needs of the store. Each may throw, and be tried again. */
+export interface WriterStore {
+  readonly hasPrevious: boolean;
+  write(batch: StoreBatch): void;
+  sync(): void;
+  keepPrevious(): void;
+}
+
 export interface WriterOptions {
-  readonly store: CacheStore;
+  readonly store: WriterStore;
   readonly pending: PendingWrites;
   readonly health: Health;
   readonly log: Log;

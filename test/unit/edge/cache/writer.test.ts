@@ -1,0 +1,129 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { PendingWrites } from "../../../../edge/cache/pending-writes.ts";
+import type { StoreBatch } from "../../../../edge/cache/stored-state.ts";
+import { CacheWriter, type WriterStore } from "../../../../edge/cache/writer.ts";
+import { hours, minutes, seconds } from "../../../../src/base/duration.ts";
+import { Health } from "../../../../src/base/health.ts";
+import { Log } from "../../../../src/base/log.ts";
+import { SteppedClock } from "../../../support/stepped-clock.ts";
+
+/** A disk that notes what is asked of it, and refuses when told to. */
+class Disk implements WriterStore {
+  readonly done: string[] = [];
+  readonly keys = new Set<string>();
+  broken = false;
+  hasPrevious = false;
+
+  write(batch: StoreBatch): void {
+    this.#try("write");
+    for (const [id, object] of batch.objects) {
+      if (object === undefined) this.keys.delete(id);
+      else this.keys.add(id);
+    }
+  }
+  sync(): void {
+    this.#try("sync");
+  }
+  keepPrevious(): void {
+    this.#try("copy");
+    this.hasPrevious = true;
+  }
+  #try(what: string): void {
+    this.done.push(this.broken ? `${what} refused` : what);
+    if (this.broken) throw new Error("disk full");
+  }
+}
+
+let clock: SteppedClock;
+let disk: Disk;
+let pending: PendingWrites;
+let health: Health;
+let writer: CacheWriter;
+beforeEach(() => {
+  clock = new SteppedClock();
+  disk = new Disk();
+  pending = new PendingWrites();
+  health = new Health(
+    () => clock.wall(),
+    () => undefined,
+  );
+  const log = new Log(() => undefined, "error");
+  writer = new CacheWriter({ store: disk, pending, health, log, clock, random: () => 0.5 });
+});
+
+function change(name: string): void {
+  pending.putObject({ kind: "Service", key: `d/${name}`, uid: "u", resourceVersion: "1", body: "{}" });
+  writer.wake();
+}
+
+describe("the writer", () => {
+  test("gathers a second's changes into one write, and syncs and copies a minute later", async () => {
+    change("a");
+    change("b");
+    await clock.advance(seconds(0.9));
+    expect(disk.done).toEqual([]);
+    await clock.advance(seconds(0.2));
+    expect(disk.done).toEqual(["write"]);
+    expect(disk.keys.size).toBe(2);
+    await clock.advance(minutes(2));
+    expect(disk.done).toEqual(["write", "sync", "copy"]);
+    await clock.advance(hours(10));
+    expect(disk.done).toEqual(["write", "sync", "copy"]);
+  });
+
+  test("copies no more than once in six hours, however much changes", async () => {
+    for (let i = 0; i < 12 * 60; i++) {
+      change(`s${i}`);
+      await clock.advance(minutes(1));
+    }
+    expect(disk.done.filter((done) => done === "copy").length).toBe(2);
+  });
+
+  test("a disk that refuses is a condition, is tried again with growing pauses, and loses nothing", async () => {
+    disk.broken = true;
+    change("a");
+    await clock.advance(minutes(10));
+    expect(health.list().map((c) => c.code)).toEqual(["CACHE_WRITE_FAILED"]);
+    expect(disk.done.length).toBeGreaterThan(5);
+    expect(disk.done.length).toBeLessThan(12);
+    change("b");
+    disk.broken = false;
+    await clock.advance(minutes(5));
+    expect(health.list()).toEqual([]);
+    expect([...disk.keys].sort()).toEqual(["Service d/a", "Service d/b"]);
+  });
+
+  test("watermarks alone wait for company, an hour at most", async () => {
+    pending.setWatermark("Service", { trustedVersion: "1", listedAt: 1 });
+    writer.wake();
+    await clock.advance(minutes(59));
+    writer.wake();
+    expect(disk.done).toEqual([]);
+    await clock.advance(minutes(2));
+    writer.wake();
+    await clock.advance(seconds(2));
+    expect(disk.done).toEqual(["write"]);
+  });
+
+  test("writes what is left when it closes", () => {
+    change("a");
+    writer.close();
+    expect(disk.keys.size).toBe(1);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("pending writes", () => {
+  test("fold to the last state, and a batch that failed does not overwrite what came since", () => {
+    const object = { kind: "Service", key: "d/a", uid: "u", resourceVersion: "1", body: "{}" } as const;
+    pending.putObject(object);
+    const failed = pending.take();
+    pending.dropObject("Service", "d/a");
+    pending.bury("Service", "d/a", { uid: "u", resourceVersion: "2" });
+    pending.restore(failed);
+    const batch = pending.take();
+    expect([...batch.objects]).toEqual([["Service d/a", undefined]]);
+    expect([...batch.tombstones.keys()]).toEqual(["Service d/a"]);
+    expect(pending.urgent).toBe(false);
+  });
+});
