@@ -10,7 +10,10 @@ import type { ServerDeps } from "./udp-server.ts";
 export const MAX_CONNECTIONS = 128;
 /** One pod cannot take all of them. */
 export const MAX_CONNECTIONS_PER_CLIENT = 32;
-/** From one whole query to the next (RFC 7766 section 6.2.3 asks for seconds); single bytes do not count. */
+/**
+ * From one whole query to the next (RFC 7766 section 6.2.3 asks for seconds); single bytes do not count. The forwarder
+ * gives up sooner, so nobody who waits for an answer is idle.
+ */
 export const IDLE_TIMEOUT = seconds(10);
 /** A question has at most 271 bytes; the rest is room for EDNS options. */
 export const MAX_QUERY_BYTES = 4096;
@@ -27,7 +30,6 @@ interface Connection {
   receivedBytes: number;
   unsent: Uint8Array[];
   unsentBytes: number;
-  waiting: number;
   idle: Timer | undefined;
 }
 
@@ -85,7 +87,6 @@ export class TcpServer {
       receivedBytes: 0,
       unsent: [],
       unsentBytes: 0,
-      waiting: 0,
       idle: undefined,
     };
     const ofClient = [...this.#sockets].filter((other) => other.data.client === client).length;
@@ -134,9 +135,7 @@ export class TcpServer {
       counts.took(elapsed(started, clock.now()) / 1000);
       return;
     }
-    socket.data.waiting += 1;
     void handler.finish(query, "tcp", (response) => {
-      socket.data.waiting -= 1;
       counts.took(elapsed(started, clock.now()) / 1000);
       if (this.#sockets.has(socket)) this.#frame(socket, response);
     });
@@ -168,13 +167,9 @@ export class TcpServer {
     }
   }
 
-  /** A client that waits for an answer is not idle. */
   #restartIdle(socket: Socket): void {
     socket.data.idle?.cancel();
-    socket.data.idle = this.#deps.clock.after(IDLE_TIMEOUT, () => {
-      if (socket.data.waiting > 0) this.#restartIdle(socket);
-      else this.#end(socket);
-    });
+    socket.data.idle = this.#deps.clock.after(IDLE_TIMEOUT, () => this.#end(socket));
   }
 
   #end(socket: Socket): void {

@@ -143,6 +143,16 @@ inNamespace(import.meta.path, () => {
       await until("the end", () => client.closed);
     });
 
+    test("stays open while whole queries come", async () => {
+      const client = await connect();
+      for (let i = 1; i <= 4; i++) {
+        client.send(frame("web.shop.svc.cluster.local", i));
+        await until("the answer", () => client.ids().length === i);
+        await clock.advance(milliseconds(8000));
+      }
+      expect(client.closed).toBe(false);
+    });
+
     test.each([
       ["announces a query that is too large", Uint8Array.of((MAX_QUERY_BYTES + 1) >> 8, (MAX_QUERY_BYTES + 1) & 0xff)],
       ["announces an empty query", Uint8Array.of(0, 0)],

@@ -20,6 +20,12 @@ function changed(at: number, ...bytes: readonly number[]): Uint8Array {
   return packet;
 }
 
+/** Four labels of 62 bytes make 252 with their lengths; one of two makes 255, and the root's 256. */
+function longQuery(): Uint8Array {
+  const labels = [62, 62, 62, 62, 2].flatMap((length) => [length, ...new Uint8Array(length).fill(0x61)]);
+  return Uint8Array.of(...query().subarray(0, 12), ...labels, 0, 0, 1, 0, 1, ...query().subarray(OPT_AT));
+}
+
 function nameRead(): DnsName {
   return latin1(reader.name, 0, reader.nameBytes) as DnsName;
 }
@@ -87,6 +93,7 @@ describe("the query reader", () => {
     ["a compressed name", changed(12, 0xc0, 4), Rcode.FormErr, false],
     ["a label of a reserved type", changed(12, 0x43), Rcode.FormErr, false],
     ["a name past the end", query().subarray(0, 20), Rcode.FormErr, false],
+    ["a name of 256 bytes", longQuery(), Rcode.FormErr, false],
     ["a question past the end", query().subarray(0, OPT_AT - 1), Rcode.FormErr, false],
     ["an OPT record past the end", query().subarray(0, OPT_AT + 5), Rcode.FormErr, false],
     [
@@ -141,8 +148,11 @@ describe("the query reader", () => {
           const bytes = cut < 4 ? packet.subarray(0, packet.length - cut) : packet;
           if (reader.read(bytes) !== Verdict.Ask) return;
           const message = decodeMessage(bytes);
-          expect(message.ok).toBe(true);
-          if (!message.ok) return;
+          if (!message.ok) {
+            // A record that is not OPT is stepped over, and its data may be wrong for its type.
+            expect([reader.hasEdns, message.error.at]).toEqual([false, expect.any(Number)]);
+            return;
+          }
           expect(lowerName(message.value.questions[0]?.name ?? NAME)).toBe(nameRead());
           expect(message.value.edns !== undefined).toBe(reader.hasEdns);
         },
