@@ -24,6 +24,11 @@ export interface PoolDeps {
   readonly transport: UpstreamTransport;
 }
 
+interface Probe {
+  readonly upstream: Upstream;
+  cameBack: boolean;
+}
+
 /**
  * The servers that names are forwarded to, in the order of preference. A probe asks for a random name that nobody
  * else asks for: when it arrives at our own server, that upstream leads back to us.
@@ -31,7 +36,7 @@ export interface PoolDeps {
 export class UpstreamPool {
   readonly #deps: PoolDeps;
   readonly #signal: AbortSignal;
-  readonly #probes = new Map<DnsName, Upstream>();
+  readonly #probes = new Map<DnsName, Probe>();
   #upstreams: readonly Upstream[] = [];
 
   constructor(deps: PoolDeps, scope: Scope) {
@@ -74,9 +79,11 @@ export class UpstreamPool {
    */
   sawQuestion(name: DnsName): boolean {
     if (!name.endsWith(PROBE_DOMAIN)) return false;
-    const upstream = this.#probes.get(name);
-    upstream?.looped();
-    return upstream !== undefined;
+    const probe = this.#probes.get(name);
+    if (probe === undefined) return false;
+    probe.cameBack = true;
+    probe.upstream.looped();
+    return true;
   }
 
   #probe(upstream: Upstream): void {
@@ -86,7 +93,8 @@ export class UpstreamPool {
     const question = { name, type: RecordType.A, class: CLASS_IN };
     const id = randomWord() & 0xffff;
     const options = { dnssecOk: false, checkingDisabled: false, udpBytes: EDNS_UDP_BYTES };
-    this.#probes.set(name, upstream);
+    const probe: Probe = { upstream, cameBack: false };
+    this.#probes.set(name, probe);
     const exchange = {
       server: upstream.server,
       query: encodeQuery(id, question, options),
@@ -94,14 +102,12 @@ export class UpstreamPool {
       timeout: PROBE_TIMEOUT,
       signal: this.#signal,
     };
-    const stateBefore = upstream.state;
     void transport.udp(exchange).then((outcome) => {
       this.#probes.delete(name);
       if (this.#signal.aborted || !this.#upstreams.includes(upstream)) return;
-      // A loop seen while this probe was out stands; so does one whose probe got lost.
-      if (stateBefore !== "loop" && upstream.state === "loop") return;
-      if (outcome.ok) upstream.answered();
-      else upstream.unanswered(outcome.error.code);
+      if (!outcome.ok) upstream.unanswered(outcome.error.code);
+      // What we said to ourselves is no answer.
+      else if (!probe.cameBack) upstream.answered();
       upstream.probeLater();
     });
   }

@@ -327,12 +327,25 @@ describe("an upstream that leads back to us", () => {
     expect(forwarder.pool.sawQuestion(probe)).toBe(true);
     expect([forwarder.pool.list()[0]?.state, forwarder.pool.usable()]).toEqual(["loop", []]);
     expect(health.list().map((condition) => condition.code)).toEqual(["DNS_FORWARD_LOOP", "DNS_UPSTREAMS_DOWN"]);
+    // The next probe comes back, too, and gets our own answer.
+    fake(0).behaviour = (query) => {
+      forwarder.pool.sawQuestion(query.questions[0]?.name ?? QUESTION.name);
+      return [{ flags: Rcode.Refused }];
+    };
+    const nextProbe = async (count: number) => {
+      await clock.advance(seconds(59));
+      await waitFor("the next probe", async () => {
+        await clock.advance(milliseconds(100));
+        return fake(0).asked.length === count;
+      });
+    };
+    await nextProbe(2);
+    await waitFor("its answer's arrival", () => clock.pending === 1);
+    expect(forwarder.pool.list()[0]?.state).toBe("loop");
     fake(0).behaviour = says("192.0.2.1");
-    await waitFor("the loop's end", async () => {
-      await clock.advance(seconds(10));
-      return forwarder.pool.list()[0]?.state === "up";
-    });
-    expect(clock.now()).toBeGreaterThanOrEqual(seconds(60));
+    await nextProbe(3);
+    await waitFor("the loop's end", () => forwarder.pool.list()[0]?.state === "up");
+    expect(clock.now()).toBeGreaterThanOrEqual(seconds(120));
     expect(health.list()).toEqual([]);
   });
 });
