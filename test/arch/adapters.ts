@@ -9,6 +9,11 @@ export interface Adapter {
  * few and thin: what can be decided without the world is decided in a file that is not here.
  */
 export const ADAPTERS: readonly Adapter[] = [
+  { file: "cloud/hub/folder.ts", touches: "the folder of manifests" },
+  { file: "cloud/hub/server.ts", touches: "the listening HTTP socket" },
+  { file: "cloud/hub/uid.ts", touches: "the runtime's SHA-256" },
+  { file: "edge/cache/store.ts", touches: "the cache's files" },
+  { file: "edge/cache/store-file.ts", touches: "one SQLite file" },
   { file: "edge/cli/control-client.ts", touches: "the agent's unix socket, as its client" },
   { file: "edge/cli/host-facts.ts", touches: "the state directory's disk and the source's port, for check" },
   { file: "edge/cli/process-io.ts", touches: "the command's streams and its configuration file" },
