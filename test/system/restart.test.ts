@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { seconds } from "../../src/base/duration.ts";
+import type { LabProcess } from "../lab/process.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { dig, ECHO_PORT, EdgeWorld, PODS, selvedge, statusOf } from "../support/edge-world.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const ECHO = { name: "echo", clusterIp: "10.96.0.40", endpoints: Object.values(PODS), targetPort: ECHO_PORT };
+const MARKER = { name: "marker", clusterIp: "10.96.0.50", endpoints: [PODS["web-1"]] };
+/** More lines than are under way at one moment. */
+const GOES_ON = 20;
+
+/** Says the numbers from 1 into one connection, each after the one before came back, and prints what comes. */
+const CONVERSATION = `
+exec 3<>/dev/tcp/$1/80
+number=0
+while :; do
+  echo $((++number)) >&3
+  read -r -t 5 answer <&3 || { echo broken; exit 1; }
+  [ "$answer" = $number ] || { echo "wrong: $answer"; exit 1; }
+  echo "$answer"
+  sleep 0.01
+done`;
+
+const directory = mkdtempSync(join(tmpdir(), "selvedge-upgrade-"));
+const NEWER = join(directory, "selvedge");
+let world: EdgeWorld;
+let agent: LabProcess;
+let conversation: LabProcess;
+let monitor: LabProcess;
+
+beforeAll(async () => {
+  const flags = ["--compile", "--minify", "--bytecode", "--define", 'SELVEDGE_VERSION="99.0.0"'];
+  await Bun.$`${process.execPath} build edge/main.ts --outfile ${NEWER} ${flags}`.cwd(ROOT).quiet();
+  world = await EdgeWorld.create();
+  await world.declare(ECHO);
+  agent = await world.startAgent();
+  await waitFor("the service", async () => (await rules()).includes(ECHO.clusterIp));
+  await world.cached(ECHO.clusterIp);
+  conversation = await world.client.spawn(["bash", "-c", CONVERSATION, "bash", ECHO.clusterIp], { ready: /^20$/m });
+  // Prints every change of anybody's to tables, sets, chains and rules.
+  monitor = await world.edge.spawn(["stdbuf", "-oL", "nft", "monitor"]);
+}, seconds(60));
+afterAll(async () => {
+  await world?.[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true });
+});
+
+/** With handles: what was deleted and made again has others. */
+const rules = () => world.edge.output(["nft", "-a", "list", "ruleset"]);
+const said = () => Number(conversation.log.trimEnd().split("\n").at(-1));
+const sockets = () => world.client.output(["ss", "-tnH", "state", "established", "dst", ECHO.clusterIp]);
+
+async function expectConversation(): Promise<void> {
+  const before = said();
+  await waitFor("the conversation going on", () => said() > before + GOES_ON || !conversation.running);
+  expect(conversation.log).not.toContain("broken");
+  expect(conversation.running).toBeTrue();
+}
+
+/**
+ * What nft saw up to now, but for the lines that only count transactions, and the table with which the agent asks the
+ * kernel what it can do. A change made here shows that nft sees.
+ */
+async function changesSeen(): Promise<readonly string[]> {
+  const mark = `mark${Date.now()}`;
+  await world.edge.output(["nft", `add table ip ${mark}; delete table ip ${mark}`]);
+  await waitFor("the mark in what nft sees", () => monitor.log.includes(`delete table ip ${mark}`));
+  const known = / mark\d+$| ip6? selvedge-probe\b|^# new generation |^$/;
+  return monitor.log.split("\n").filter((line) => !known.test(line));
+}
+
+async function expectUntouched(restart: () => Promise<unknown>): Promise<void> {
+  const [rulesBefore, seenBefore, socketsBefore] = [await rules(), await changesSeen(), await sockets()];
+  await restart();
+  await waitFor("the source", async () => (await statusOf(world.edge)).source.connected, { timeout: seconds(20) });
+  expect(await dig(world.client, "echo")).toBe(ECHO.clusterIp);
+  await expectConversation();
+  expect((await sockets()).replace(/^\d+\s+\d+\s+/, "")).toBe(socketsBefore.replace(/^\d+\s+\d+\s+/, ""));
+  expect(await rules()).toBe(rulesBefore);
+  expect(await changesSeen()).toEqual(seenBefore);
+}
+
+describe("a connection through a service", () => {
+  test("is one that the kernel translates", async () => {
+    await expectConversation();
+    const tracked = await world.edge.output(["conntrack", "-L", "-p", "tcp", "-d", ECHO.clusterIp]);
+    expect(tracked).toMatch(/ESTABLISHED src=10\.244\.1\.10 dst=10\.96\.0\.40 .* src=10\.244\.1\.2[12] /);
+  });
+
+  test("goes on while the agent is stopped and started again, which writes nothing into the kernel", async () => {
+    await expectUntouched(async () => {
+      expect(await agent.stop()).toBe(0);
+      await expectConversation();
+      agent = await world.startAgent();
+    });
+  });
+
+  test("goes on while the agent is killed and started again, which writes nothing into the kernel", async () => {
+    await expectUntouched(async () => {
+      await agent.kill();
+      await expectConversation();
+      agent = await world.startAgent();
+    });
+  });
+
+  test("goes on while the agent is replaced by a newer one, which writes nothing into the kernel", async () => {
+    const older = (await selvedge(world.edge, "version -o json")).stdout;
+    await expectUntouched(async () => {
+      await agent.stop();
+      agent = await world.startAgent({ program: NEWER });
+    });
+    expect((await statusOf(world.edge)).agent.version).toBe("99.0.0");
+    expect(older).not.toContain("99.0.0");
+  });
+
+  test("goes on when the new agent then changes what is there", async () => {
+    const before = await changesSeen();
+    await world.declare(MARKER);
+    await waitFor("the new service", async () => (await rules()).includes(MARKER.clusterIp));
+    const added = (await changesSeen()).slice(before.length).join("\n");
+    expect(added).toContain(MARKER.clusterIp);
+    expect(added).not.toContain(ECHO.clusterIp);
+    await expectConversation();
+  });
+});
