@@ -109,6 +109,7 @@ class Agent {
     await this.#network.watch(() => this.#networkChanged(), this.#scope);
     this.#running = true;
     this.#systemd.ready();
+    this.#tellSystemd();
     this.#log.info("agent.ready", "Services and names are up.", { duration_ms: clock.wall() - this.#started });
 
     void this.#followSource();
@@ -174,6 +175,13 @@ class Agent {
     if (!raised) this.#log.info("health.cleared", `No longer: ${message}`, { code, name });
     else if (severity === "info") this.#log.info("health.raised", message, { code, name, hint });
     else this.#log.warn("health.raised", message, { code, name, hint });
+    if (this.#running) this.#tellSystemd();
+  }
+
+  /** The line of `systemctl status`: the worst that there is to say. */
+  #tellSystemd(): void {
+    const [worst] = this.#health.list();
+    this.#systemd.status(worst === undefined ? "Services and names are up." : `${worst.code}: ${worst.message}`);
   }
 
   #components(): readonly ComponentState[] {

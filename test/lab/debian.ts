@@ -26,6 +26,9 @@ mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
 cd /mnt/root
 rm -rf etc/systemd/system/*.wants usr/lib/systemd/system/*.wants usr/sbin/policy-rc.d
+cat /proc/sys/kernel/hostname >etc/hostname
+rm -f etc/resolv.conf
+: >etc/resolv.conf
 mount --rbind /dev dev
 mount -t proc proc proc
 mount -t sysfs sysfs sys
