@@ -24,7 +24,7 @@ function listFolder(folder: string): readonly string[] {
   try {
     names = readdirSync(folder);
   } catch (cause) {
-    throw folderError(`Cannot read the folder ${folder}: ${errorCode(cause)}`, cause);
+    throw folderError(`Cannot read the folder ${folder}`, cause);
   }
   const manifests = names.filter((name) => /^[^.].*\.(yaml|yml|json)$/.test(name));
   if (manifests.length > FILES_MAX)
