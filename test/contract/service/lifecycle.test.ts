@@ -136,11 +136,13 @@ inNamespace(import.meta.path, () => {
       ["adds an element", "add element ip selvedge cluster-ips { 192.168.50.2 }"],
       ["adds a rule", "add rule ip selvedge dispatch drop"],
       ["adds a chain", "add chain ip selvedge mine"],
+      ["replaces a rule", "replace rule ip selvedge firewall handle HANDLE accept"],
     ])("%s, it is put right within a second", async (_, command) => {
       await using world = new World();
       await world.apply(web, both);
       const before = listRuleset();
-      run("nft", command);
+      const handle = /drop # handle (\d+)/.exec(run("nft", "-a", "list", "chain", "ip", "selvedge", "firewall"))?.[1];
+      run("nft", command.replace("HANDLE", handle ?? ""));
       expect(listRuleset()).not.toBe(before);
       const start = performance.now();
       await until("the ruleset as it was", () => sorted(listRuleset()) === sorted(before), 1000);
