@@ -68,16 +68,12 @@ export class ApiServer {
 
   /** For an agent on any host: address, certificate authority, and an account that may read what an agent needs. */
   get kubeconfig(): string {
-    const cluster = { server: this.url, "certificate-authority-data": Buffer.from(this.#authority).toString("base64") };
-    const config = {
-      apiVersion: "v1",
-      kind: "Config",
-      "current-context": "lab",
-      contexts: [{ name: "lab", context: { cluster: "lab", user: READER } }],
-      clusters: [{ name: "lab", cluster }],
-      users: [{ name: READER, user: { token: READER } }],
-    };
-    return Bun.YAML.stringify(config, null, 2);
+    return this.#kubeconfigOf(READER);
+  }
+
+  /** The same for somebody who may do everything. */
+  get administratorKubeconfig(): string {
+    return this.#kubeconfigOf(ADMINISTRATOR);
   }
 
   /** Ends it as a crash does: every client's watches break at once. */
@@ -128,6 +124,19 @@ export class ApiServer {
 
   async delete(object: KubernetesObject): Promise<void> {
     await this.#send([this.#request("DELETE", pathOf(object))]);
+  }
+
+  #kubeconfigOf(account: string): string {
+    const cluster = { server: this.url, "certificate-authority-data": Buffer.from(this.#authority).toString("base64") };
+    const config = {
+      apiVersion: "v1",
+      kind: "Config",
+      "current-context": "lab",
+      contexts: [{ name: "lab", context: { cluster: "lab", user: account } }],
+      clusters: [{ name: "lab", cluster }],
+      users: [{ name: account, user: { token: account } }],
+    };
+    return Bun.YAML.stringify(config, null, 2);
   }
 
   async #admitReader(): Promise<void> {
