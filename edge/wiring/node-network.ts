@@ -8,7 +8,7 @@ import type { Scope } from "../../src/base/scope.ts";
 import { watchLinks } from "../../src/linux/link-events.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { type NodeLinks, observeNodeLinks } from "../../src/linux/node-links.ts";
-import { ServiceLink } from "../../src/linux/service-link.ts";
+import { ServiceLink, type ServiceLinkState } from "../../src/linux/service-link.ts";
 
 export interface NodeNetworkOptions {
   readonly linkName: string;
@@ -68,7 +68,7 @@ export class NodeNetwork {
   /** Makes this node answer on the addresses. What stands in the way is a condition, and is tried again. */
   hold(owner: string, addresses: ReadonlySet<Ip>): void {
     this.#held.set(owner, addresses);
-    this.#attempt(() => this.#link.apply(owner, addresses).link);
+    this.#attempt(() => this.#link.apply(owner, addresses));
   }
 
   /** The link that has our addresses, and those that are of use to all: DNS's, not the services'. */
@@ -107,9 +107,9 @@ export class NodeNetwork {
   }
   #soon = false;
 
-  /** @returns whether anything is new */
+  /** @returns whether anything is new: an address that was put back took routes along when it went */
   #look(): boolean {
-    this.#attempt(() => this.#link.repair().link);
+    const repaired = this.#attempt(() => this.#link.repair());
     const before = JSON.stringify(this.#links);
     try {
       this.#links = observeNodeLinks(this.#route, false);
@@ -123,15 +123,18 @@ export class NodeNetwork {
         hint: "DNS answers only configured networks until this works: see the agent's log for the kernel's answer.",
       });
     }
-    return JSON.stringify(this.#links) !== before;
+    return repaired || JSON.stringify(this.#links) !== before;
   }
 
-  #attempt(apply: () => string): void {
-    if (this.#held.size === 0) return;
+  /** @returns whether the link was changed */
+  #attempt(apply: () => ServiceLinkState): boolean {
+    if (this.#held.size === 0) return false;
     const { health, linkName } = this.#options;
     try {
-      this.#linkName = apply();
+      const { link, writes } = apply();
+      this.#linkName = link;
       health.clear("links", "SERVICE_LINK_FAILED");
+      return writes > 0;
     } catch (error) {
       health.raise({
         code: "SERVICE_LINK_FAILED",
@@ -142,6 +145,7 @@ export class NodeNetwork {
           (error instanceof SelvedgeError ? error.hint : undefined) ??
           "The agent needs CAP_NET_ADMIN to make a link: run it as root or by its unit.",
       });
+      return false;
     }
   }
 }

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { seconds } from "../../src/base/duration.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { backendsOf, curl, DNS_ADDRESS, dig, EdgeWorld, PODS } from "../support/edge-world.ts";
+
+const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
+const LINK = "fabedge-dummy0";
+const WITHIN_A_SECOND = { timeout: seconds(1) };
+/** Changes of links are gathered before they are looked at. */
+const SOON = { timeout: seconds(3) };
+
+const FOREIGN = `
+table inet foreign {
+  set allowed { type ipv4_addr; elements = { 203.0.113.1 }; }
+  chain forward { type filter hook forward priority filter; policy accept; ip saddr @allowed counter; }
+}
+table ip nat {
+  chain POSTROUTING { type nat hook postrouting priority srcnat + 10; policy accept; }
+}
+`;
+
+let world: EdgeWorld;
+
+beforeAll(async () => {
+  world = await EdgeWorld.create();
+  await world.declare(WEB);
+  await nft(FOREIGN);
+  await world.startAgent();
+  await waitFor("the service", () => works());
+}, seconds(30));
+afterAll(() => world?.[Symbol.asyncDispose]());
+
+const nft = (commands: string) => world.edge.output(["nft", "-f", "-"], { input: commands });
+/** Without handles: what is made anew has others, and says the same. */
+const ours = () => world.edge.output(["sh", "-c", "nft list table ip selvedge; nft list table ip6 selvedge"]);
+const foreign = () => world.edge.output(["sh", "-c", "nft -a list table inet foreign; nft -a list table ip nat"]);
+const routing = () => world.edge.output(["sh", "-c", "ip rule; ip -6 rule; ip route show table 1094"]);
+const works = async () => (await curl(world.client, `http://${WEB.clusterIp}/`)).startsWith("web-");
+const resolves = async () => (await dig(world.client, "web")) === WEB.clusterIp;
+
+describe("the agent repairs, and touches nothing else, when another program", () => {
+  test.each([
+    ["flushes the whole ruleset", "flush ruleset"],
+    ["deletes the IPv4 table", "delete table ip selvedge"],
+    ["deletes the IPv6 table", "delete table ip6 selvedge"],
+    ["flushes the rules of the table", "flush table ip selvedge"],
+    ["deletes one rule", "flush chain ip selvedge postrouting"],
+    ["flushes a map", "flush map ip selvedge endpoints"],
+    ["deletes one endpoint", `delete element ip selvedge endpoints { ${WEB.clusterIp} . tcp . 80 . 1 }`],
+    ["deletes one service", `delete element ip selvedge services { ${WEB.clusterIp} . tcp . 80 }`],
+    ["adds a service of its own", "add element ip selvedge services { 10.96.0.99 . tcp . 80 : goto lb-2 }"],
+    ["adds a rule", "insert rule ip selvedge dispatch accept"],
+    ["adds a chain", "add chain ip selvedge stranger"],
+  ])("%s", async (_, commands) => {
+    const [before, foreignBefore] = [await ours(), await foreign()];
+    await nft(commands);
+    await waitFor("our tables as they were", async () => (await ours()) === before, WITHIN_A_SECOND);
+    expect(await backendsOf(world.client, WEB.clusterIp)).toEqual(["web-1", "web-2"]);
+    if (commands === "flush ruleset") await nft(FOREIGN);
+    else expect(await foreign()).toBe(foreignBefore);
+  });
+
+  test.each([
+    ["deletes the link of our addresses", `link delete ${LINK}`],
+    ["takes an address from it", `address delete ${DNS_ADDRESS}/32 dev ${LINK}`],
+    ["switches it off", `link set ${LINK} down`],
+  ])("%s", async (_, command) => {
+    await waitFor("names", resolves);
+    const [before, routingBefore] = [await ours(), await routing()];
+    await world.edge.ip(command);
+    await waitFor("the address", async () => (await addresses()).includes(`${LINK} ${DNS_ADDRESS}/32`), SOON);
+    await waitFor("names", resolves);
+    await waitFor("routing as it was", async () => (await routing()) === routingBefore, SOON);
+    expect(await ours()).toBe(before);
+    expect(await works()).toBeTrue();
+  });
+
+  test.each([
+    ["the route to the services", "route flush table 1094"],
+    ["the rule that leads to it", "rule delete priority 32800"],
+  ])("deletes %s", async (_, command) => {
+    const before = await routing();
+    await world.edge.ip(command);
+    expect(await routing()).not.toBe(before);
+    // No event tells of routes: whatever else happens makes the agent look.
+    await nft("add chain ip selvedge stranger");
+    await waitFor("routing as it was", async () => (await routing()) === before, WITHIN_A_SECOND);
+  });
+});
+
+/** Addresses of links that are up, as "link address". */
+async function addresses(): Promise<readonly string[]> {
+  const lines = (await world.edge.output(["ip", "-o", "-4", "address", "show", "up"])).trim().split("\n");
+  return lines.map((line) => line.split(/\s+/)).map(([, link, , address]) => `${link} ${address}`);
+}
+
+test("an agent whose tables were flushed while it was away writes them when it is started again", async () => {
+  const before = await ours();
+  await using own = await EdgeWorld.create();
+  await own.declare(WEB);
+  const agent = await own.startAgent();
+  await waitFor("the service", async () => (await curl(own.client, `http://${WEB.clusterIp}/`)).startsWith("web-"));
+  await own.cached(WEB.clusterIp);
+  await agent.stop();
+  await own.edge.output(["nft", "flush", "ruleset"]);
+  await own.startAgent();
+  expect(await backendsOf(own.client, WEB.clusterIp)).toEqual(["web-1", "web-2"]);
+  expect(await own.edge.output(["sh", "-c", "nft list table ip selvedge; nft list table ip6 selvedge"])).toBe(before);
+});
