@@ -1,6 +1,7 @@
 import type { SelvedgeError } from "../../src/base/errors.ts";
 import type { ListWatchEvent, Rejected } from "../../src/kube/list-watch-event.ts";
-import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { type ObjectDecoder, parseJsonText } from "../../src/kube/object-reader.ts";
+import { KINDS } from "../../src/kube/objects/kinds.ts";
 import type { ObjectChange, ObjectKind, ObjectValues } from "../../src/network/object-change.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import { type CachedObject, cachedObjectDecoder } from "./cached-object.ts";
@@ -58,13 +59,13 @@ export class KindCache<K extends ObjectKind> {
   /** Takes an object from disk. @returns undefined when this program cannot read it: it is taken off the disk */
   restore(stored: StoredObject): ObjectChange | undefined {
     const { key, uid, resourceVersion, body } = stored;
-    const value = this.decoder.decode(parseBody(body));
+    const value = KINDS[this.kind].parse(parseJsonText(body));
     if (!value.ok || value.value === undefined) {
       this.#pending.dropObject(this.kind, key);
       return undefined;
     }
     this.#memory.objects.set(key, { uid, resourceVersion, digest: this.#digest(body) });
-    return this.#change(key, value.value.value);
+    return this.#change(key, value.value);
   }
 
   restoreTombstone({ key, uid, resourceVersion }: StoredTombstone): void {
@@ -164,13 +165,5 @@ export class KindCache<K extends ObjectKind> {
   #change(key: ObjectKey, value: ObjectValues[K] | undefined): ObjectChange {
     // K is one kind, which the compiler cannot follow through the union.
     return { kind: this.kind, key, value } as ObjectChange;
-  }
-}
-
-function parseBody(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
   }
 }

@@ -42,7 +42,8 @@ export class JsonView {
     const value = this.#value;
     if (value === undefined || value === null) return new JsonView(undefined, this, name);
     if (typeof value !== "object" || Array.isArray(value)) return this.refuse("not an object");
-    return new JsonView(Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined, this, name);
+    // No field of the API is named like one of Object.prototype, so own and inherited need not be told apart.
+    return new JsonView((value as Record<string, unknown>)[name], this, name);
   }
 
   /** Absent means empty. */
