@@ -4,7 +4,7 @@ import type { Layout } from "./plan.ts";
  * The service manager's side of the agent. It runs as root, for the keys that edgecore and kubelet keep for root alone,
  * and with no other power of root than these two:
  *
- * - CAP_NET_ADMIN: nftables, links, addresses, routes, conntrack, and net sysctls.
+ * - CAP_NET_ADMIN: nftables, links, addresses, routes, conntrack.
  * - CAP_NET_BIND_SERVICE: DNS on port 53, service ports in user space.
  */
 export function formatUnit({ binary }: Layout): string {
@@ -55,9 +55,7 @@ ProtectControlGroups=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
-# The kernel's settings are read-only but for the network's (forwarding, route_localnet).
 ProtectKernelTunables=yes
-ReadWritePaths=/proc/sys/net
 LockPersonality=yes
 RestrictNamespaces=yes
 RestrictRealtime=yes
