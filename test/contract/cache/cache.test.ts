@@ -145,21 +145,41 @@ describe("the cache on a metaServer", () => {
     expect(third.batches).toEqual([]);
   });
 
-  test("a deletion that was seen live stays dead although the row comes back", async () => {
+  test("an object that came and went since the last list stays dead although its row comes back", async () => {
     const first = restart();
     first.start(server.url, "metaserver");
     await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
-    const row = server.rows.get("d/b");
-    server.remove("b");
-    await until("one", () => first.services === "d/a 10.96.7.1");
+    server.put("c", "10.96.7.3");
+    await until("three", () => first.services.includes("d/c"));
+    const row = server.rows.get("d/c");
+    server.remove("c");
+    await until("two", () => !first.services.includes("d/c"));
     await first.stop();
-    if (row !== undefined) server.rows.set("d/b", row);
+    if (row !== undefined) server.rows.set("d/c", row);
     server.online = false;
     const second = restart();
     second.start(server.url, "metaserver");
     await until("the watch", () => server.watchCount === 1);
     await until("the list", () => second.kind("Service").error !== undefined);
-    expect(second.services).toBe("d/a 10.96.7.1");
+    expect(second.services).toBe("d/a 10.96.7.1, d/b 10.96.7.2");
+    expect(second.batches).toEqual([]);
+  });
+
+  test("another source's objects are not measured by the last one's versions", async () => {
+    for (let i = 0; i < 50; i++) server.put("a", "10.96.7.1");
+    const first = restart();
+    first.start(server.url, "metaserver");
+    await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
+    await first.stop();
+    const other = new FakeMetaServer();
+    other.put("c", "10.96.7.3");
+    for (const [key, object] of other.cloud) other.rows.set(key, object);
+    other.online = false;
+    const second = restart();
+    second.start(other.url, "metaserver");
+    await until("the other's object", () => second.services.includes("d/c 10.96.7.3"));
+    await second.stop();
+    await other.close();
   });
 
   test("an empty list is not believed at once", async () => {

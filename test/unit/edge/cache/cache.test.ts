@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Cache } from "../../../../edge/cache/cache.ts";
+import { CacheStore } from "../../../../edge/cache/store.ts";
+import { type Duration, milliseconds, seconds } from "../../../../src/base/duration.ts";
+import { Health } from "../../../../src/base/health.ts";
+import { Log } from "../../../../src/base/log.ts";
+import { Metrics } from "../../../../src/base/metrics.ts";
+import { Scope } from "../../../../src/base/scope.ts";
+import { type Fetch, KubeClient } from "../../../../src/kube/client.ts";
+import type { ObjectChange } from "../../../../src/network/object-change.ts";
+import { SteppedClock } from "../../../support/stepped-clock.ts";
+
+let folder: string;
+let clock: SteppedClock;
+let scope: Scope;
+let names: readonly string[];
+let watches: ReadableStreamDefaultController<Uint8Array>[];
+let batches: string[];
+let health: Health;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "selvedge-cache-"));
+  clock = new SteppedClock();
+  scope = new Scope();
+  watches = [];
+  batches = [];
+  health = new Health(
+    () => clock.wall(),
+    () => undefined,
+  );
+});
+afterEach(async () => {
+  await scope.close();
+  rmSync(folder, { recursive: true });
+});
+
+const item = (name: string, version = "1") => ({
+  metadata: { namespace: "d", name, uid: `uid-${name}`, resourceVersion: version },
+  spec: { clusterIP: "10.96.0.1" },
+});
+
+/** A source with services of the given names and nothing else. */
+const answer: Fetch = async (url, init) => {
+  const { pathname, searchParams } = new URL(url);
+  const services = pathname === "/api/v1/services";
+  if (searchParams.get("watch") === "true") {
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        if (services) watches.push(controller);
+        init.signal.addEventListener("abort", () => controller.error(init.signal.reason));
+      },
+    });
+    return new Response(body);
+  }
+  return Response.json({ metadata: { resourceVersion: "9" }, items: services ? names.map((name) => item(name)) : [] });
+};
+
+async function advance(by: Duration): Promise<void> {
+  for (let i = 0; i < 8; i++) await new Promise(setImmediate);
+  await clock.advance(by);
+  for (let i = 0; i < 8; i++) await new Promise(setImmediate);
+}
+
+async function start(): Promise<void> {
+  const store = new CacheStore(folder);
+  const log = new Log(() => undefined, "error");
+  const cache = new Cache({ store, health, metrics: new Metrics("x"), log, clock, random: () => 0.5 });
+  cache.load();
+  const endpoint = { url: "http://h", credentials: async () => ({ token: undefined, tls: undefined }) };
+  const client = new KubeClient(endpoint, "selvedge/1", answer, clock);
+  const note = (changes: readonly ObjectChange[]) =>
+    batches.push(changes.map((c) => `${c.value === undefined ? "-" : "+"}${c.key}`).join(" "));
+  cache.start({ kind: "api-server", client, nodeName: "n" }, note, scope);
+  await advance(0 as Duration);
+}
+
+async function send(type: string, ...events: readonly object[]): Promise<void> {
+  const lines = events.map((object) => `${JSON.stringify({ type, object })}\n`);
+  watches.at(-1)?.enqueue(new TextEncoder().encode(lines.join("")));
+  await advance(0 as Duration);
+}
+
+describe("the cache", () => {
+  test("asks again after ten seconds when a list is suddenly empty, and believes the second", async () => {
+    names = ["a", "b"];
+    await start();
+    expect(batches).toEqual(["+d/a +d/b"]);
+    names = [];
+    await send("ERROR", { code: 410, message: "too old" });
+    await advance(seconds(1));
+    expect(health.list().map((c) => c.code)).toEqual(["DELETIONS_HELD"]);
+    await advance(seconds(9));
+    expect(batches.length).toBe(1);
+    await advance(seconds(2));
+    expect(batches).toEqual(["+d/a +d/b", "-d/a -d/b"]);
+    expect(health.list()).toEqual([]);
+  });
+
+  test("passes a lone change on at once, and gathers what follows for 50 ms", async () => {
+    names = [];
+    await start();
+    await advance(seconds(1));
+    await send("ADDED", item("a", "10"));
+    expect(batches).toEqual(["+d/a"]);
+    await send("ADDED", item("b", "11"));
+    await send("ADDED", item("c", "12"));
+    await send("DELETED", item("b", "13"));
+    expect(batches).toEqual(["+d/a"]);
+    await advance(milliseconds(50));
+    expect(batches).toEqual(["+d/a", "-d/b +d/c"]);
+  });
+});
