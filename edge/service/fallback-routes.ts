@@ -1,4 +1,4 @@
-import { formatPrefix, type Ip, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import { type Family, formatPrefix, type Ip, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import { ROUTE_PROTOCOL, type Route } from "../../src/wire/rtnetlink-route.ts";
 import type { PolicyRule } from "../../src/wire/rtnetlink-rule.ts";
@@ -13,10 +13,9 @@ import { fallbackPrefix } from "./ruleset-elements.ts";
 export const FALLBACK_TABLE = 1094;
 export const FALLBACK_PRIORITY = 32_800;
 
-export const FALLBACK_RULES: readonly PolicyRule[] = [
-  { family: 4, priority: FALLBACK_PRIORITY, table: FALLBACK_TABLE },
-  { family: 6, priority: FALLBACK_PRIORITY, table: FALLBACK_TABLE },
-];
+export function fallbackRule(family: Family): PolicyRule {
+  return { family, priority: FALLBACK_PRIORITY, table: FALLBACK_TABLE };
+}
 
 /** Cluster addresses share a few prefixes; the rest are external addresses, one route each, and few. */
 export const FALLBACK_ROUTES_LIMIT = 1024;

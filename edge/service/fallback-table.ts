@@ -1,16 +1,17 @@
 import { errorCode } from "../../src/base/errors.ts";
-import { formatPrefix, type Ip } from "../../src/base/ip.ts";
+import { type Family, formatPrefix, type Ip, ipFamily } from "../../src/base/ip.ts";
 import { findLink } from "../../src/linux/links.ts";
 import type { NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { addRoute, deleteRoute, listRoutes } from "../../src/linux/routes.ts";
 import { addRule, deleteRule, listRules } from "../../src/linux/rules.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { Route } from "../../src/wire/rtnetlink-route.ts";
+import type { PolicyRule } from "../../src/wire/rtnetlink-rule.ts";
 import {
   compareFallbackRoutes,
-  FALLBACK_RULES,
   FALLBACK_TABLE,
   FallbackPrefixes,
+  fallbackRule,
   planFallbackRoutes,
 } from "./fallback-routes.ts";
 import type { Frontend } from "./frontend.ts";
@@ -26,9 +27,12 @@ export class FallbackTable {
   readonly #link: () => ServiceLinkFacts;
   readonly #prefixes = new FallbackPrefixes();
 
+  readonly #families: readonly Family[];
+
   /** @param route a NETLINK_ROUTE socket */
-  constructor(route: NetlinkSocket, link: () => ServiceLinkFacts) {
+  constructor(route: NetlinkSocket, families: readonly Family[], link: () => ServiceLinkFacts) {
     this.#route = route;
+    this.#families = families;
     this.#link = link;
   }
 
@@ -41,15 +45,14 @@ export class FallbackTable {
     const { name, addresses } = this.#link();
     const link = findLink(this.#route, name);
     // Without the link there is nothing to route to: its making is somebody else's, and brings us here again.
-    const wanted = link === undefined ? [] : planFallbackRoutes(this.#prefixes.list(), link.index, addresses);
-    const { adds, deletes } = compareFallbackRoutes(wanted, fallbackRoutes(this.#route));
-    for (const route of deletes) unlessGone(() => deleteRoute(this.#route, route));
-    for (const route of adds) addRoute(this.#route, route);
-    for (const rule of FALLBACK_RULES) {
-      const there = listRules(this.#route, rule.family).some(
-        (r) => r.priority === rule.priority && r.table === rule.table,
-      );
-      if (!there) addRule(this.#route, rule);
+    const routes = link === undefined ? [] : planFallbackRoutes(this.#prefixes.list(), link.index, addresses);
+    for (const family of this.#families) {
+      const wanted = routes.filter((route) => ipFamily(route.destination.address) === family);
+      const { adds, deletes } = compareFallbackRoutes(wanted, fallbackRoutes(this.#route, family));
+      for (const route of deletes) unlessGone(() => deleteRoute(this.#route, route));
+      for (const route of adds) addRoute(this.#route, route);
+      const rule = fallbackRule(family);
+      if (wanted.length > 0 && !hasRule(this.#route, rule)) addRule(this.#route, rule);
     }
   }
 }
@@ -57,20 +60,26 @@ export class FallbackTable {
 /** For `selvedge cleanup`. @returns what was removed, or with `dryRun` would be, for a person */
 export function removeFallbackTable(route: NetlinkSocket, dryRun: boolean): readonly string[] {
   const removed: string[] = [];
-  for (const rule of FALLBACK_RULES) {
-    if (!listRules(route, rule.family).some((r) => r.priority === rule.priority && r.table === rule.table)) continue;
-    removed.push(`IPv${rule.family} rule ${rule.priority} to table ${rule.table}`);
-    if (!dryRun) unlessGone(() => deleteRule(route, rule));
-  }
-  for (const entry of fallbackRoutes(route)) {
-    removed.push(`route ${formatPrefix(entry.destination)} in table ${entry.table}`);
-    if (!dryRun) unlessGone(() => deleteRoute(route, entry));
+  for (const family of [4, 6] as const) {
+    const rule = fallbackRule(family);
+    if (hasRule(route, rule)) {
+      removed.push(`IPv${family} rule ${rule.priority} to table ${rule.table}`);
+      if (!dryRun) unlessGone(() => deleteRule(route, rule));
+    }
+    for (const entry of fallbackRoutes(route, family)) {
+      removed.push(`route ${formatPrefix(entry.destination)} in table ${entry.table}`);
+      if (!dryRun) unlessGone(() => deleteRoute(route, entry));
+    }
   }
   return removed;
 }
 
-function fallbackRoutes(route: NetlinkSocket): readonly Route[] {
-  return ([4, 6] as const).flatMap((family) => [...listRoutes(route, { family, table: FALLBACK_TABLE })]);
+function hasRule(route: NetlinkSocket, rule: PolicyRule): boolean {
+  return listRules(route, rule.family).some((r) => r.priority === rule.priority && r.table === rule.table);
+}
+
+function fallbackRoutes(route: NetlinkSocket, family: Family): readonly Route[] {
+  return listRoutes(route, { family, table: FALLBACK_TABLE });
 }
 
 function unlessGone(remove: () => void): void {

@@ -1,7 +1,9 @@
-import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
-import type { Ip, Prefix } from "../../src/base/ip.ts";
+import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
+import type { Health } from "../../src/base/health.ts";
+import { type Family, type Ip, ipFromBytes, makePrefix, type Prefix } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import { deleteConntrack, IPPROTO_UDP, listConntrack } from "../../src/linux/conntrack.ts";
+import type { NetlinkEvents } from "../../src/linux/netlink-events.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { Nftables } from "../../src/linux/nftables.ts";
 import { observeNodeLinks } from "../../src/linux/node-links.ts";
@@ -24,6 +26,7 @@ export interface NftablesModeOptions {
   readonly clusterCidrs: readonly Prefix[];
   readonly metrics: ServiceMetrics;
   readonly log: Log;
+  readonly health: Health;
   /** Milliseconds that never jump. */
   readonly now: () => number;
 }
@@ -35,63 +38,93 @@ export interface NftablesModeOptions {
  * @throws SelvedgeError that is not to be retried when this kernel cannot do it
  */
 export async function openNftables(options: NftablesModeOptions, resync: () => void): Promise<ServiceApplier> {
-  const applier = new NftablesMode(options);
+  const nft = new Nftables();
   try {
-    await applier.start(resync);
+    const families = probeFamilies(nft, options.log);
+    return new NftablesMode(nft, families, options, resync);
   } catch (error) {
-    await applier.close();
+    nft.close();
     throw error;
   }
-  return applier;
 }
 
 class NftablesMode implements ServiceApplier {
   readonly #options: NftablesModeOptions;
-  readonly #nft = new Nftables();
+  readonly #resync: () => void;
+  readonly #nft: Nftables;
   readonly #netfilter = new NetlinkSocket(NETLINK_NETFILTER);
   readonly #route = new NetlinkSocket(NETLINK_ROUTE);
   readonly #fallback: FallbackTable;
   readonly #ruleset: NftablesApplier;
-  #stopWatching: () => void = () => {};
+  #events: NetlinkEvents | undefined;
 
-  constructor(options: NftablesModeOptions) {
+  constructor(nft: Nftables, families: readonly Family[], options: NftablesModeOptions, resync: () => void) {
     this.#options = options;
-    this.#fallback = new FallbackTable(this.#route, options.link);
-    this.#ruleset = new NftablesApplier(this.#nft, {
+    this.#resync = resync;
+    this.#nft = nft;
+    this.#fallback = new FallbackTable(this.#route, families, options.link);
+    this.#ruleset = new NftablesApplier(nft, {
+      families,
       settings: () => this.#settings(),
       onChanged: (changed, vanished) => this.#endStaleConnections(changed, vanished),
       onCommit: (elapsedSeconds) => options.metrics.applied(elapsedSeconds),
       now: options.now,
+      onLargeCommit: () => this.#stopListening(),
     });
-  }
-
-  async start(resync: () => void): Promise<void> {
-    probeRuleset(this.#nft, this.#settings());
-    const onFailure = (error: unknown) => {
-      this.#options.log.warn("service.watch", "Changes by other programs are seen only by looking.", {
-        code: errorCode(error),
-        table: TABLE,
-      });
-    };
-    const events = await this.#nft.watch(TABLE, resync, onFailure);
-    this.#stopWatching = () => events.close();
   }
 
   async apply(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): Promise<void> {
     await this.#ruleset.apply(changes);
-    this.#fallback.apply(changes);
+    this.#routing(() => this.#fallback.apply(changes));
+    await this.#listen();
   }
 
   async resync(): Promise<void> {
     await this.#ruleset.resync();
-    this.#fallback.resync();
+    this.#routing(() => this.#fallback.resync());
+    await this.#listen();
   }
 
   async close(): Promise<void> {
-    this.#stopWatching();
+    this.#stopListening();
     await this.#ruleset.close();
     this.#netfilter.close();
     this.#route.close();
+  }
+
+  /** Not before the first load, and not during another large one: see NftablesApplier. */
+  async #listen(): Promise<void> {
+    if (this.#events !== undefined) return;
+    this.#events = await this.#nft.watch(TABLE, this.#resync, (error) => {
+      this.#options.log.warn("service.watch", "Changes by other programs are seen only by looking.", {
+        code: errorCode(error),
+        table: TABLE,
+      });
+    });
+    // What happened while nobody listened shows in the generation.
+    await this.#ruleset.resync();
+  }
+
+  /** Only programs of a node without a default route need the routes: the services do not fail for them. */
+  #routing(change: () => void): void {
+    const { health } = this.#options;
+    try {
+      change();
+      health.clear("service", "SERVICE_ROUTES_MISSING");
+    } catch (error) {
+      health.raise({
+        code: "SERVICE_ROUTES_MISSING",
+        component: "service",
+        severity: "degraded",
+        message: `Cannot route to services on a node without a default route: ${errorText(error)}`,
+        hint: "Pods are not affected. Programs of the node itself are, unless it has a default route.",
+      });
+    }
+  }
+
+  #stopListening(): void {
+    this.#events?.close();
+    this.#events = undefined;
   }
 
   #settings(): RulesetSettings {
@@ -125,20 +158,15 @@ class NftablesMode implements ServiceApplier {
 /**
  * Whether this kernel takes the whole ruleset, to the last expression: it is made and deleted in one transaction,
  * under a name of its own, so nothing ever shows or sees a packet.
+ *
+ * @returns the families for which it does: IPv4, and IPv6 unless the kernel is built without
+ * @throws SelvedgeError NFT_INCOMPLETE; or an errno's name for what may pass
  */
-export function probeRuleset(nft: Nftables, settings: RulesetSettings): void {
-  const batch = new NftBatch();
-  batch.begin();
-  const table = `${TABLE}-probe`;
-  for (const family of [4, 6] as const) {
-    const layout = planLayout(family, settings);
-    replaceTable(batch, layout, ["lb-2-affinity", "local-2", "remember-1"], settingElements(family, settings), table);
-    batch.deleteTable(family, table);
-  }
+export function probeFamilies(nft: Nftables, log: Log): readonly Family[] {
   try {
-    nft.commit("try the ruleset", batch);
+    tryRuleset(nft, 4);
   } catch (error) {
-    if (errorCode(error) === "EPERM" || errorCode(error) === "ENOBUFS" || errorCode(error) === "ENOMEM") throw error;
+    if (["EPERM", "ENOBUFS", "ENOMEM"].includes(errorCode(error))) throw error;
     throw new SelvedgeError("Cannot carry services in nftables as this kernel refuses a part of the ruleset", {
       code: "NFT_INCOMPLETE",
       blame: "host",
@@ -147,6 +175,29 @@ export function probeRuleset(nft: Nftables, settings: RulesetSettings): void {
       cause: error,
     });
   }
+  try {
+    tryRuleset(nft, 6);
+    return [4, 6];
+  } catch (error) {
+    log.warn("service.ipv6", "Services have no IPv6 here: the kernel refuses it.", { code: errorCode(error) });
+    return [4];
+  }
+}
+
+function tryRuleset(nft: Nftables, family: Family): void {
+  const table = `${TABLE}-probe`;
+  const settings: RulesetSettings = {
+    linkName: "lo",
+    linkAddresses: [],
+    clusterCidrs: [makePrefix(ipFromBytes(new Uint8Array(family === 4 ? 4 : 16)), 0)],
+    bridges: [1],
+  };
+  const batch = new NftBatch();
+  batch.begin();
+  const chains = ["lb-2-affinity", "local-2", "remember-1", "node-lb-2-affinity", "node-remember-1"];
+  replaceTable(batch, planLayout(family, settings), chains, settingElements(family, settings), table);
+  batch.deleteTable(family, table);
+  nft.commit(`try the ruleset for IPv${family}`, batch);
 }
 
 /**

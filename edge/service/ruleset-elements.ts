@@ -32,7 +32,12 @@ export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { TCP: 6, UD
 const FALLBACK_PREFIX_LENGTHS: Readonly<Record<Family, number>> = { 4: 16, 6: 112 };
 
 export function fallbackPrefix(address: Ip): Prefix {
-  return makePrefix(address, FALLBACK_PREFIX_LENGTHS[ipFamily(address)]);
+  const family = ipFamily(address);
+  const make = () => makePrefix(address, FALLBACK_PREFIX_LENGTHS[family]);
+  // Ten thousand addresses have a handful of prefixes: those of IPv4 are in the text.
+  return family === 4
+    ? memoized(prefixes, address.slice(0, address.indexOf(".", address.indexOf(".") + 1)), make)
+    : make();
 }
 
 /** Everything in the kernel's maps and sets that one frontend needs. */
@@ -131,9 +136,13 @@ function distinct(backends: readonly Backend[]): readonly Backend[] {
   return [...new Map(backends.map((backend) => [backendId(backend), backend])).values()];
 }
 
+/** Ranges of callers per service, the widest first: each is compared with all, and nobody lists a thousand by hand. */
+export const SOURCE_RANGES_LIMIT = 1000;
+
 /** Without those inside another one, as a kernel set refuses ranges that overlap. */
 export function outermost(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
-  const sorted = prefixes.filter((p) => ipFamily(p.address) === family).sort((a, b) => a.length - b.length);
+  const all = prefixes.filter((p) => ipFamily(p.address) === family).sort((a, b) => a.length - b.length);
+  const sorted = all.slice(0, SOURCE_RANGES_LIMIT);
   const kept: Prefix[] = [];
   for (const prefix of sorted) {
     if (!kept.some((outer) => makePrefix(prefix.address, outer.length).address === outer.address)) kept.push(prefix);
@@ -164,6 +173,7 @@ function lastAddress(prefix: Prefix): Ip {
 /** Ten thousand services share a handful of chains and prefixes: each is made once. */
 const gotos = new Map<string, Verdict>();
 const jumps = new Map<string, Verdict>();
+const prefixes = new Map<string, Prefix>();
 const fallbacks = new Map<string, readonly SetElement[]>();
 
 function goTo(chain: string): Verdict {
@@ -175,9 +185,8 @@ function jump(chain: string): Verdict {
 }
 
 function fallbackElements(address: Ip): readonly SetElement[] {
-  const dot = address.indexOf(".", address.indexOf(".") + 1);
-  const key = ipFamily(address) === 4 ? address.slice(0, dot) : fallbackPrefix(address).address;
-  return memoized(fallbacks, key, () => rangeElements(fallbackPrefix(address)));
+  const prefix = fallbackPrefix(address);
+  return memoized(fallbacks, prefix.address, () => rangeElements(prefix));
 }
 
 function memoized<V>(memory: Map<string, V>, key: string, make: () => V): V {

@@ -1,6 +1,6 @@
 import { type Family, ipFamily, type Prefix } from "../../src/base/ip.ts";
 import type { ChainHook } from "../../src/wire/nftables-batch.ts";
-import type { Expression, Verdict } from "../../src/wire/nftables-expression.ts";
+import type { Expression } from "../../src/wire/nftables-expression.ts";
 import type { FieldType, SetSpec } from "../../src/wire/nftables-set.ts";
 import { dnat, drop, goTo, jump, loads, lookup, match, registerAt } from "./ruleset-rules.ts";
 
@@ -130,13 +130,26 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
         [...matchLocal("destination"), ...exceptLoopback(f), goTo("node-ports")],
       ],
     },
-    { name: "prerouting", hook: { hook: "prerouting", priority: PRIORITY_DSTNAT }, rules: [[goTo("dispatch")]] },
+    // What takes a fallback route and is no service is as unreachable as it would be without that route.
+    {
+      name: "prerouting",
+      hook: { hook: "prerouting", priority: PRIORITY_DSTNAT },
+      rules: [
+        [jump("dispatch")],
+        [
+          ...loads(f, ["daddr"]),
+          lookup("fallback"),
+          { name: "fib", register: 1, address: "destination", result: "oifname" },
+          { name: "cmp", register: 1, equal: true, value: interfaceName(options.linkName) },
+          goTo("refuse"),
+        ],
+      ],
+    },
     {
       name: "output",
       hook: { hook: "output", priority: PRIORITY_DSTNAT },
       rules: [
         [jump("dispatch")],
-        // Came by the fallback route, and is no service: as unreachable as without that route.
         [
           ...match("oifname", interfaceName(options.linkName)),
           ...loads(f, ["daddr"]),
@@ -245,7 +258,7 @@ function rememberClient(family: Family, nodePort: boolean, timeoutSeconds: numbe
 /** RTN_LOCAL, linux/rtnetlink.h: an address of this node. */
 function matchLocal(address: "source" | "destination"): readonly Expression[] {
   return [
-    { name: "fib", register: 1, address },
+    { name: "fib", register: 1, address, result: "type" },
     { name: "cmp", register: 1, equal: true, value: Uint8Array.of(2, 0, 0, 0) },
   ];
 }
@@ -274,8 +287,4 @@ function interfaceName(name: string): Uint8Array {
   const bytes = new Uint8Array(16);
   new TextEncoder().encodeInto(name, bytes.subarray(0, 15));
   return bytes;
-}
-
-export function goToVerdict(chain: string): Verdict {
-  return { kind: "goto", chain };
 }

@@ -69,6 +69,10 @@ export class NftBatch {
     return Math.max(0, this.#sequence - 1);
   }
 
+  get sizeBytes(): number {
+    return this.#writer.length;
+  }
+
   /** @param generation commit only if no other transaction came after it; else the whole batch fails with ERESTART */
   begin(generation?: number): void {
     this.#writer.beginMessage(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, this.#next());

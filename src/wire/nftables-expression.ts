@@ -16,7 +16,13 @@ export type Expression =
     }
   | { readonly name: "meta"; readonly register: number; readonly key: MetaKey }
   | { readonly name: "ct"; readonly register: number; readonly key: CtKey; readonly original: boolean }
-  | { readonly name: "fib"; readonly register: number; readonly address: "source" | "destination" }
+  | {
+      readonly name: "fib";
+      readonly register: number;
+      readonly address: "source" | "destination";
+      /** The address's type (RTN_LOCAL and so on, 4 bytes), or the name of the link that the route leads to (16 bytes). */
+      readonly result: "type" | "oifname";
+    }
   | {
       readonly name: "numgen";
       readonly register: number;
@@ -73,6 +79,7 @@ const CT_KEYS: Readonly<Record<CtKey, number>> = {
 };
 const BASES: Readonly<Record<"network" | "transport", number>> = { network: 1, transport: 2 };
 
+const NFT_FIB_RESULT_OIFNAME = 2;
 const NFT_FIB_RESULT_ADDRTYPE = 3;
 const NFTA_FIB_F_SADDR = 1;
 const NFTA_FIB_F_DADDR = 2;
@@ -133,7 +140,7 @@ function encodeBody(writer: NetlinkWriter, e: Expression): void {
       return;
     case "fib":
       writer.attrU32be(1, e.register);
-      writer.attrU32be(2, NFT_FIB_RESULT_ADDRTYPE);
+      writer.attrU32be(2, e.result === "type" ? NFT_FIB_RESULT_ADDRTYPE : NFT_FIB_RESULT_OIFNAME);
       writer.attrU32be(3, e.address === "source" ? NFTA_FIB_F_SADDR : NFTA_FIB_F_DADDR);
       return;
     case "numgen":

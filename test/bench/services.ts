@@ -51,10 +51,12 @@ function plan(registry: FrontendRegistry, one: ServiceView): Map<ObjectKey, read
 function newApplier(): { readonly applier: NftablesApplier; readonly commits: number[] } {
   const commits: number[] = [];
   const applier = new NftablesApplier(new Nftables(), {
+    families: [4, 6],
     settings: () => ({ linkName: "selvedge0", linkAddresses: [], clusterCidrs: [], bridges: [] }),
     onChanged: () => {},
     onCommit: (seconds) => commits.push(seconds * 1000),
     now: () => performance.now(),
+    onLargeCommit: () => {},
   });
   return { applier, commits };
 }

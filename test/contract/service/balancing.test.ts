@@ -139,7 +139,11 @@ inNamespace(import.meta.path, () => {
       for (const to of ["10.96.0.1", "fd10::1", "203.0.113.5"]) {
         expect(tally(await ask({ from: "node", to, port: 80 }))).toEqual({ pod1: 1 });
       }
-      expect(await ask({ from: "node", to: "10.96.77.1", port: 80 })).toEqual(["ECONNREFUSED"]);
+      for (const from of ["node", "pod1", "client"]) {
+        for (const to of ["10.96.77.1", "fd10::77"]) {
+          expect(await ask({ from, to, port: 80 })).toEqual(["ECONNREFUSED"]);
+        }
+      }
       await world.apply(gone("web"));
       expect(run("ip", "route", "show", "table", "1094")).toBe("");
     });

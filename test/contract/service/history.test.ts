@@ -31,10 +31,12 @@ inNamespace(import.meta.path, () => {
   function newApplier() {
     const nft = new CountingNftables();
     const applier = new NftablesApplier(nft, {
+      families: [4, 6],
       settings: () => SETTINGS,
       onChanged: () => {},
       onCommit: () => {},
       now: () => performance.now(),
+      onLargeCommit: () => {},
     });
     return { applier, nft };
   }

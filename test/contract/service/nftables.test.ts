@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { errorCode } from "../../../src/base/errors.ts";
+import { probeFamilies } from "../../../edge/service/open-nftables.ts";
+import { errorCode, SelvedgeError } from "../../../src/base/errors.ts";
+import { Log } from "../../../src/base/log.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
 import { NftBatch } from "../../../src/wire/nftables-batch.ts";
 import type { SetSpec } from "../../../src/wire/nftables-set.ts";
@@ -120,6 +122,39 @@ inNamespace(import.meta.path, () => {
     await until("the other's change", () => told > 0);
     expect(told).toBe(1);
     events.close();
+  });
+
+  describe("trying the ruleset", () => {
+    /** A kernel that refuses what the test says. */
+    class Refusing extends Nftables {
+      readonly refused: string;
+
+      constructor(refused: string) {
+        super();
+        this.refused = refused;
+      }
+
+      override commit(what: string, made: NftBatch): void {
+        if (what.endsWith(this.refused)) {
+          throw new SelvedgeError("Cannot", { code: "EOPNOTSUPP", blame: "host", retry: "never" });
+        }
+        super.commit(what, made);
+      }
+    }
+    const quiet = new Log(() => {}, "error");
+
+    test("leaves nothing behind", () => {
+      expect(probeFamilies(nft, quiet)).toEqual([4, 6]);
+      expect(run("nft", "list", "ruleset")).toBe("");
+    });
+
+    test("finds a kernel without IPv6, and goes on with IPv4", () => {
+      expect(probeFamilies(new Refusing("IPv6"), quiet)).toEqual([4]);
+    });
+
+    test("finds a kernel that cannot, for good", () => {
+      expect(failure(() => probeFamilies(new Refusing("IPv4"), quiet))).toBe("NFT_INCOMPLETE");
+    });
   });
 
   test("without the capability the error says which", () => {

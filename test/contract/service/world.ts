@@ -137,7 +137,8 @@ export class World {
       mode: "nftables",
       node: { name: "node1", zone: undefined },
       open: {
-        nftables: (resync) => openNftables({ link, clusterCidrs, metrics, log, now: () => performance.now() }, resync),
+        nftables: (resync) =>
+          openNftables({ link, clusterCidrs, metrics, log, health: this.health, now: () => performance.now() }, resync),
         userspace: () => Promise.reject(new Error("not in this test")),
       },
       clock,
