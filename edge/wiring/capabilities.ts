@@ -38,6 +38,7 @@ export function makeServiceProxy(foundation: Foundation, scope: Scope): ServiceP
             clusterCidrs: config.proxyClusterCidr,
             metrics,
             log,
+            health,
             now: () => clock.now(),
           },
           resync,
