@@ -32,7 +32,7 @@ export interface FetchInit {
   readonly signal: AbortSignal;
   readonly redirect: "manual";
   readonly timeout: false;
-  readonly proxy?: string;
+  readonly proxy?: false;
   readonly tls?: BunFetchRequestInitTLS;
 }
 
@@ -104,7 +104,7 @@ export class KubeClient {
         // Bun's own of five minutes would end quiet watches; ours are the header time-out and the reader's.
         timeout: false,
         // As Go's clients do: HTTP_PROXY is not for services of this machine.
-        ...(isLoopback(url) ? { proxy: "" } : {}),
+        ...(isLoopback(url) ? { proxy: false } : {}),
         ...(tls === undefined ? {} : { tls: fetchTls(tls) }),
       });
     } catch (cause) {

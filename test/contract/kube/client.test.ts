@@ -1,0 +1,210 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer as createHttpsServer } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { type Fetch, KubeClient, type KubeEndpoint } from "../../../src/kube/client.ts";
+import { listObjects } from "../../../src/kube/list.ts";
+import { openSource, type SourceConfig } from "../../../src/kube/source.ts";
+import { SystemClock } from "../../../src/linux/system-clock.ts";
+import { run } from "../../support/in-namespace.ts";
+
+const realFetch: Fetch = (url, init) => fetch(url, init as RequestInit);
+const forever = new AbortController().signal;
+
+function clientOf(endpoint: KubeEndpoint): KubeClient {
+  return new KubeClient(endpoint, "selvedge/test", realFetch, new SystemClock());
+}
+
+function plain(url: string, token?: string): KubeEndpoint {
+  return { url: url.replace(/\/$/, ""), credentials: async () => ({ token, tls: undefined }) };
+}
+
+const code = (error: unknown) => (error as { readonly code?: string }).code;
+
+describe("the client over HTTP", () => {
+  let server: Bun.Server<undefined> | undefined;
+  afterEach(async () => {
+    await server?.stop(true);
+    delete process.env["HTTP_PROXY"];
+  });
+  function serve(answer: (request: Request) => Response | Promise<Response>): string {
+    server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 0, fetch: answer });
+    return server.url.href;
+  }
+
+  test("sends who it is and what it takes", async () => {
+    const url = serve((request) => Response.json(Object.fromEntries(request.headers)));
+    expect(await clientOf(plain(url, "t")).get("/version", {}, forever)).toMatchObject({
+      "user-agent": "selvedge/test",
+      accept: "application/json",
+      authorization: "Bearer t",
+    });
+  });
+
+  test("does not follow a redirect, which would carry the token to somebody else", async () => {
+    const url = serve((request) =>
+      new URL(request.url).pathname === "/version" ? Response.redirect("/elsewhere", 302) : Response.json({}),
+    );
+    expect(
+      code(
+        await clientOf(plain(url, "t"))
+          .get("/version", {}, forever)
+          .catch((e) => e),
+      ),
+    ).toBe("KUBE_SERVER_ERROR");
+  });
+
+  test("does not send what is for this machine through a proxy", async () => {
+    const url = serve(() => Response.json({ direct: true }));
+    process.env["HTTP_PROXY"] = "http://127.0.0.1:1";
+    expect(await clientOf(plain(url)).get("/version", {}, forever)).toEqual({ direct: true });
+  });
+
+  test("does not take a body that is too large", async () => {
+    const url = serve(() => new Response("x".repeat(5 * 1024 * 1024)));
+    expect(
+      code(
+        await clientOf(plain(url))
+          .get("/version", {}, forever)
+          .catch((e) => e),
+      ),
+    ).toBe("KUBE_BAD_RESPONSE");
+  });
+
+  test("nobody there is KUBE_UNREACHABLE", async () => {
+    expect(
+      code(
+        await clientOf(plain("http://127.0.0.1:1"))
+          .get("/version", {}, forever)
+          .catch((e) => e),
+      ),
+    ).toBe("KUBE_UNREACHABLE");
+  });
+
+  test("a list of 200 MB in one object takes a few MB of memory and leaves the others", async () => {
+    const filler = new Uint8Array(1024 * 1024).fill(0x78);
+    const text = (part: string) => new TextEncoder().encode(part);
+    const item = (name: string) => JSON.stringify({ metadata: { namespace: "d", name } });
+    const url = serve(() => {
+      let sent = 0;
+      return new Response(
+        new ReadableStream<Uint8Array>({
+          pull: (controller) => {
+            if (sent === 0)
+              controller.enqueue(text(`{"metadata":{"resourceVersion":"9"},"items":[${item("a")},{"x":"`));
+            else if (sent <= 200) controller.enqueue(filler);
+            else {
+              controller.enqueue(text(`"},${item("b")}]}`));
+              controller.close();
+            }
+            sent += 1;
+          },
+        }),
+      );
+    });
+    Bun.gc(true);
+    let most = 0;
+    const before = process.memoryUsage().rss;
+    const watch = setInterval(() => {
+      most = Math.max(most, process.memoryUsage().rss - before);
+    }, 5);
+    const resource = { group: "", version: "v1", plural: "services", kind: "Service", namespaced: true };
+    const list = await listObjects(
+      {
+        client: clientOf(plain(url)),
+        source: "api-server",
+        decoder: { resource, decode: () => ({ ok: true, value: 1 }) },
+        fieldSelector: undefined,
+        clock: new SystemClock(),
+      },
+      forever,
+    );
+    clearInterval(watch);
+    expect(list.items.map((i) => i.key)).toEqual(["d/a", "d/b"]);
+    expect(list.rejected[0]?.why).toBe("too large: 209715208 bytes");
+    // Server, client and test share the process; the object itself would take 200 MB at least.
+    expect(most).toBeLessThan(100e6);
+  }, 30_000);
+});
+
+describe("the client over HTTPS", () => {
+  let folder: string;
+  let server: ReturnType<typeof createHttpsServer>;
+  let url: string;
+  const at = (name: string) => join(folder, name);
+
+  /** A certificate authority, and certificates that it signed, as openssl makes them. */
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "selvedge-tls-"));
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    for (const ca of ["ca", "other"]) {
+      run("openssl", "req", "-x509", ...key, "-keyout", at(`${ca}.key`), "-out", at(`${ca}.crt`), "-subj", `/CN=${ca}`);
+    }
+    const signed = (name: string, extension: string) => {
+      writeFileSync(at(`${name}.ext`), extension);
+      run("openssl", "req", ...key, "-keyout", at(`${name}.key`), "-out", at(`${name}.csr`), "-subj", `/CN=${name}`);
+      const by = ["-CA", at("ca.crt"), "-CAkey", at("ca.key"), "-CAcreateserial", "-days", "2"];
+      const to = ["-in", at(`${name}.csr`), "-out", at(`${name}.crt`), "-extfile", at(`${name}.ext`)];
+      run("openssl", "x509", "-req", ...to, ...by);
+    };
+    signed("kubernetes", "subjectAltName=DNS:kubernetes");
+    signed("node", "extendedKeyUsage=clientAuth");
+    const [ca, cert, serverKey] = await Promise.all([
+      readFile(at("ca.crt")),
+      readFile(at("kubernetes.crt")),
+      readFile(at("kubernetes.key")),
+    ]);
+    server = createHttpsServer(
+      { ca, cert, key: serverKey, requestCert: true, rejectUnauthorized: false },
+      (request, response) => {
+        const { authorized } = request.socket as TLSSocket;
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify({ authorized }));
+      },
+    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    url = `https://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  });
+  afterAll(() => {
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function ask(more: object): Promise<unknown> {
+    const config: SourceConfig = {
+      kind: "lite-apiserver",
+      url,
+      caFile: at("ca.crt"),
+      certFile: undefined,
+      keyFile: undefined,
+      tokenFile: undefined,
+      serverName: "kubernetes",
+      insecure: false,
+      ...more,
+    };
+    const endpoint = await openSource(config, {}, (path) => readFile(path, "utf8"));
+    return await clientOf(endpoint)
+      .get("/version", {}, forever)
+      .catch((error) => code(error));
+  }
+
+  test("trusts the given authority for the given name, and shows its own certificate", async () => {
+    expect(await ask({})).toEqual({ authorized: false });
+    expect(await ask({ certFile: at("node.crt"), keyFile: at("node.key") })).toEqual({ authorized: true });
+  });
+
+  test("trusts no other authority, and no other name", async () => {
+    expect(await ask({ caFile: at("other.crt") })).toBe("KUBE_UNREACHABLE");
+    expect(await ask({ serverName: "somebody" })).toBe("KUBE_UNREACHABLE");
+    expect(await ask({ serverName: undefined })).toBe("KUBE_UNREACHABLE");
+    expect(await ask({ caFile: undefined })).toBe("KUBE_UNREACHABLE");
+  });
+
+  test("believes anybody when it is told to", async () => {
+    expect(await ask({ caFile: undefined, serverName: undefined, insecure: true })).toEqual({ authorized: false });
+  });
+});
