@@ -162,18 +162,29 @@ export class NftablesApplier implements ServiceApplier {
     return { generation, tables: this.#layouts.map((layout) => observeTable(this.#nft, layout)) };
   }
 
-  /** @param cause of the failure that makes us look */
+  /**
+   * Writes what differs; when the kernel refuses that, everything anew, once.
+   *
+   * @param cause of the failure that makes us look
+   */
   #compare(first = this.#observe(), cause?: unknown): void {
     this.#chains = undefined;
     let found = first;
+    let failure = cause;
     for (let attempt = 1; ; attempt++) {
       try {
         this.#writeDifference(found);
         return;
       } catch (error) {
-        if (errorCode(error) !== "NFT_OUTRUN" || attempt === COMPARE_ATTEMPTS) throw withCause(error, cause);
+        const outrun = errorCode(error) === "NFT_OUTRUN";
+        if (attempt === COMPARE_ATTEMPTS || (!outrun && found.tables.every((table) => table === undefined))) {
+          throw withCause(error, failure);
+        }
+        found = this.#observe();
+        // What was read did not fit what is there: the kernel's tables may have grown while they were read.
+        if (!outrun) found = { ...found, tables: found.tables.map(() => undefined) };
+        failure ??= error;
       }
-      found = this.#observe();
     }
   }
 

@@ -4,11 +4,12 @@ import type { Frontend } from "../../../edge/service/frontend.ts";
 import { FrontendRegistry, frontendId } from "../../../edge/service/frontend-registry.ts";
 import { NftablesApplier } from "../../../edge/service/nftables-applier.ts";
 import type { RulesetSettings } from "../../../edge/service/ruleset-batch.ts";
+import { SelvedgeError } from "../../../src/base/errors.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
 import type { NftBatch } from "../../../src/wire/nftables-batch.ts";
 import { ip } from "../../support/dns-objects.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
-import { anyFrontend } from "../../support/service-frontends.ts";
+import { anyFrontend, makeBackend, makeFrontend } from "../../support/service-frontends.ts";
 
 const SETTINGS: RulesetSettings = {
   linkName: "selvedge0",
@@ -28,8 +29,7 @@ inNamespace(import.meta.path, () => {
     }
   }
 
-  function newApplier() {
-    const nft = new CountingNftables();
+  function newApplier<N extends Nftables>(nft: N) {
     const applier = new NftablesApplier(nft, {
       families: [4, 6],
       settings: () => SETTINGS,
@@ -51,7 +51,7 @@ inNamespace(import.meta.path, () => {
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
         run("nft", "flush", "ruleset");
         const registry = new FrontendRegistry();
-        const { applier, nft } = newApplier();
+        const { applier, nft } = newApplier(new CountingNftables());
         const all = new Map<string, readonly Frontend[]>();
         await applier.apply(new Map());
         for (const [service, frontends] of steps) {
@@ -65,7 +65,7 @@ inNamespace(import.meta.path, () => {
         await applier.resync();
         await applier.close();
 
-        const second = newApplier();
+        const second = newApplier(new CountingNftables());
         await second.applier.apply(all);
         expect(second.nft.attempts).toBe(0);
         await second.applier.close();
@@ -75,4 +75,30 @@ inNamespace(import.meta.path, () => {
       { numRuns: 60 },
     );
   }, 60_000);
+
+  test("when the kernel refuses a difference, and then the next, everything is written anew", async () => {
+    run("nft", "flush", "ruleset");
+    class RefusingNftables extends Nftables {
+      readonly refused: string[] = [];
+
+      override commit(what: string, batch: NftBatch): void {
+        if (this.refused.length < 2 && what !== "load the services") {
+          this.refused.push(what);
+          throw new SelvedgeError(`Cannot ${what}`, { code: "EEXIST", blame: "host", retry: "later" });
+        }
+        super.commit(what, batch);
+      }
+    }
+    const nft = new RefusingNftables();
+    const { applier } = newApplier(nft);
+    const web = (address: string) => makeFrontend({ backends: [makeBackend(address)] });
+    await applier.apply(new Map([["ns/web", [web("10.1.0.1")]]]));
+    run("nft", "delete element ip selvedge services { 10.96.0.1 . tcp . 80 }");
+    await applier.apply(new Map([["ns/web", [web("10.1.0.2")]]]));
+    expect(nft.refused).toEqual(["change services", "write the services"]);
+    const map = (name: string) => run("nft", "list", "map", "ip", "selvedge", name);
+    expect(map("services")).toContain("10.96.0.1 . tcp . 80 : goto lb-1");
+    expect(map("endpoints")).toContain("10.96.0.1 . tcp . 80 . 0 : 10.1.0.2 . 8080");
+    await applier.close();
+  });
 });

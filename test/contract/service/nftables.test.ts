@@ -87,7 +87,7 @@ inNamespace(import.meta.path, () => {
       expect(failure(() => nft.commit("test", table(nft.generation())))).toBe("none");
     });
 
-    test("of many thousand elements arrives in one piece, and is read back in full", () => {
+    test("of many thousand elements arrives in one piece, and is read back in full", async () => {
       const elements = Array.from({ length: 60_000 }, (_, i) => ({ key: [i], data: [i] }));
       nft.commit(
         "test",
@@ -99,7 +99,9 @@ inNamespace(import.meta.path, () => {
       );
       const byKey = (a: { key: readonly unknown[] }, b: { key: readonly unknown[] }) =>
         Number(a.key[0]) - Number(b.key[0]);
-      expect(nft.elements(4, "t", PORTS).toSorted(byKey)).toEqual(elements);
+      const read = () => nft.elements(4, "t", PORTS).toSorted(byKey);
+      // A dump may miss some while the kernel still makes its hash table larger.
+      await until("every element", () => Bun.deepEquals(read(), elements));
     });
   });
 
