@@ -55,7 +55,7 @@ export class CacheStore {
   /** Reads what is on disk and puts a damaged file right. Never throws: without a disk there is an empty state. */
   load(): LoadedStore {
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      this.#makeFolder();
       // SQLite takes what is shorter than its smallest page for a new file.
       const fresh = (statSync(this.#current, { throwIfNoEntry: false })?.size ?? 0) < PAGE_BYTES_LEAST;
       if (fresh && this.hasPrevious) return this.#loadDamaged("the file is missing or empty");
@@ -101,10 +101,15 @@ export class CacheStore {
     this.#file = undefined;
   }
 
+  #makeFolder(): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+  }
+
   /** After a failure the file is opened anew: the disk may have come back, full or read-only disks included. */
   #attempt(work: (file: StoreFile) => void): void {
     if (this.#tooNew !== undefined) throw this.#tooNew;
     try {
+      this.#makeFolder();
       if (this.#damage !== undefined) this.#repair();
       this.#file ??= StoreFile.open(this.#current);
       work(this.#file);

@@ -177,6 +177,17 @@ describe("the store", () => {
     expect(reload().trouble?.code).toBe("CACHE_TOO_NEW");
   });
 
+  test("makes its folder later when it could not at first", () => {
+    rmSync(folder, { recursive: true });
+    writeFileSync(folder, "in the way");
+    withStore((store) => {
+      expect(() => store.write(putting(stored("a")))).toThrow("Cannot write the cache");
+      rmSync(folder);
+      store.write(putting(stored("a")));
+    });
+    expect(reload().state.objects.map(({ key }) => key)).toEqual(["d/a"]);
+  });
+
   test("leaves no files behind but its own", () => {
     withStore((store) => {
       store.write(putting(stored("a")));
