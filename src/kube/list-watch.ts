@@ -16,7 +16,7 @@ export const RETRY: BackoffPolicy = { initial: milliseconds(500), factor: 2, lim
 const WATCH_WORKED = seconds(5);
 /** Asked-for lists come no closer together. */
 const RELIST_GAP = seconds(5);
-/** A version that the source refuses so many times is given up for a list. */
+/** A version that the source refuses so many times, or whose watch ends at once, is given up for a list. */
 const REFUSALS_MAX = 3;
 
 export interface ListWatchOptions<T> {
@@ -120,6 +120,8 @@ export class ListWatch<T> {
     } finally {
       worked = opened !== undefined && elapsed(opened, clock.now()) >= WATCH_WORKED;
       if (worked) this.#backoff.reset();
+      // An end is no error: only a list tells whether the source still makes sense.
+      else if (this.#backoff.failures >= REFUSALS_MAX) this.#listNext = true;
       this.#watch = undefined;
       this.#position = watch.position;
       if (this.#position === undefined) this.#listNext = true;

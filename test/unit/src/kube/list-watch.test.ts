@@ -333,6 +333,15 @@ describe("list-watch", () => {
     await script.scope.close();
   });
 
+  test("watches that keep ending at once, without an error, are given up for a list", async () => {
+    const rubbish: Answer = () => new Response('{"kind": [[[');
+    const script = await started("api-server", [list("900", []), rubbish]);
+    await script.advanceBySeconds(20);
+    expect(script.calls.slice(1).some(({ query }) => query.watch === undefined)).toBeTrue();
+    expect(script.summary().at(-1)).toContain("KUBE_BAD_RESPONSE");
+    await script.scope.close();
+  });
+
   test("closing its scope ends everything", async () => {
     const script = await started("api-server", [list("100", []), openWatch]);
     await script.scope.close();
