@@ -1,10 +1,11 @@
+import { errorCode } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import type { Config } from "../config/options.ts";
 import { Dns } from "../dns/dns.ts";
-import { openNftables } from "../service/open-nftables.ts";
+import { openNftables, removeRuleset } from "../service/open-nftables.ts";
 import { ServiceMetrics } from "../service/service-metrics.ts";
 import { ServiceProxy } from "../service/service-proxy.ts";
 import { UserspaceApplier } from "../service/userspace-applier.ts";
@@ -43,14 +44,16 @@ export function makeServiceProxy(foundation: Foundation, scope: Scope): ServiceP
           },
           resync,
         ),
-      userspace: async () =>
-        new UserspaceApplier({
+      userspace: async () => {
+        removeNftablesMode(log);
+        return new UserspaceApplier({
           clock,
           random,
           health,
           isInternal: (address) => network.isInside(address),
           holdAddresses: (addresses) => network.hold("services", addresses),
-        }),
+        });
+      },
     },
     clock,
     random,
@@ -59,6 +62,15 @@ export function makeServiceProxy(foundation: Foundation, scope: Scope): ServiceP
     metrics,
     scope,
   });
+}
+
+/** What an agent in the other mode left goes on translating, before any listener sees a packet, to endpoints of then. */
+function removeNftablesMode(log: Log): void {
+  try {
+    removeRuleset(false);
+  } catch (error) {
+    log.warn("service.mode", "What nftables mode left cannot be removed.", { code: errorCode(error) });
+  }
 }
 
 export function makeDns(foundation: Foundation, scope: Scope): Dns {
