@@ -125,10 +125,16 @@ export interface AgentOptions {
 /** @returns the pod that uses the others */
 export async function addPods(host: Host, prefix = ""): Promise<Host> {
   for (const [name, address] of Object.entries(PODS)) {
-    const pod = await host.pod(prefix + name, { address: `${address}/24`, bridge: BRIDGE });
-    await pod.spawn([process.execPath, BACKEND, name], { ready: /ready/ });
+    await addBackend(host, name, address, prefix);
   }
   return await host.pod(`${prefix}client`, { address: "10.244.1.10/24", bridge: BRIDGE });
+}
+
+/** A pod that runs backend.ts. */
+export async function addBackend(host: Host, name: string, address: string, prefix = ""): Promise<Host> {
+  const pod = await host.pod(prefix + name, { address: `${address}/24`, bridge: BRIDGE });
+  await pod.spawn([process.execPath, BACKEND, name], { ready: /ready/ });
+  return pod;
 }
 
 export function objectsOf({ targetPort = HTTP_PORT, ...service }: TestService): readonly KubernetesObject[] {
