@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import type { Clock } from "../../src/base/clock.ts";
 import { errorCode } from "../../src/base/errors.ts";
 import { fail, ok, type Result } from "../../src/base/result.ts";
@@ -41,35 +42,26 @@ export class UpstreamSockets implements UpstreamTransport {
     return promise;
   }
 
-  async tcp(exchange: Exchange): Promise<Outcome> {
+  tcp(exchange: Exchange): Promise<Outcome> {
     const { server, query, accept } = exchange;
     const { promise, settle, done } = this.#pending(exchange);
     const reader = new LengthPrefixedReader();
     const framed = new Uint8Array(2 + query.length);
     framed.set([query.length >> 8, query.length & 0xff]);
     framed.set(query, 2);
-    try {
-      const socket = await Bun.connect({
-        hostname: server.address,
-        port: server.port,
-        socket: {
-          binaryType: "uint8array",
-          data: (_socket, data: Uint8Array) => {
-            const bytes = reader.push(data);
-            if (bytes === undefined) return;
-            const message = accept(bytes);
-            settle(message === undefined ? fail({ kind: "network", code: "EBADMSG" }) : ok(message));
-          },
-          error: (_socket, error) => settle(fail(networkFailure(error))),
-          close: () => settle(fail({ kind: "network", code: "ECONNRESET" })),
-        },
-      });
-      void done.then(() => socket.terminate());
-      // A query is far smaller than an empty send buffer: a short write means that the connection is gone.
-      if (socket.write(framed) !== framed.length) settle(fail({ kind: "network", code: "EPIPE" }));
-    } catch (error) {
-      settle(fail(networkFailure(error)));
-    }
+    // Not Bun.connect: before the connection stands it gives no socket, and so nothing that a time-out could close.
+    const socket = connect({ host: server.address, port: server.port });
+    socket.on("data", (data) => {
+      // Without an encoding it is never a string.
+      const bytes = typeof data === "string" ? undefined : reader.push(data);
+      if (bytes === undefined) return;
+      const message = accept(bytes);
+      settle(message === undefined ? fail({ kind: "network", code: "EBADMSG" }) : ok(message));
+    });
+    socket.on("error", (error) => settle(fail(networkFailure(error))));
+    socket.on("close", () => settle(fail({ kind: "network", code: "ECONNRESET" })));
+    socket.write(framed);
+    void done.then(() => socket.destroy());
     return promise;
   }
 
@@ -97,17 +89,16 @@ function networkFailure(error: unknown): ExchangeFailure {
 
 /** Collects one message behind its two length bytes (RFC 1035 section 4.2.2); what follows it is not read. */
 class LengthPrefixedReader {
-  #bytes = new Uint8Array(0);
+  readonly #bytes = new Uint8Array(2 + MAX_MESSAGE_BYTES);
+  #length = 0;
 
   /** @returns the message once it is whole */
   push(chunk: Uint8Array): Uint8Array | undefined {
-    const kept = chunk.subarray(0, 2 + MAX_MESSAGE_BYTES - this.#bytes.length);
-    const joined = new Uint8Array(this.#bytes.length + kept.length);
-    joined.set(this.#bytes);
-    joined.set(kept, this.#bytes.length);
-    this.#bytes = joined;
-    if (joined.length < 2) return undefined;
-    const end = 2 + (((joined[0] ?? 0) << 8) | (joined[1] ?? 0));
-    return joined.length < end ? undefined : joined.subarray(2, end);
+    const kept = chunk.subarray(0, this.#bytes.length - this.#length);
+    this.#bytes.set(kept, this.#length);
+    this.#length += kept.length;
+    if (this.#length < 2) return undefined;
+    const end = 2 + (((this.#bytes[0] ?? 0) << 8) | (this.#bytes[1] ?? 0));
+    return this.#length < end ? undefined : this.#bytes.subarray(2, end);
   }
 }

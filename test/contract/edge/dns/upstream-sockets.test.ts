@@ -1,0 +1,48 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { UpstreamSockets } from "../../../../edge/dns/upstream-sockets.ts";
+import type { Exchange } from "../../../../edge/dns/upstream-transport.ts";
+import { seconds } from "../../../../src/base/duration.ts";
+import { ip } from "../../../support/dns-objects.ts";
+import { inNamespace, run, until } from "../../../support/in-namespace.ts";
+import { SteppedClock } from "../../../support/stepped-clock.ts";
+
+/** Packets to it vanish, as behind a firewall. */
+const BLACK_HOLE = "127.0.0.9";
+
+function openFiles(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+inNamespace(import.meta.path, () => {
+  const clock = new SteppedClock();
+  const transport = new UpstreamSockets(clock);
+  const exchange = (address: string, signal = new AbortController().signal): Exchange => {
+    const server = { address: ip(address), port: 53 };
+    return { server, query: new Uint8Array(30), accept: () => undefined, timeout: seconds(3), signal };
+  };
+
+  describe.each(["udp", "tcp"] as const)("over %s, an exchange", (protocol) => {
+    test("with a server that says nothing ends with its time-out or its signal, and leaves no socket", async () => {
+      run("nft", "add table inet t; add chain inet t in { type filter hook input priority 0; }");
+      run("nft", "add", "rule", "inet", "t", "in", "ip", "daddr", BLACK_HOLE, "drop");
+      const before = openFiles();
+      const cancel = new AbortController();
+      const waiting = [exchange(BLACK_HOLE), exchange(BLACK_HOLE, cancel.signal)].map((one) =>
+        transport[protocol](one),
+      );
+      await until("two sockets", () => openFiles() >= before + 2);
+      cancel.abort();
+      expect(await waiting[1]).toMatchObject({ error: { kind: "cancelled" } });
+      await clock.advance(seconds(3));
+      expect(await waiting[0]).toMatchObject({ error: { kind: "timeout" } });
+      await until("no socket", () => openFiles() <= before);
+      run("nft", "flush", "ruleset");
+    });
+
+    test("without a route fails at once", async () => {
+      expect(await transport[protocol](exchange("192.0.2.1"))).toMatchObject({ error: { kind: "network" } });
+      expect(clock.pending).toBe(0);
+    });
+  });
+});
