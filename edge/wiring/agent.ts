@@ -76,7 +76,9 @@ class Agent {
       () => clock.wall(),
       (condition, raised) => this.#tell(condition, raised),
     );
-    this.#systemd = new SdNotify(environment, system.pid);
+    this.#systemd = new SdNotify(environment["NOTIFY_SOCKET"], (error) =>
+      this.#log.warn("systemd.notify", "systemd does not hear how the agent is.", { err: errorText(error) }),
+    );
     this.#watchdog = new Watchdog(clock, () => this.#systemd.alive(), scope);
     const inside = [...config.proxyClusterCidr, ...config.dnsAllowCidr];
     const linkName = config.dummyInterfaceName;

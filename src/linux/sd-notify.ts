@@ -1,4 +1,3 @@
-import { type Duration, milliseconds } from "../base/duration.ts";
 import { systemError } from "./errno.ts";
 import { libc } from "./libc.ts";
 
@@ -10,36 +9,24 @@ const MSG_NOSIGNAL = 0x4000;
 /** struct sockaddr_un: u16 family, 108 bytes of path. */
 const PATH_LIMIT = 108;
 
-/** What systemd sets for a unit of Type=notify. */
-export interface SystemdVariables {
-  readonly NOTIFY_SOCKET?: string | undefined;
-  readonly WATCHDOG_USEC?: string | undefined;
-  readonly WATCHDOG_PID?: string | undefined;
-}
-
 /**
  * Tells systemd how we are, as sd_notify(3) does: one datagram a message to the socket in NOTIFY_SOCKET. Without that
- * variable nobody listens, and nothing is done.
+ * variable nobody listens, and nothing is done. A message that does not arrive is no reason to stop: systemd may be busy,
+ * and the variable may be left over from whoever started us.
  */
 export class SdNotify {
-  /** Within which the watchdog has to hear from us; undefined when there is none. */
-  readonly watchdogTimeout: Duration | undefined;
   readonly #address: Uint8Array | undefined;
+  readonly #onFailure: (error: unknown) => void;
 
-  constructor(env: SystemdVariables, pid: number) {
-    this.#address = socketAddress(env.NOTIFY_SOCKET ?? "");
-    const watched = env.WATCHDOG_PID === undefined || env.WATCHDOG_PID === String(pid);
-    const micros = Number(env.WATCHDOG_USEC ?? 0);
-    this.watchdogTimeout = watched && micros > 0 ? milliseconds(micros / 1000) : undefined;
+  /** @param notifySocket the environment's NOTIFY_SOCKET */
+  constructor(notifySocket: string | undefined, onFailure: (error: unknown) => void) {
+    this.#address = socketAddress(notifySocket ?? "");
+    this.#onFailure = onFailure;
   }
 
-  /** Start-up, or the reading of new settings, is over. @throws SelvedgeError with an errno's name, here and below */
+  /** Start-up is over. */
   ready(): void {
     this.#send("READY=1");
-  }
-
-  reloading(): void {
-    this.#send("RELOADING=1");
   }
 
   stopping(): void {
@@ -59,10 +46,13 @@ export class SdNotify {
     if (this.#address === undefined) return;
     const what = "notify systemd";
     const opened = libc().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (opened.value < 0) throw systemError(what, opened.errno);
+    if (opened.value < 0) {
+      this.#onFailure(systemError(what, opened.errno));
+      return;
+    }
     const sent = libc().sendto(opened.value, Buffer.from(message), MSG_NOSIGNAL, this.#address);
     libc().close(opened.value);
-    if (sent.value < 0) throw systemError(what, sent.errno);
+    if (sent.value < 0) this.#onFailure(systemError(what, sent.errno));
   }
 }
 
