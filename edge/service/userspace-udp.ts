@@ -80,7 +80,7 @@ export class UdpListener {
     const session = new UdpSession(this, backend, {
       answer: (data) => {
         this.#sessions.use(key, context.clock.now());
-        socket.send(data, port, address);
+        sendOrLose(() => socket.send(data, port, address));
       },
       failed: () => {
         context.usage.connectFailures += 1;
@@ -112,9 +112,9 @@ export class UdpSession implements Expiring {
     this.#connect(backend, events).catch(events.failed);
   }
 
-  /** A datagram for which there is no room is lost, as everywhere in UDP. */
   send(data: Buffer): void {
-    if (this.#socket !== undefined) this.#socket.send(data);
+    const socket = this.#socket;
+    if (socket !== undefined) sendOrLose(() => socket.send(data));
     else if (this.#waiting.length < WAITING_LIMIT) this.#waiting.push(data);
   }
 
@@ -136,7 +136,16 @@ export class UdpSession implements Expiring {
       return;
     }
     this.#socket = socket;
-    for (const data of this.#waiting) socket.send(data);
+    for (const data of this.#waiting) sendOrLose(() => socket.send(data));
     this.#waiting = [];
+  }
+}
+
+/** As everywhere in UDP, a datagram is lost that finds no room, no route or a firewall, which Bun throws as errors. */
+function sendOrLose(send: () => boolean): void {
+  try {
+    send();
+  } catch {
+    // Who waits for an answer asks again.
   }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Backend } from "../../../../edge/service/frontend.ts";
 import { seconds } from "../../../../src/base/duration.ts";
-import { inNamespace, until } from "../../../support/in-namespace.ts";
+import { inNamespace, run, until } from "../../../support/in-namespace.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 import { backend, frontend, proxyForEachTest, SERVICE } from "../../../support/userspace-proxy.ts";
 
@@ -81,6 +81,20 @@ inNamespace(import.meta.path, () => {
     );
     await proxy().apply(frontend([await echo("a")], DNS));
     expect(await one.ask("1")).toBe("a1");
+  });
+
+  test("what a firewall keeps from a backend is lost, and nothing else", async () => {
+    const closed = await echo("a");
+    await proxy().apply(frontend([closed], DNS), frontend([await echo("b")], { ...DNS, port: 54 }));
+    const one = await caller();
+    expect(await one.ask("1")).toBe("a1");
+    run("nft", "add table inet wall");
+    run("nft", "add chain inet wall out { type filter hook output priority 0; }");
+    run("nft", `add rule inet wall out udp dport ${closed.port} drop`);
+    one.send("lost");
+    expect(await (await caller(SERVICE, 54)).ask("2")).toBe("b2");
+    run("nft", "delete table inet wall");
+    expect(await one.ask("3")).toBe("a3");
   });
 
   test("without a backend the port is unreachable", async () => {
