@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
 import type { LabProcess } from "../lab/process.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { backendsOf, curl, dig, EdgeWorld, PODS, selvedge } from "../support/edge-world.ts";
+import { backendsOf, curl, dig, EdgeWorld, objectsOf, PODS, selvedge } from "../support/edge-world.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
+const SIX = { name: "six", clusterIp: "fd00:10:96::10", endpoints: ["fd00:10:244:1::21"] };
 const LINK = "fabedge-dummy0";
 
 /** What others have on the node, as near to ours as it gets. */
@@ -29,12 +30,16 @@ let before: string;
 beforeAll(async () => {
   world = await EdgeWorld.create();
   await world.declare(WEB);
+  const [service, slice] = objectsOf(SIX);
+  if (service === undefined || slice === undefined) throw new Error("Cannot describe a service");
+  await world.declareObjects("six", [service, { ...slice, addressType: "IPv6" }]);
   await world.edge.output(["nft", "-f", "-"], { input: FOREIGN_TABLES });
   await world.edge.ip(...FOREIGN_NETWORK);
   await world.edge.output("ip -6 rule add priority 32799 lookup 1095".split(" "));
   before = await kernel();
   agent = await world.startAgent();
   await waitFor("the service", async () => (await curl(world.client, `http://${WEB.clusterIp}/`)).startsWith("web-"));
+  await waitFor("the other one", async () => (await kernel()).includes(SIX.clusterIp));
 }, seconds(30));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
@@ -64,8 +69,9 @@ describe("cleanup", () => {
       "would remove nftables table ip selvedge",
       "would remove nftables table ip6 selvedge",
       "would remove IPv4 rule 32800 to table 1094",
-      "would remove IPv6 rule 32800 to table 1094",
       "would remove route 10.96.0.0/16 in table 1094",
+      "would remove IPv6 rule 32800 to table 1094",
+      "would remove route fd00:10:96::/112 in table 1094",
       `would remove link ${LINK}`,
     ]);
     expect(await kernel()).toBe(kernelBefore);
@@ -84,7 +90,7 @@ describe("cleanup", () => {
     expect(cleaned).toMatchObject({ code: 0, stderr: "" });
     const report = JSON.parse(cleaned.stdout);
     expect(report).toMatchObject({ apiVersion: "selvedge.io/v1", kind: "CleanupReport", dryRun: false });
-    expect(report.items).toHaveLength(6);
+    expect(report.items).toHaveLength(7);
     expect(report.items.every((item: { removed: boolean }) => item.removed)).toBeTrue();
     expect(await kernel()).toBe(before);
   });
