@@ -25,9 +25,6 @@ export interface ControlServerOptions {
 /** All questions are GETs: whoever sends a body is refused before it takes memory. */
 export const REQUEST_BODY_MAX = 1024;
 
-/** A client that says nothing is let go, in seconds. `dns resolve` may take upstream's time-outs. */
-const IDLE_SECONDS = 30;
-
 /** A listener that could not bind tries again: the other program may go, the directory may become writable. */
 const RETRY = { initial: seconds(1), factor: 2, limit: minutes(1) };
 
@@ -106,7 +103,7 @@ export class ControlServer {
 
   #bindHttp(): void {
     const { address, port } = this.#options.httpBind;
-    this.#http ??= Bun.serve({ hostname: address, port, idleTimeout: IDLE_SECONDS, ...this.#serve("http") });
+    this.#http ??= Bun.serve({ hostname: address, port, ...this.#serve("http") });
   }
 
   #serve(surface: Surface) {
@@ -114,7 +111,9 @@ export class ControlServer {
       development: false,
       maxRequestBodySize: REQUEST_BODY_MAX,
       fetch: async (request: Request) => {
-        const url = new URL(request.url);
+        // Without a usable Host the URL is a path alone, or none at all.
+        const url = URL.parse(request.url, "http://selvedge");
+        if (url === null) return new Response("the Host header is none\n", { status: 400 });
         const question = { method: request.method, path: url.pathname, query: url.searchParams };
         const { status, type, body } = await answerQuestion(question, surface, this.#options.handlers);
         return new Response(body, { status, headers: { "content-type": type } });

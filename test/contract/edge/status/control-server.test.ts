@@ -64,6 +64,13 @@ describe("control server", () => {
     expect(answer.status).toBe(413);
   });
 
+  test("a Host header that is none is the asker's fault", async () => {
+    const { server } = await start();
+    const ask = (host: string) => curl(`http://127.0.0.1:${server.httpPort}/livez`, "-H", `Host: ${host}`);
+    for (const host of ["[bad", "x:99999999"]) expect((await ask(host)).status).toBe(400);
+    expect(await ask("a b")).toEqual({ body: "ok", status: 200 });
+  });
+
   test("the socket is for root alone", async () => {
     const { server } = await start();
     expect(statSync(server.socketPath).mode & 0o777).toBe(0o600);
