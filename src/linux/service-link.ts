@@ -52,6 +52,7 @@ export class ServiceLink {
     let writes = 0;
     for (;;) {
       const plan = this.#plan(this.#observe(), this.#kinds);
+      if (plan.foreign !== undefined) throw foreignLink(plan.foreign);
       if (plan.create === undefined) return this.#applyAddresses(plan, writes);
       if (this.#create(plan.create)) writes += 1;
     }
@@ -66,6 +67,7 @@ export class ServiceLink {
   remove(dryRun: boolean): readonly string[] {
     this.#wanted.clear();
     const plan = this.#plan(this.#observe(), []);
+    // Another program's link is none of ours.
     if (plan.holder === undefined) return [];
     if (!plan.holder.loopback) {
       if (!dryRun) deleteLink(this.#route, plan.holder);
@@ -92,19 +94,11 @@ export class ServiceLink {
 
   #plan(observed: ObservedLinks, kinds: readonly VirtualLinkKind[]): ServiceLinkPlan {
     const addresses = new Set([...this.#wanted.values()].flatMap((set) => [...set]));
-    const plan = planServiceLink(observed, {
+    return planServiceLink(observed, {
       name: this.#name,
       addresses,
       kinds,
       ownOnLoopback: this.#ownOnLoopback,
-    });
-    if (plan.foreign === undefined) return plan;
-    const { name, kind } = plan.foreign;
-    throw new SelvedgeError(`Cannot use link "${name}" as another program does: its kind is ${kind ?? "hardware"}`, {
-      code: "SERVICE_LINK_FOREIGN",
-      blame: "user",
-      retry: "later",
-      hint: "Name another link with --dummy-interface-name, or remove this one.",
     });
   }
 
@@ -114,7 +108,6 @@ export class ServiceLink {
       createLink(this.#route, this.#name, kind);
       return true;
     } catch (error) {
-      if (errorCode(error) === "EEXIST") return false;
       if (errorCode(error) !== "EOPNOTSUPP") throw error;
       this.#kinds = this.#kinds.filter((other) => other !== kind);
       return false;
@@ -150,4 +143,13 @@ export class ServiceLink {
       this.#ownOnLoopback = new Set([...this.#ownOnLoopback, address.address]);
     }
   }
+}
+
+function foreignLink({ name, kind }: Link): SelvedgeError {
+  return new SelvedgeError(`Cannot use link "${name}" as another program does: its kind is ${kind ?? "hardware"}`, {
+    code: "SERVICE_LINK_FOREIGN",
+    blame: "user",
+    retry: "later",
+    hint: "Name another link with --dummy-interface-name, or remove this one.",
+  });
 }

@@ -99,8 +99,16 @@ inNamespace(import.meta.path, () => {
     } catch (error) {
       expect(errorCode(error)).toBe("SERVICE_LINK_FOREIGN");
     }
+    expect(new ServiceLink(socket, "taken").remove(false)).toEqual([]);
     expect(shown("taken")).toEqual(["10.1.1.1/24"]);
     run("ip", "link", "delete", "taken");
+  });
+
+  test("a name that is another link's second one is refused, not tried for ever", () => {
+    run("ip", "link", "add", "first", "type", "veth", "peer", "first-peer");
+    run("ip", "link", "property", "add", "dev", "first", "altname", "second");
+    expect(() => new ServiceLink(socket, "second").apply("dns", ips("169.254.25.10"))).toThrow("EEXIST");
+    run("ip", "link", "delete", "first");
   });
 
   test("one refused address keeps no other away", () => {
