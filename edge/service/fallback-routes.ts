@@ -22,19 +22,21 @@ export const FALLBACK_ROUTES_LIMIT = 1024;
 
 /** The prefixes that the services' addresses need, counted so that a change looks at nothing else. */
 export class FallbackPrefixes {
-  readonly #services = new Map<ObjectKey, readonly string[]>();
+  readonly #services = new Map<ObjectKey, readonly Frontend[]>();
   readonly #counts = new Map<string, { readonly prefix: Prefix; count: number }>();
 
   /** @returns whether `list` has changed */
   update(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): boolean {
     let changed = false;
     for (const [key, frontends] of changes) {
-      const before = this.#services.get(key) ?? [];
-      const after = frontends.map(prefixOf).filter((prefix) => prefix !== undefined);
-      for (const prefix of after) changed = this.#add(prefix) || changed;
-      for (const text of before) changed = this.#remove(text) || changed;
-      if (after.length === 0) this.#services.delete(key);
-      else this.#services.set(key, after.map(formatPrefix));
+      for (const { kind, address } of frontends) {
+        if (address !== undefined) changed = this.#add(prefixOf(kind, address)) || changed;
+      }
+      for (const { kind, address } of this.#services.get(key) ?? []) {
+        if (address !== undefined) changed = this.#remove(prefixOf(kind, address)) || changed;
+      }
+      if (frontends.length === 0) this.#services.delete(key);
+      else this.#services.set(key, frontends);
     }
     return changed;
   }
@@ -51,7 +53,8 @@ export class FallbackPrefixes {
     return entry === undefined;
   }
 
-  #remove(text: string): boolean {
+  #remove(prefix: Prefix): boolean {
+    const text = formatPrefix(prefix);
     const entry = this.#counts.get(text);
     if (entry === undefined) return false;
     entry.count -= 1;
@@ -60,8 +63,7 @@ export class FallbackPrefixes {
   }
 }
 
-function prefixOf({ kind, address }: Frontend): Prefix | undefined {
-  if (address === undefined) return undefined;
+function prefixOf(kind: Frontend["kind"], address: Ip): Prefix {
   return kind === "cluster-ip" ? fallbackPrefix(address) : makePrefix(address, ipFamily(address) === 4 ? 32 : 128);
 }
 

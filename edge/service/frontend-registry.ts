@@ -1,5 +1,5 @@
 import type { ObjectKey } from "../../src/network/service.ts";
-import type { Frontend } from "./frontend.ts";
+import { type Frontend, frontendId } from "./frontend.ts";
 
 /** A frontend that a service wanted and another one, older or first by key, has. */
 export interface FrontendConflict {
@@ -8,17 +8,13 @@ export interface FrontendConflict {
   readonly winner: ObjectKey;
 }
 
+/** Services with all frontends that are theirs. */
+export type OwnedFrontends = Map<ObjectKey, readonly Frontend[]>;
+
 interface Claimant {
   readonly service: ObjectKey;
   readonly created: string;
   readonly frontends: readonly Frontend[];
-  /** Of each frontend, at the same place. */
-  readonly ids: readonly string[];
-}
-
-/** "10.96.0.10 TCP 53": what only one service can have. */
-export function frontendId(frontend: Frontend): string {
-  return `${frontend.address ?? `node-port/${frontend.family}`} ${frontend.protocol} ${frontend.port}`;
 }
 
 /**
@@ -33,34 +29,40 @@ export class FrontendRegistry {
 
   /**
    * @param frontends what the service wants now; none when it is gone
-   * @returns the services whose owned frontends may have changed, each with all that it owns now
+   * @param changes to add to
+   * @returns `changes` with the services whose owned frontends may have changed, each with all that it owns now
    */
-  update(service: ObjectKey, created: string, frontends: readonly Frontend[]): Map<ObjectKey, readonly Frontend[]> {
+  update(
+    service: ObjectKey,
+    created: string,
+    frontends: readonly Frontend[],
+    changes: OwnedFrontends = new Map(),
+  ): OwnedFrontends {
+    const rivals: Claimant[] = [];
     const before = this.#claimants.get(service);
-    const others = new Set<ObjectKey>();
     if (before !== undefined) {
-      for (const id of before.ids) this.#release(id, before, others);
+      for (const frontend of before.frontends) this.#release(frontendId(frontend), before, rivals);
       this.#claimants.delete(service);
     }
     if (frontends.length > 0) {
-      const claimant = { service, created, frontends, ids: frontends.map(frontendId) };
+      const claimant = { service, created, frontends };
       this.#claimants.set(service, claimant);
-      for (const id of claimant.ids) this.#claim(id, claimant, others);
+      for (const frontend of frontends) this.#claim(frontendId(frontend), claimant, rivals);
     }
-    const changed = new Map([[service, this.owned(service)]]);
-    for (const other of others) changed.set(other, this.owned(other));
-    return changed;
+    changes.set(service, this.owned(service));
+    for (const rival of rivals) changes.set(rival.service, this.owned(rival.service));
+    return changes;
   }
 
   owned(service: ObjectKey): readonly Frontend[] {
     const claimant = this.#claimants.get(service);
     if (claimant === undefined) return [];
-    const { frontends, ids } = claimant;
-    return this.#contested.size === 0 ? frontends : frontends.filter((_, i) => this.#owns(claimant, ids[i] ?? ""));
+    const { frontends } = claimant;
+    return this.#contested.size === 0 ? frontends : frontends.filter((f) => this.#owns(claimant, frontendId(f)));
   }
 
   /** Every service with all that it owns. */
-  all(): Map<ObjectKey, readonly Frontend[]> {
+  all(): OwnedFrontends {
     return new Map(Array.from(this.#claimants.keys(), (key) => [key, this.owned(key)]));
   }
 
@@ -69,7 +71,7 @@ export class FrontendRegistry {
     for (const id of this.#contested) {
       const [winner, ...losers] = this.#holders(id);
       for (const loser of losers) {
-        const frontend = loser.frontends[loser.ids.indexOf(id)];
+        const frontend = loser.frontends.find((f) => frontendId(f) === id);
         if (winner === undefined || frontend === undefined) continue;
         conflicts.push({ frontend, loser: loser.service, winner: winner.service });
       }
@@ -88,21 +90,24 @@ export class FrontendRegistry {
     return Array.isArray(holders) ? holders : [holders as Claimant];
   }
 
-  #claim(id: string, claimant: Claimant, others: Set<ObjectKey>): void {
+  #claim(id: string, claimant: Claimant, rivals: Claimant[]): void {
     const before = this.#holders(id);
     if (before.length === 0) {
       this.#owners.set(id, claimant);
       return;
     }
-    const holders = [...before, claimant].sort(compareClaimants);
-    for (const { service } of holders) others.add(service);
-    this.#owners.set(id, holders);
+    rivals.push(...before);
+    this.#owners.set(id, [...before, claimant].sort(compareClaimants));
     this.#contested.add(id);
   }
 
-  #release(id: string, claimant: Claimant, others: Set<ObjectKey>): void {
+  #release(id: string, claimant: Claimant, rivals: Claimant[]): void {
+    if (this.#owners.get(id) === claimant) {
+      this.#owners.delete(id);
+      return;
+    }
     const rest = this.#holders(id).filter((c) => c !== claimant);
-    for (const { service } of rest) others.add(service);
+    rivals.push(...rest);
     const [only] = rest;
     if (only === undefined) this.#owners.delete(id);
     else this.#owners.set(id, rest.length === 1 ? only : rest);

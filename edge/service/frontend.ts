@@ -28,3 +28,8 @@ export interface Frontend {
   /** loadBalancerSourceRanges; empty means everyone. */
   readonly sourceRanges: readonly Prefix[];
 }
+
+/** "10.96.0.10 TCP 53": what only one service can have. */
+export function frontendId(frontend: Frontend): string {
+  return `${frontend.address ?? `node-port/${frontend.family}`} ${frontend.protocol} ${frontend.port}`;
+}

@@ -1,8 +1,8 @@
 import { type Family, type Ip, ipFamily, type Prefix } from "../../src/base/ip.ts";
-import type { Endpoint, EndpointSlice } from "../../src/network/endpoint.ts";
+import type { Endpoint } from "../../src/network/endpoint.ts";
 import type { Service, ServicePort } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
-import type { Backend, Frontend } from "./frontend.ts";
+import { type Backend, type Frontend, frontendId } from "./frontend.ts";
 import { type Candidate, clusterCandidates, localCandidates, type NodeTopology } from "./topology.ts";
 
 /**
@@ -24,6 +24,9 @@ interface Entrance {
   readonly sourceRanges: readonly Prefix[];
 }
 
+const FAMILIES: readonly Family[] = [4, 6];
+const EVERYONE: readonly Prefix[] = [];
+
 /**
  * Everything that this node has to translate for one service, with kube-proxy's semantics. Headless and ExternalName
  * services, and services that another proxy serves, have nothing. The result does not depend on the order of slices,
@@ -36,54 +39,59 @@ export function planFrontends(view: ServiceView, node: NodeTopology): readonly F
   if (entrances.length === 0) return [];
 
   const frontends: Frontend[] = [];
-  for (const family of [4, 6] as const) {
-    const ours = entrances.filter((e) => e.family === family);
-    if (ours.length === 0) continue;
-    const slices = view.slices.filter((s) => s.family === family);
-    for (const port of service.ports) addFrontends(frontends, view, ours, port, slices, node);
+  for (const family of FAMILIES) {
+    if (!entrances.some((entrance) => entrance.family === family)) continue;
+    for (const port of service.ports) addFrontends(frontends, view, entrances, family, port, node);
   }
-  return frontends;
+  return frontends.length === 1 ? frontends : firstOfEach(frontends);
+}
+
+/** One address may be external and a load balancer's at once, and nobody checks what is written by hand. */
+function firstOfEach(frontends: readonly Frontend[]): readonly Frontend[] {
+  const first = new Map<string, Frontend>();
+  for (const frontend of frontends) {
+    const id = frontendId(frontend);
+    if (!first.has(id)) first.set(id, frontend);
+  }
+  return [...first.values()];
 }
 
 function planEntrances(service: Service): readonly Entrance[] {
-  const entrances: Entrance[] = [];
-  const taken = new Set<Ip>();
-  const add = (kind: Frontend["kind"], addresses: readonly Ip[], sourceRanges: readonly Prefix[]) => {
-    for (const address of addresses) {
-      // One address may be external and a load balancer's at once; its first meaning counts.
-      if (taken.has(address)) continue;
-      taken.add(address);
-      entrances.push({ kind, family: ipFamily(address), address, sourceRanges });
-    }
-  };
-  add("cluster-ip", service.clusterIps, []);
-  add("external", service.externalIps, []);
-  if (service.type === "LoadBalancer") add("external", service.loadBalancerIps, service.loadBalancerSourceRanges);
+  const entrances = service.clusterIps.map((address) => entranceAt("cluster-ip", address, EVERYONE));
+  for (const address of service.externalIps) entrances.push(entranceAt("external", address, EVERYONE));
+  if (service.type === "LoadBalancer") {
+    const { loadBalancerIps, loadBalancerSourceRanges } = service;
+    for (const address of loadBalancerIps) entrances.push(entranceAt("external", address, loadBalancerSourceRanges));
+  }
   if (service.type !== "ClusterIP") {
-    for (const family of new Set(service.clusterIps.map(ipFamily))) {
-      entrances.push({ kind: "node-port", family, address: undefined, sourceRanges: [] });
+    for (const ip of service.clusterIps) {
+      entrances.push({ kind: "node-port", family: ipFamily(ip), address: undefined, sourceRanges: EVERYONE });
     }
   }
   return entrances;
+}
+
+function entranceAt(kind: Frontend["kind"], address: Ip, sourceRanges: readonly Prefix[]): Entrance {
+  return { kind, family: ipFamily(address), address, sourceRanges };
 }
 
 function addFrontends(
   frontends: Frontend[],
   view: ServiceView,
   entrances: readonly Entrance[],
+  family: Family,
   port: ServicePort,
-  slices: readonly EndpointSlice[],
   node: NodeTopology,
 ): void {
   const { service } = view;
-  const targets = collectTargets(service, port, slices);
+  const targets = collectTargets(view, family, port);
   const cluster = planBackends(clusterCandidates(targets, service, node), node);
   const needsLocal = service.internalTrafficPolicy === "Local" || service.externalTrafficPolicy === "Local";
   const local = needsLocal ? planBackends(localCandidates(targets, node), node) : [];
 
-  for (const { kind, family, address, sourceRanges } of entrances) {
+  for (const { kind, family: ofEntrance, address, sourceRanges } of entrances) {
     const listens = kind === "node-port" ? port.nodePort : port.port;
-    if (listens === undefined) continue;
+    if (listens === undefined || ofEntrance !== family) continue;
     const internalOnly = kind === "cluster-ip";
     frontends.push({
       service: view.key,
@@ -105,9 +113,10 @@ function addFrontends(
  * The endpoints of one port, each address and port once: while a pod moves between slices it is in both, and the
  * better of its two states counts.
  */
-function collectTargets(service: Service, port: ServicePort, slices: readonly EndpointSlice[]): readonly Target[] {
+function collectTargets({ service, slices }: ServiceView, family: Family, port: ServicePort): readonly Target[] {
   const targets: Target[] = [];
   for (const slice of slices) {
+    if (slice.family !== family) continue;
     for (const offered of slice.ports) {
       if (offered.name !== port.name || offered.protocol !== port.protocol || offered.port === undefined) continue;
       for (const endpoint of slice.endpoints) {
@@ -118,6 +127,7 @@ function collectTargets(service: Service, port: ServicePort, slices: readonly En
       }
     }
   }
+  if (targets.length < 2) return targets;
   targets.sort(compareTargets);
   return targets.filter((target, i) => {
     const before = targets[i - 1];

@@ -14,10 +14,7 @@ export interface PlacedFrontend {
   readonly localSlots: readonly Backend[];
 }
 
-export interface RulesetElement {
-  readonly set: SetName;
-  readonly element: SetElement;
-}
+export type EmitElement = (set: SetName, element: SetElement) => void;
 
 /** Sets whose elements several frontends want: one is there while anybody wants it. */
 export const SHARED_SETS: ReadonlySet<SetName> = new Set(["cluster-ips", "hairpin", "fallback"]);
@@ -41,28 +38,26 @@ export function fallbackPrefix(address: Ip): Prefix {
 }
 
 /** Everything in the kernel's maps and sets that one frontend needs. */
-export function planElements(placed: PlacedFrontend): readonly RulesetElement[] {
+export function planElements(placed: PlacedFrontend, emit: EmitElement): void {
   const { frontend } = placed;
-  const elements: RulesetElement[] = [];
   const protocol = PROTOCOL_NUMBERS[frontend.protocol];
   const { address, port } = frontend;
   const nodePort = address === undefined;
   const entrance: readonly FieldValue[] = nodePort ? [protocol, port] : [address, protocol, port];
 
-  planEntrance(elements, placed, entrance);
+  planEntrance(placed, entrance, emit);
   const endpoints = nodePort ? "node-endpoints" : "endpoints";
-  addSlots(elements, endpoints, entrance, placed.slots, 0);
-  addSlots(elements, endpoints, entrance, placed.localSlots, LOCAL_SLOT_OFFSET);
-  planAfterTranslation(elements, placed, entrance);
+  planSlots(endpoints, entrance, placed.slots, 0, emit);
+  planSlots(endpoints, entrance, placed.localSlots, LOCAL_SLOT_OFFSET, emit);
+  planAfterTranslation(placed, entrance, emit);
   if (frontend.kind === "cluster-ip" && address !== undefined) {
-    elements.push({ set: "cluster-ips", element: { key: [address] } });
-    for (const element of fallbackElements(address)) elements.push({ set: "fallback", element });
+    emit("cluster-ips", { key: [address] });
+    for (const element of fallbackElements(address)) emit("fallback", element);
   }
-  return elements;
 }
 
 /** Which chain the first packet goes to. */
-function planEntrance(elements: RulesetElement[], placed: PlacedFrontend, key: readonly FieldValue[]): void {
+function planEntrance(placed: PlacedFrontend, key: readonly FieldValue[], emit: EmitElement): void {
   const { frontend, slots, localSlots } = placed;
   const nodePort = frontend.address === undefined;
   const affinity = frontend.affinitySeconds !== undefined;
@@ -71,27 +66,23 @@ function planEntrance(elements: RulesetElement[], placed: PlacedFrontend, key: r
   if (frontend.externalBackends !== undefined && slots.length + localSlots.length > 0) {
     const { length } = localSlots;
     outside = balanceChain({ nodePort, local: true }, length, affinity && length > 0);
-    elements.push({ set: nodePort ? "node-internal" : "internal", element: { key, verdict: goTo(inside) } });
+    emit(nodePort ? "node-internal" : "internal", { key, verdict: goTo(inside) });
   }
-  if (nodePort) elements.push({ set: "node-ports", element: { key, verdict: goTo(outside) } });
+  if (nodePort) emit("node-ports", { key, verdict: goTo(outside) });
   else if (frontend.sourceRanges.length === 0) {
-    elements.push({ set: "services", element: { key, verdict: goTo(outside) } });
+    emit("services", { key, verdict: goTo(outside) });
   } else {
-    elements.push({ set: "services", element: { key, verdict: goTo("firewall") } });
-    elements.push({ set: "admitted", element: { key, verdict: goTo(outside) } });
+    emit("services", { key, verdict: goTo("firewall") });
+    emit("admitted", { key, verdict: goTo(outside) });
     for (const range of outermost(frontend.sourceRanges, frontend.family)) {
       const [first, last] = [range.address, lastAddress(range)];
-      elements.push({ set: "allowed-sources", element: { key: [...key, first], keyEnd: [...key, last] } });
+      emit("allowed-sources", { key: [...key, first], keyEnd: [...key, last] });
     }
   }
 }
 
 /** What has to be known once the destination is an endpoint: whom to remember, and whose source to replace. */
-function planAfterTranslation(
-  elements: RulesetElement[],
-  placed: PlacedFrontend,
-  entrance: readonly FieldValue[],
-): void {
+function planAfterTranslation(placed: PlacedFrontend, entrance: readonly FieldValue[], emit: EmitElement): void {
   const { frontend, slots, localSlots } = placed;
   const { affinitySeconds, kind } = frontend;
   const nodePort = kind === "node-port";
@@ -103,32 +94,31 @@ function planAfterTranslation(
 
   const backends = localSlots.length === 0 ? slots : distinct([...slots, ...localSlots]);
   if (!nodePort && backends.length > 0) {
-    if (remember !== undefined) elements.push({ set: "remember", element: { key: entrance, verdict: remember } });
-    if (masquerade !== undefined)
-      elements.push({ set: "masqueraded", element: { key: entrance, verdict: masquerade } });
+    if (remember !== undefined) emit("remember", { key: entrance, verdict: remember });
+    if (masquerade !== undefined) emit("masqueraded", { key: entrance, verdict: masquerade });
   }
   const onNode = new Set<Ip>();
   for (const { address, port, local } of backends) {
     if (local) onNode.add(address);
     if (nodePort) {
       const key = [...entrance, address, port];
-      if (remember !== undefined) elements.push({ set: "node-remember", element: { key, verdict: remember } });
-      if (masquerade !== undefined) elements.push({ set: "node-masqueraded", element: { key, verdict: masquerade } });
+      if (remember !== undefined) emit("node-remember", { key, verdict: remember });
+      if (masquerade !== undefined) emit("node-masqueraded", { key, verdict: masquerade });
     }
   }
-  for (const address of onNode) elements.push({ set: "hairpin", element: { key: [address, address] } });
+  for (const address of onNode) emit("hairpin", { key: [address, address] });
 }
 
-function addSlots(
-  elements: RulesetElement[],
+function planSlots(
   set: SetName,
   entrance: readonly FieldValue[],
   slots: readonly Backend[],
   offset: number,
+  emit: EmitElement,
 ): void {
   let slot = offset;
   for (const { address, port } of slots) {
-    elements.push({ set, element: { key: [...entrance, slot++], data: [address, port] } });
+    emit(set, { key: [...entrance, slot++], data: [address, port] });
   }
 }
 

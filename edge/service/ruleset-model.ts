@@ -1,15 +1,14 @@
 import type { Family } from "../../src/base/ip.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { SetElement } from "../../src/wire/nftables-element.ts";
-import type { Backend, Frontend } from "./frontend.ts";
-import { frontendId } from "./frontend-registry.ts";
+import { type Backend, type Frontend, frontendId } from "./frontend.ts";
 import { planDemandChain, type SetName } from "./ruleset.ts";
 import {
+  type EmitElement,
   elementId,
   elementValue,
   type PlacedFrontend,
   planElements,
-  type RulesetElement,
   SHARED_SETS,
 } from "./ruleset-elements.ts";
 import { assignSlots, backendId } from "./slots.ts";
@@ -42,8 +41,7 @@ export type KnownSlots = (frontend: Frontend) => Pick<PlacedFrontend, "slots" | 
  * after a transaction that failed it still says what is wanted.
  */
 export class RulesetModel {
-  readonly #placed = new Map<string, PlacedFrontend>();
-  readonly #services = new Map<ObjectKey, readonly string[]>();
+  readonly #services = new Map<ObjectKey, readonly PlacedFrontend[]>();
   readonly #tables: ReadonlyMap<Family, TableModel> = new Map([
     [4, new TableModel(4)],
     [6, new TableModel(6)],
@@ -53,30 +51,24 @@ export class RulesetModel {
   change(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>, known: KnownSlots = () => undefined): RulesetChange {
     const before = new Map<string, PlacedFrontend>();
     for (const key of changes.keys()) {
-      for (const id of this.#services.get(key) ?? []) {
-        const placed = this.#placed.get(id);
-        if (placed !== undefined) before.set(id, placed);
-      }
+      for (const placed of this.#services.get(key) ?? []) before.set(frontendId(placed.frontend), placed);
     }
     const vanished: VanishedBackend[] = [];
     const changed: Frontend[] = [];
     for (const [key, frontends] of changes) {
-      const ids = frontends.map(frontendId);
-      if (ids.length === 0) this.#services.delete(key);
-      else this.#services.set(key, ids);
-      for (const [i, frontend] of frontends.entries()) {
-        const id = ids[i] ?? "";
-        const old = before.get(id);
-        before.delete(id);
+      const now: PlacedFrontend[] = [];
+      for (const frontend of frontends) {
+        const old = takeFrom(before, frontend);
         const placed = place(frontend, old ?? known(frontend));
-        this.#placed.set(id, placed);
+        now.push(placed);
         this.#tables.get(frontend.family)?.replace(old, placed);
         if (old !== undefined) pushVanished(vanished, old, placed);
         changed.push(frontend);
       }
+      if (now.length === 0) this.#services.delete(key);
+      else this.#services.set(key, now);
     }
-    for (const [id, old] of before) {
-      this.#placed.delete(id);
+    for (const old of before.values()) {
       this.#tables.get(old.frontend.family)?.replace(old, undefined);
       pushVanished(vanished, old, undefined);
       changed.push({ ...old.frontend, backends: [], externalBackends: undefined });
@@ -89,26 +81,32 @@ export class RulesetModel {
     return this.#tables.get(family)?.chains() ?? [];
   }
 
-  frontends(): Iterable<PlacedFrontend> {
-    return this.#placed.values();
+  *frontends(): Generator<PlacedFrontend> {
+    for (const placed of this.#services.values()) yield* placed;
   }
 
   /** Everything that the family's table should contain. */
   wanted(family: Family): { readonly chains: readonly string[]; readonly elements: Map<SetName, SetElement[]> } {
     const elements = new Map<SetName, SetElement[]>();
     const seen = new Map(Array.from(SHARED_SETS, (set) => [set, new Set<string>()]));
-    for (const placed of this.#placed.values()) {
-      if (placed.frontend.family !== family) continue;
-      for (const { set, element } of planElements(placed)) {
-        const ids = seen.get(set);
-        const id = ids === undefined ? "" : elementId(element);
-        if (ids?.has(id)) continue;
-        ids?.add(id);
-        push(elements, set, element);
-      }
-    }
+    const emit: EmitElement = (set, element) => {
+      const ids = seen.get(set);
+      const id = ids === undefined ? "" : elementId(element);
+      if (ids?.has(id)) return;
+      ids?.add(id);
+      push(elements, set, element);
+    };
+    for (const placed of this.frontends()) if (placed.frontend.family === family) planElements(placed, emit);
     return { chains: this.chains(family), elements };
   }
+}
+
+function takeFrom(before: Map<string, PlacedFrontend>, frontend: Frontend): PlacedFrontend | undefined {
+  if (before.size === 0) return undefined;
+  const id = frontendId(frontend);
+  const placed = before.get(id);
+  before.delete(id);
+  return placed;
 }
 
 function place(frontend: Frontend, before: Pick<PlacedFrontend, "slots" | "localSlots"> | undefined): PlacedFrontend {
@@ -132,14 +130,25 @@ function pushVanished(vanished: VanishedBackend[], old: PlacedFrontend, now: Pla
   }
 }
 
+interface RulesetElement {
+  readonly set: SetName;
+  readonly element: SetElement;
+}
+
 /** Counts who wants what, so that shared elements and chains come with the first and go with the last. */
 class TableModel {
   readonly #family: Family;
-  readonly #shared = new Map<SetName, Map<string, number>>();
+  readonly #shared = new Map(Array.from(SHARED_SETS, (set) => [set, new Map<string, number>()]));
   readonly #chains = new Map<string, number>();
   #newChains: string[] = [];
   #adds = new Map<SetName, SetElement[]>();
   #deletes: RulesetElement[] = [];
+  readonly #add: EmitElement = (set, element) => {
+    const { verdict } = element;
+    if (verdict !== undefined && verdict.kind !== "drop") this.#use(verdict.chain);
+    const counts = this.#shared.get(set);
+    if (counts === undefined || increment(counts, elementId(element)) === 1) push(this.#adds, set, element);
+  };
 
   constructor(family: Family) {
     this.#family = family;
@@ -150,16 +159,18 @@ class TableModel {
   }
 
   replace(old: PlacedFrontend | undefined, now: PlacedFrontend | undefined): void {
-    const before = old === undefined ? [] : planElements(old);
-    const after = now === undefined ? [] : planElements(now);
-    if (before.length === 0 || after.length === 0) {
-      for (const item of after) this.#add(item);
-      for (const item of before) this.#deletes.push(item);
+    if (old === undefined) {
+      if (now !== undefined) planElements(now, this.#add);
       return;
     }
-    const left = new Map(before.map((item) => [identity(item), item]));
-    for (const item of after) if (!left.delete(identity(item))) this.#add(item);
-    for (const item of left.values()) this.#deletes.push(item);
+    const left = new Map<string, RulesetElement>();
+    planElements(old, (set, element) => left.set(identity(set, element), { set, element }));
+    if (now !== undefined) {
+      planElements(now, (set, element) => {
+        if (!left.delete(identity(set, element))) this.#add(set, element);
+      });
+    }
+    this.#deletes.push(...left.values());
   }
 
   /** What `replace` gathered. Deletions count last, so that what moves between frontends stays. */
@@ -168,7 +179,7 @@ class TableModel {
     for (const { set, element } of this.#deletes) {
       const { verdict } = element;
       if (verdict !== undefined && verdict.kind !== "drop") decrement(this.#chains, verdict.chain);
-      const counts = this.#sharedOf(set);
+      const counts = this.#shared.get(set);
       if (counts === undefined || decrement(counts, elementId(element)) === 0) push(deletes, set, element);
     }
     const newChains = this.#newChains.filter((chain) => this.#chains.has(chain));
@@ -179,30 +190,13 @@ class TableModel {
     return { newChains, adds, deletes };
   }
 
-  #add({ set, element }: RulesetElement): void {
-    const { verdict } = element;
-    if (verdict !== undefined && verdict.kind !== "drop") this.#use(verdict.chain);
-    const counts = this.#sharedOf(set);
-    if (counts === undefined || increment(counts, elementId(element)) === 1) push(this.#adds, set, element);
-  }
-
-  #sharedOf(set: SetName): Map<string, number> | undefined {
-    if (!SHARED_SETS.has(set)) return undefined;
-    let counts = this.#shared.get(set);
-    if (counts === undefined) {
-      counts = new Map();
-      this.#shared.set(set, counts);
-    }
-    return counts;
-  }
-
   #use(chain: string): void {
     if (!this.#chains.has(chain) && planDemandChain(this.#family, chain) === undefined) return;
     if (increment(this.#chains, chain) === 1) this.#newChains.push(chain);
   }
 }
 
-function identity({ set, element }: RulesetElement): string {
+function identity(set: SetName, element: SetElement): string {
   return `${set} ${elementId(element)} : ${elementValue(element)}`;
 }
 

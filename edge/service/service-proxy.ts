@@ -10,7 +10,7 @@ import type { ServiceIndex } from "../../src/network/service-index.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import type { ServiceApplier } from "./applier.ts";
 import type { Frontend } from "./frontend.ts";
-import { type FrontendConflict, FrontendRegistry } from "./frontend-registry.ts";
+import { type FrontendConflict, FrontendRegistry, type OwnedFrontends } from "./frontend-registry.ts";
 import { BACKENDS_PER_FRONTEND_LIMIT, planFrontends } from "./plan.ts";
 import type { ServiceMetrics } from "./service-metrics.ts";
 import { ServiceTotals } from "./service-totals.ts";
@@ -140,16 +140,13 @@ export class ServiceProxy {
   }
 
   #plan(): ReadonlyMap<ObjectKey, readonly Frontend[]> {
-    const changes = new Map<ObjectKey, readonly Frontend[]>();
+    const changes: OwnedFrontends = new Map();
     for (const key of this.#pending) {
       const view = this.#index?.get(key);
       const frontends = view === undefined ? [] : planFrontends(view, this.#node);
-      const owned = this.#registry.update(key, view?.service.created ?? "", frontends);
-      for (const [service, list] of owned) {
-        changes.set(service, list);
-        this.#counts.set(service, list);
-      }
+      this.#registry.update(key, view?.service.created ?? "", frontends, changes);
     }
+    for (const [service, owned] of changes) this.#counts.set(service, owned);
     this.#pending.clear();
     return changes;
   }

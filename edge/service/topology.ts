@@ -43,6 +43,8 @@ function servesWhileTerminating(candidate: Candidate): boolean {
  * own node and zone. What nobody can serve nearby is served from everywhere.
  */
 function nearest<C extends Candidate>(ready: readonly C[], service: Service, node: NodeTopology): readonly C[] {
+  const hinted = ready.some((c) => c.endpoint.hintNodes.length > 0 || c.endpoint.hintZones.length > 0);
+  if (!hinted && service.trafficDistribution === undefined) return ready;
   const onNode = whenAll(
     ready,
     (e) => e.hintNodes.length > 0,
@@ -57,8 +59,7 @@ function nearest<C extends Candidate>(ready: readonly C[], service: Service, nod
   );
   if (inZone.length > 0) return inZone;
 
-  const hinted = ready.some((c) => c.endpoint.hintNodes.length > 0 || c.endpoint.hintZones.length > 0);
-  if (hinted || service.trafficDistribution === undefined) return ready;
+  if (hinted) return ready;
   if (service.trafficDistribution === "PreferSameNode") {
     const same = ready.filter((c) => c.endpoint.nodeName === node.name);
     if (same.length > 0) return same;

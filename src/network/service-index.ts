@@ -11,7 +11,7 @@ export interface ServiceView {
 
 interface Entry {
   service: Service | undefined;
-  readonly slices: Map<ObjectKey, EndpointSlice>;
+  slices: readonly EndpointSlice[];
   endpoints: readonly EndpointSlice[];
 }
 
@@ -23,7 +23,7 @@ interface Entry {
  */
 export class ServiceIndex {
   readonly #entries = new Map<ObjectKey, Entry>();
-  readonly #serviceOfSlice = new Map<ObjectKey, ObjectKey>();
+  readonly #slices = new Map<ObjectKey, EndpointSlice>();
 
   /** @returns the services whose view may have changed */
   apply(changes: Iterable<ObjectChange>): ReadonlySet<ObjectKey> {
@@ -52,7 +52,7 @@ export class ServiceIndex {
   get(key: ObjectKey): ServiceView | undefined {
     const entry = this.#entries.get(key);
     if (entry?.service === undefined) return undefined;
-    const slices = entry.slices.size > 0 ? [...entry.slices.values()] : entry.endpoints;
+    const slices = entry.slices.length > 0 ? entry.slices : entry.endpoints;
     return { key, service: entry.service, slices };
   }
 
@@ -64,25 +64,28 @@ export class ServiceIndex {
   }
 
   #applySlice(key: ObjectKey, slice: EndpointSlice | undefined, touched: Set<ObjectKey>): void {
-    const before = this.#serviceOfSlice.get(key);
-    const after = slice === undefined ? undefined : `${slice.namespace}/${slice.service}`;
+    const before = this.#slices.get(key);
     if (before !== undefined) {
-      touched.add(before);
-      if (before !== after) this.#entry(before).slices.delete(key);
+      const service = serviceOf(before);
+      const entry = this.#entry(service);
+      entry.slices = entry.slices.filter((s) => s !== before);
+      touched.add(service);
     }
-    if (slice === undefined || after === undefined) {
-      this.#serviceOfSlice.delete(key);
+    if (slice === undefined) {
+      this.#slices.delete(key);
       return;
     }
-    this.#serviceOfSlice.set(key, after);
-    this.#entry(after).slices.set(key, slice);
-    touched.add(after);
+    this.#slices.set(key, slice);
+    const service = serviceOf(slice);
+    const entry = this.#entry(service);
+    entry.slices = [...entry.slices, slice];
+    touched.add(service);
   }
 
   #entry(key: ObjectKey): Entry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { service: undefined, slices: new Map(), endpoints: [] };
+      entry = { service: undefined, slices: [], endpoints: [] };
       this.#entries.set(key, entry);
     }
     return entry;
@@ -90,8 +93,17 @@ export class ServiceIndex {
 
   #dropEmpty(key: ObjectKey): void {
     const entry = this.#entries.get(key);
-    if (entry !== undefined && entry.service === undefined && entry.slices.size === 0 && entry.endpoints.length === 0) {
+    if (
+      entry !== undefined &&
+      entry.service === undefined &&
+      entry.slices.length === 0 &&
+      entry.endpoints.length === 0
+    ) {
       this.#entries.delete(key);
     }
   }
+}
+
+function serviceOf(slice: EndpointSlice): ObjectKey {
+  return `${slice.namespace}/${slice.service}`;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Frontend } from "../../../edge/service/frontend.ts";
-import { FrontendRegistry, frontendId } from "../../../edge/service/frontend-registry.ts";
+import { type Frontend, frontendId } from "../../../edge/service/frontend.ts";
+import { FrontendRegistry } from "../../../edge/service/frontend-registry.ts";
 import { NftablesApplier } from "../../../edge/service/nftables-applier.ts";
 import type { RulesetSettings } from "../../../edge/service/ruleset-batch.ts";
 import { SelvedgeError } from "../../../src/base/errors.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Frontend } from "../../../../edge/service/frontend.ts";
-import { FrontendRegistry, frontendId } from "../../../../edge/service/frontend-registry.ts";
+import { type Frontend, frontendId } from "../../../../edge/service/frontend.ts";
+import { FrontendRegistry } from "../../../../edge/service/frontend-registry.ts";
 import { makeBackend, makeFrontend } from "../../../support/service-frontends.ts";
 
 const OLD = "2026-01-01T00:00:00Z";

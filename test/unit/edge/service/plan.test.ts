@@ -70,6 +70,17 @@ describe("the frontends of a service", () => {
     ]);
   });
 
+  test("are the first of each address, protocol and port when a manifest has them twice", () => {
+    const port = { name: "http", protocol: "TCP" as const, port: 80, nodePort: 30080 };
+    const twice = view(
+      { type: "NodePort", clusterIps: [ip("10.96.0.1"), ip("10.96.0.1")], ports: [port, { ...port, name: "again" }] },
+      slice([["10.1.0.1"]]),
+    );
+    const frontends = planFrontends(twice, NODE);
+    expect(frontends.map((f) => `${f.kind} ${f.portName}`)).toEqual(["cluster-ip http", "node-port http"]);
+    expect(frontends[0]?.backends).toHaveLength(1);
+  });
+
   test("have no node ports when the type is ClusterIP, nor load-balancer addresses when it is NodePort", () => {
     const ports = [{ name: "http", protocol: "TCP" as const, port: 80, nodePort: 30080 }];
     const kinds = (type: Service["type"]) =>

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Frontend } from "../../../../edge/service/frontend.ts";
-import { frontendId } from "../../../../edge/service/frontend-registry.ts";
+import { type Frontend, frontendId } from "../../../../edge/service/frontend.ts";
 import type { SetName } from "../../../../edge/service/ruleset.ts";
 import { elementId, elementValue } from "../../../../edge/service/ruleset-elements.ts";
 import { RulesetModel, type TableChange } from "../../../../edge/service/ruleset-model.ts";
