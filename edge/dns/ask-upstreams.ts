@@ -1,5 +1,5 @@
-import { type Clock, elapsed, type MonotonicTime } from "../../src/base/clock.ts";
-import { milliseconds, seconds } from "../../src/base/duration.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
+import { type Duration, milliseconds, seconds } from "../../src/base/duration.ts";
 import { CLASS_IN, EDNS_UDP_BYTES, Flag } from "../../src/wire/dns.ts";
 import { encodeQuery, type Question } from "../../src/wire/dns-message.ts";
 import { type ForwardedAnswer, matchResponse, readForwardedAnswer } from "./forwarded-answer.ts";
@@ -12,6 +12,8 @@ const DEADLINE = seconds(3.5);
 /** A datagram may be lost: after this another server is asked, or the same again, and the first answer counts. */
 const RETRY_AFTER = milliseconds(800);
 const LEAST_TRIES = 3;
+/** For servers that are down: one may be back already, but nobody waits long for that. */
+const DOWN_DEADLINE = milliseconds(800);
 
 export type AskOutcome =
   | { readonly kind: "answer"; readonly found: ForwardedAnswer }
@@ -25,38 +27,39 @@ export interface AskDeps {
   readonly transport: UpstreamTransport;
 }
 
-interface Attempt {
-  readonly upstream: Upstream;
-  readonly started: MonotonicTime;
-}
-
 /**
  * Asks servers in their order: the next one at once when one fails, and after a while when one says nothing, without
- * giving up on those already asked.
+ * giving up on those already asked. Servers that are down are asked all at once.
  */
 export class AskUpstreams {
   readonly #question: ForwardQuestion;
   readonly #deps: AskDeps;
   readonly #queue: Upstream[];
-  readonly #running = new Set<Attempt>();
+  readonly #deadline: Duration;
+  readonly #atOnce: number;
+  #running = 0;
   readonly #stop = new AbortController();
   readonly #outcome = Promise.withResolvers<AskOutcome>();
-  #retry: { cancel(): void } | undefined;
+  #retry: Timer | undefined;
   #failure: AskOutcome = { kind: "network" };
 
-  /** @param upstreams not empty */
+  /** @param upstreams not empty, and all of one state */
   constructor(question: ForwardQuestion, upstreams: readonly Upstream[], deps: AskDeps) {
     this.#question = question;
     this.#deps = deps;
     const rounds = Math.ceil(LEAST_TRIES / upstreams.length);
     this.#queue = Array.from({ length: rounds }, () => upstreams).flat();
+    const isUp = upstreams[0]?.state === "up";
+    this.#deadline = isUp ? DEADLINE : DOWN_DEADLINE;
+    this.#atOnce = isUp ? 1 : upstreams.length;
   }
 
   async run(signal: AbortSignal): Promise<AskOutcome> {
     const cancel = () => this.#finish({ kind: "cancelled" });
-    const deadline = this.#deps.clock.after(DEADLINE, () => this.#finish({ kind: "silent" }));
+    const deadline = this.#deps.clock.after(this.#deadline, () => this.#finish({ kind: "silent" }));
     signal.addEventListener("abort", cancel);
-    this.#next();
+    if (signal.aborted) cancel();
+    for (let i = 0; i < this.#atOnce && !signal.aborted; i++) this.#next();
     const outcome = await this.#outcome.promise;
     signal.removeEventListener("abort", cancel);
     deadline.cancel();
@@ -68,14 +71,16 @@ export class AskUpstreams {
     this.#retry?.cancel();
     const upstream = this.#queue.shift();
     if (upstream === undefined) {
-      if (this.#running.size === 0) this.#finish(this.#failure);
+      if (this.#running === 0) this.#finish(this.#failure);
       return;
     }
-    this.#retry = this.#deps.clock.after(RETRY_AFTER, () => this.#next());
-    const attempt = { upstream, started: this.#deps.clock.now() };
-    this.#running.add(attempt);
+    this.#retry = this.#deps.clock.after(RETRY_AFTER, () => {
+      upstream.silent();
+      this.#next();
+    });
+    this.#running += 1;
     void this.#ask(upstream).then((outcome) => {
-      this.#running.delete(attempt);
+      this.#running -= 1;
       if (this.#stop.signal.aborted) return;
       if (outcome.kind === "answer") {
         this.#finish(outcome);
@@ -98,13 +103,16 @@ export class AskUpstreams {
       timeout: DEADLINE,
       signal: this.#stop.signal,
     };
-    let answered = await transport.udp(exchange);
-    if (answered.ok && (answered.value.flags & Flag.Truncated) !== 0) answered = await transport.tcp(exchange);
-    if (!answered.ok) {
-      if (answered.error.kind === "network") upstream.unanswered(answered.error.code);
-      return { kind: answered.error.kind === "network" ? "network" : "silent" };
+    const overUdp = await transport.udp(exchange);
+    if (!overUdp.ok) {
+      if (overUdp.error.kind === "network") upstream.unanswered(overUdp.error.code);
+      return { kind: overUdp.error.kind === "network" ? "network" : "silent" };
     }
+    // It is there, also where a firewall lets no TCP through.
     upstream.answered();
+    const truncated = (overUdp.value.flags & Flag.Truncated) !== 0;
+    const answered = truncated ? await transport.tcp(exchange) : overUdp;
+    if (!answered.ok) return { kind: answered.error.kind === "network" ? "network" : "silent" };
     const found = readForwardedAnswer(answered.value, question);
     if (found !== undefined) return { kind: "answer", found };
     // A server that says no says it again.
@@ -115,10 +123,6 @@ export class AskUpstreams {
   #finish(outcome: AskOutcome): void {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
-    for (const { upstream, started } of this.#running) {
-      const waited = elapsed(started, this.#deps.clock.now());
-      if (waited >= RETRY_AFTER && outcome.kind !== "cancelled") upstream.unanswered("ETIMEDOUT");
-    }
     this.#outcome.resolve(outcome);
   }
 }

@@ -69,6 +69,7 @@ export class Forwarder {
     const stale = this.cache.stale(key, clock.now());
     if (stale === undefined) return flight;
     const staleAnswer: Forwarded = { kind: "answer", source: "stale", cached: stale.cached };
+    if (!this.pool.isUp) return staleAnswer;
     const { promise, resolve } = Promise.withResolvers<Forwarded>();
     const timer = clock.after(CLIENT_RESPONSE, () => resolve(staleAnswer));
     void flight.then((outcome) => {

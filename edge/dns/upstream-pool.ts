@@ -51,9 +51,18 @@ export class UpstreamPool {
     return this.#upstreams;
   }
 
-  /** Those worth asking. */
+  /** Whether an upstream is worth waiting for. */
+  get isUp(): boolean {
+    return this.#upstreams.some((upstream) => upstream.state === "up");
+  }
+
+  /**
+   * Those that are up. Where none is, those that are down: a name server without the Internet says nothing to a probe,
+   * but knows the names of its own site.
+   */
   usable(): readonly Upstream[] {
-    return this.#upstreams.filter((upstream) => upstream.state === "up");
+    const wanted = this.isUp ? "up" : "down";
+    return this.#upstreams.filter((upstream) => upstream.state === wanted);
   }
 
   /** Servers that stay keep their health; new ones are probed for a loop. */
@@ -87,6 +96,7 @@ export class UpstreamPool {
   }
 
   #probe(upstream: Upstream): void {
+    if (this.#probes.values().some((probe) => probe.upstream === upstream)) return;
     const { randomWord, transport } = this.#deps;
     const label = Array.from({ length: 4 }, () => randomWord().toString(16).padStart(8, "0")).join("");
     const name = nameFromLabels([label], PROBE_DOMAIN);
@@ -107,7 +117,7 @@ export class UpstreamPool {
       if (this.#signal.aborted || !this.#upstreams.includes(upstream)) return;
       if (!outcome.ok) upstream.unanswered(outcome.error.code);
       // What we said to ourselves is no answer.
-      else if (!probe.cameBack) upstream.answered();
+      else if (!probe.cameBack) upstream.recovered();
       upstream.probeLater();
     });
   }
@@ -127,7 +137,7 @@ export class UpstreamPool {
     } else {
       health.clear("dns", "DNS_FORWARD_LOOP");
     }
-    if (this.usable().length === 0) {
+    if (!this.isUp) {
       const current = this.#upstreams.length === 0 ? "no upstream" : text(this.#upstreams);
       health.raise({
         component: "dns",

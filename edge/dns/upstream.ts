@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../../src/base/clock.ts";
 import { minutes, seconds } from "../../src/base/duration.ts";
 import type { UpstreamAddress } from "./upstream-transport.ts";
 
-/** One lost datagram is nothing; two questions without an answer in a row are a server that is away. */
+/** One lost datagram is nothing; two failures in a row are a server that is away. */
 const FAILURES_TO_DOWN = 2;
 /** A link that comes back is noticed within ten seconds, and a dead server costs one datagram in that time. */
 const PROBE_BACKOFF: BackoffPolicy = { initial: seconds(0.5), factor: 2, limit: seconds(10) };
@@ -18,7 +18,7 @@ export interface UpstreamDeps {
   readonly onChange: () => void;
 }
 
-/** A server that names are forwarded to, and whether it is worth asking. A bad one is probed, not used. */
+/** A server that names are forwarded to, and whether it is worth waiting for. A bad one is probed until it is not. */
 export class Upstream {
   readonly server: UpstreamAddress;
   readonly #deps: UpstreamDeps;
@@ -29,7 +29,7 @@ export class Upstream {
   #lastFailure: string | undefined;
   #timer: Timer | undefined;
 
-  /** @param probe sends a question of no importance, and reports through `answered`, `unanswered` or `looped` */
+  /** @param probe sends a question of no importance, and reports through `recovered`, `unanswered` or `looped` */
   constructor(server: UpstreamAddress, deps: UpstreamDeps, probe: (upstream: Upstream) => void) {
     this.server = server;
     this.#deps = deps;
@@ -46,13 +46,30 @@ export class Upstream {
     return this.#lastFailure;
   }
 
+  /** A question was answered: in a loop perhaps by somebody else behind it, so that only a probe ends that. */
   answered(): void {
+    if (this.#state !== "loop") this.recovered();
+  }
+
+  /** A probe was answered, and did not come back to us. */
+  recovered(): void {
     this.#failures = 0;
     this.#lastFailure = undefined;
     this.#backoff.reset();
     this.#change("up");
   }
 
+  /**
+   * A question waits long. That may be the fault of its name, whose own servers are away: anybody can ask for such
+   * names, so this proves nothing, and a probe has to tell.
+   */
+  silent(): void {
+    if (this.#state !== "up") return;
+    this.#failures = Math.max(1, this.#failures);
+    this.#probe(this);
+  }
+
+  /** A probe got no answer, or a question could not even be sent. */
   unanswered(code: string): void {
     this.#failures += 1;
     this.#lastFailure = code;

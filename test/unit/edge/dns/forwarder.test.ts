@@ -77,6 +77,11 @@ function text(outcome: Forwarded, name = QUESTION.name): string {
   return `${outcome.source}: ${shown?.answers.map(formatRecordData).join(" ")}`;
 }
 
+/** The probes that were asked for after the first one have been answered: nothing is waited for. */
+async function probesEnd(): Promise<void> {
+  await waitFor("the end of the probes", () => clock.pending === 0);
+}
+
 /** Lets sockets work in real time, and steps the clock until the promise is settled or `most` has passed. */
 async function steppedTo<T>(promise: Promise<T>, most: Duration): Promise<{ value: T; tookSeconds: number }> {
   const started = clock.now();
@@ -170,6 +175,14 @@ describe("a question", () => {
   });
 });
 
+test("a question after the end is not asked", async () => {
+  const forwarder = await forwardTo(says("192.0.2.1"));
+  await probesEnd();
+  await scope.close();
+  expect(text(await forwarder.answer(QUESTION))).toBe("failed: undefined");
+  expect([fake(0).questions(), clock.pending]).toEqual([[], 0]);
+});
+
 describe("a forged answer", () => {
   const right = says("192.0.2.1");
   test.each([
@@ -240,9 +253,10 @@ describe("a bad upstream", () => {
     expect(clock.now()).toBe(1000 as ReturnType<typeof clock.now>);
   });
 
-  test("is not asked after two questions without an answer, but probed until it answers", async () => {
+  test("is not asked once its probe has no answer either, but probed until it answers", async () => {
     const forwarder = await forwardTo(silent, says("192.0.2.2"));
-    for (let i = 0; i < 2; i++) await steppedTo(forwarder.answer(newQuestion()), seconds(4));
+    await steppedTo(forwarder.answer(newQuestion()), seconds(4));
+    await clock.advance(seconds(2));
     expect(forwarder.pool.list().map((upstream) => upstream.state)).toEqual(["down", "up"]);
     const before = fake(0).questions().length;
     for (let i = 0; i < 5; i++) await forwarder.answer(newQuestion());
@@ -255,15 +269,52 @@ describe("a bad upstream", () => {
     expect(text(await forwarder.answer(QUESTION))).toBe("upstream: 192.0.2.1");
   });
 
-  test("that is the only one makes for SERVFAIL after 3.5 seconds at first, and then at once", async () => {
+  test("is not what a name makes of it whose own servers are away", async () => {
+    const forwarder = await forwardTo(says("192.0.2.1"));
+    fake(0).behaviour = (query, transport) =>
+      query.questions[0]?.name === QUESTION.name ? [] : says("192.0.2.1")(query, transport);
+    const { value, tookSeconds } = await steppedTo(forwarder.answer(QUESTION), seconds(5));
+    expect([text(value), tookSeconds]).toEqual([`failed: ${ExtendedError.NoReachableAuthority}`, 3.5]);
+    await probesEnd();
+    expect(fake(0).asked.length - fake(0).questions().length).toBeGreaterThan(1);
+    expect(forwarder.pool.list()[0]?.state).toBe("up");
+    expect(health.list()).toEqual([]);
+  });
+
+  test.each([
+    ["says nothing", silent],
+    ["breaks off", () => [{ spoil: () => new Uint8Array(0) }]],
+  ] as const)("is not one whose TCP port %s", async (_, overTcp) => {
+    const forwarder = await forwardTo(says("192.0.2.1"));
+    fake(0).behaviour = (query, transport) => {
+      if (query.questions[0]?.name !== QUESTION.name) return says("192.0.2.1")(query, transport);
+      return transport === "udp" ? [{ flags: Flag.Truncated }] : overTcp(query, transport);
+    };
+    const { value } = await steppedTo(forwarder.answer(QUESTION), seconds(5));
+    expect(value.kind).toBe("failed");
+    await probesEnd();
+    expect([forwarder.pool.list()[0]?.state, forwarder.pool.list()[0]?.lastFailure]).toEqual(["up", undefined]);
+  });
+
+  test("that is the only one makes for SERVFAIL after 3.5 seconds at first, and then after 0.8", async () => {
     const forwarder = await forwardTo(silent);
     const first = await steppedTo(forwarder.answer(newQuestion()), seconds(5));
     expect([text(first.value), first.tookSeconds]).toEqual([`failed: ${ExtendedError.NoReachableAuthority}`, 3.5]);
-    expect(forwarder.answerNow(newQuestion())).toEqual({
-      kind: "failed",
-      extendedError: ExtendedError.NoReachableAuthority,
-    });
     expect(health.list().map((condition) => condition.code)).toEqual(["DNS_UPSTREAMS_DOWN"]);
+    const second = await steppedTo(forwarder.answer(newQuestion()), seconds(5));
+    expect([text(second.value), second.tookSeconds]).toEqual([`failed: ${ExtendedError.NoReachableAuthority}`, 0.8]);
+  });
+
+  test("that knows only the names of its site is asked for them, though its probes get no answer", async () => {
+    const forwarder = await forwardTo(silent, silent);
+    await steppedTo(forwarder.answer(newQuestion()), seconds(5));
+    expect(forwarder.pool.list().map((upstream) => upstream.state)).toEqual(["down", "down"]);
+    const ofSite = says("192.0.2.1");
+    fake(1).behaviour = (query, transport) =>
+      query.questions[0]?.name === QUESTION.name ? ofSite(query, transport) : [];
+    // The clock stands still.
+    expect(text(await forwarder.answer(QUESTION))).toBe("upstream: 192.0.2.1");
+    expect(forwarder.pool.list().map((upstream) => upstream.state)).toEqual(["down", "up"]);
   });
 
   test("whose port is closed is a network error at once (RFC 8914)", async () => {
@@ -304,12 +355,17 @@ describe("a stale answer", () => {
     expect(text(await forwarder.answer(QUESTION))).toBe("upstream: 192.0.2.9");
   });
 
-  test("goes out at once when all upstreams are down", async () => {
+  test("goes out at once when all upstreams are down, and is refreshed behind", async () => {
     const forwarder = await withStale();
-    fake(0).close();
-    await forwarder.answer(newQuestion());
-    expect(forwarder.pool.usable()).toEqual([]);
-    expect(text(forwarder.answerNow(QUESTION) ?? { kind: "failed", extendedError: 0 })).toBe("stale: 192.0.2.1");
+    fake(0).behaviour = silent;
+    await steppedTo(forwarder.answer(newQuestion()), seconds(5));
+    expect(forwarder.pool.isUp).toBe(false);
+    const before = clock.now();
+    expect([text(await forwarder.answer(QUESTION)), clock.now()]).toEqual(["stale: 192.0.2.1", before]);
+    await waitFor("the question", () => fake(0).questions().at(-1)?.questions[0]?.name === QUESTION.name);
+    fake(0).answerLate(says("192.0.2.9"));
+    await waitFor("the refresh", () => forwarder.cache.fresh(`${QUESTION.name}1 `, clock.now()));
+    expect(text(await forwarder.answer(QUESTION))).toBe("cache: 192.0.2.9");
   });
 
   test("is replaced by what the upstream says in time", async () => {
@@ -350,10 +406,21 @@ describe("an upstream that leads back to us", () => {
   });
 });
 
+test("a question that is answered does not end a loop, for another upstream may have answered it", async () => {
+  const forwarder = await forwardTo(silent);
+  const answer = forwarder.answer(QUESTION);
+  await waitFor("the question", () => fake(0).questions()[0]);
+  forwarder.pool.sawQuestion(fake(0).asked[0]?.questions[0]?.name ?? QUESTION.name);
+  fake(0).answerLate(says("192.0.2.1"));
+  expect(text(await answer)).toBe("upstream: 192.0.2.1");
+  expect(forwarder.pool.list()[0]?.state).toBe("loop");
+});
+
 describe("the list of upstreams", () => {
   test("may change: those that stay keep their state, the others are forgotten", async () => {
     const forwarder = await forwardTo(silent, says("192.0.2.2"));
-    for (let i = 0; i < 2; i++) await steppedTo(forwarder.answer(newQuestion()), seconds(4));
+    await steppedTo(forwarder.answer(newQuestion()), seconds(4));
+    await clock.advance(seconds(2));
     forwarder.pool.replace([fake(0).server, { address: ip("127.0.0.1"), port: 1 }]);
     expect(forwarder.pool.list().map(({ server, state }) => [server.port, state])).toEqual([
       [fake(0).server.port, "down"],
