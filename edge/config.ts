@@ -79,7 +79,10 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
   const problems = findings.filter((finding) => finding.kind !== "warning");
   if (problems.length === 0) {
     const config = values as Config;
-    const judged = judgeTogether(config, origins.nodeName?.[0].kind === "default");
+    const judged = judgeTogether(config, {
+      nodeNameIsHostname: origins.nodeName?.[0].kind === "default",
+      inPod: Boolean(sources.env["KUBERNETES_SERVICE_HOST"]),
+    });
     findings.push(...judged);
     const late = judged.filter((finding) => finding.kind !== "warning");
     if (late.length === 0) {

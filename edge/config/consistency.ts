@@ -16,15 +16,22 @@ const USUAL_ADDRESS: Readonly<Record<Config["source"], string | undefined>> = {
   hub: undefined,
 };
 
-/** @returns undefined exactly when a kubeconfig says it */
+/** @returns undefined when a kubeconfig says it, or a pod's environment */
 export function sourceAddress(config: Config): string | undefined {
   const named = config.sourceUrl ?? (takesMetaServer(config) ? config.metaServer : undefined);
   if (named !== undefined) return named;
   return config.kubeconfig === undefined ? USUAL_ADDRESS[config.source] : undefined;
 }
 
+/** What besides the settings counts. */
+export interface Circumstances {
+  readonly nodeNameIsHostname: boolean;
+  /** A pod is told where the API server is, and has a service account. */
+  readonly inPod: boolean;
+}
+
 /** What can only be judged with several settings in sight. */
-export function judgeTogether(config: Config, nodeNameIsHostname: boolean): readonly Finding[] {
+export function judgeTogether(config: Config, { nodeNameIsHostname, inPod }: Circumstances): readonly Finding[] {
   const findings: Finding[] = [];
   const refuse = (message: string) => findings.push({ kind: "config", message });
   const warn = (message: string) => findings.push({ kind: "warning", message });
@@ -33,7 +40,7 @@ export function judgeTogether(config: Config, nodeNameIsHostname: boolean): read
   if (nodeNameIsHostname && !domainName.parse(config.nodeName).ok) {
     refuse(`Cannot take the host name as --node-name: current value is "${config.nodeName}".`);
   }
-  if (url === undefined && config.kubeconfig === undefined) {
+  if (url === undefined && config.kubeconfig === undefined && !(inPod && config.source === "api-server")) {
     refuse(`Cannot use --source=${config.source} without --source-url or --kubeconfig: both are unset.`);
   }
   if (config.metaServer !== undefined) {

@@ -1,72 +1,68 @@
 import { dirname, resolve } from "node:path";
 import { SelvedgeError } from "../base/errors.ts";
 import type { Credentials, KubeEndpoint } from "./client.ts";
-import { type Material, parseKubeconfig } from "./kubeconfig.ts";
-import type { SourceKind } from "./trust.ts";
+import { type KubeconfigContext, type Material, parseKubeconfig } from "./kubeconfig.ts";
 
 /** Files, as an argument. Throws when there is no such file. */
 export type ReadText = (path: string) => Promise<string>;
 
-/** What a person configures. */
-export type SourceConfig =
-  | {
-      readonly kind: "metaserver" | "yurthub" | "lite-apiserver" | "hub";
-      /** Undefined: the default of DEFAULT_URLS; a hub has none. */
-      readonly url: string | undefined;
-      readonly caFile: string | undefined;
-      readonly certFile: string | undefined;
-      readonly keyFile: string | undefined;
-      readonly tokenFile: string | undefined;
-      /** The name in the server's certificate, where it is not the address. */
-      readonly serverName: string | undefined;
-      /** Believe any certificate. */
-      readonly insecure: boolean;
-    }
-  /** A kubeconfig file, or the service account that a pod finds in its file system. */
-  | { readonly kind: "api-server"; readonly kubeconfig: string | undefined };
-
-/** Where each source listens on a node unless told otherwise. */
-export const DEFAULT_URLS: Readonly<Partial<Record<SourceKind, string>>> = {
-  metaserver: "http://127.0.0.1:10550",
-  yurthub: "http://127.0.0.1:10261",
-  "lite-apiserver": "https://127.0.0.1:51003",
-};
+/** What a person configures. What is named here goes before what a kubeconfig or a service account says. */
+export interface SourceConfig {
+  readonly url: string | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly tokenFile: string | undefined;
+  /** Believe any certificate. */
+  readonly insecure: boolean;
+}
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /**
- * Finds out where to ask and with which credentials. Throws a SelvedgeError (SOURCE_CONFIG) for a configuration that
- * cannot work; missing credential files are met at each request, since they may come later.
+ * Finds out where to ask and with which credentials: a kubeconfig's, or, with neither a kubeconfig nor an address, those
+ * that a pod finds in its file system. Throws a SelvedgeError (SOURCE_CONFIG) for a configuration that cannot work;
+ * missing credential files are met at each request, since they may come later.
  */
 export async function openSource(
   config: SourceConfig,
   environment: Readonly<Record<string, string | undefined>>,
   readText: ReadText,
 ): Promise<KubeEndpoint> {
-  if (config.kind !== "api-server") return plainSource(config, readText);
-  if (config.kubeconfig !== undefined) return await kubeconfigSource(config.kubeconfig, readText);
-  return inClusterSource(environment, readText);
-}
-
-function plainSource(config: Exclude<SourceConfig, { kind: "api-server" }>, readText: ReadText): KubeEndpoint {
-  const url = checkedUrl(config.url ?? DEFAULT_URLS[config.kind], `the ${config.kind} source`);
+  const base = await baseOf(config, environment, readText);
+  const url = checkedUrl(config.url ?? base.server, config.kubeconfig ?? "the source");
   const file = (path: string | undefined): Material | undefined =>
     path === undefined ? undefined : { from: "file", path };
+  // A certificate and its key are one thing: halves of two would never fit.
+  const { cert, key } =
+    config.certFile === undefined
+      ? { cert: base.cert, key: base.key }
+      : { cert: file(config.certFile), key: file(config.keyFile) };
   return endpoint(
     url,
     {
-      ca: file(config.caFile),
-      cert: file(config.certFile),
-      key: file(config.keyFile),
-      token: file(config.tokenFile),
-      serverName: config.serverName,
-      insecure: config.insecure,
+      ca: file(config.caFile) ?? base.ca,
+      cert,
+      key,
+      token: file(config.tokenFile) ?? base.token,
+      serverName: base.serverName,
+      insecure: config.insecure || base.insecure === true,
     },
     readText,
   );
 }
 
-async function kubeconfigSource(path: string, readText: ReadText): Promise<KubeEndpoint> {
+async function baseOf(
+  { url, kubeconfig }: SourceConfig,
+  environment: Readonly<Record<string, string | undefined>>,
+  readText: ReadText,
+): Promise<Partial<KubeconfigContext>> {
+  if (kubeconfig !== undefined) return await kubeconfigContext(kubeconfig, readText);
+  return url === undefined ? inClusterContext(environment) : {};
+}
+
+async function kubeconfigContext(path: string, readText: ReadText): Promise<KubeconfigContext> {
   const document = await readText(path)
     .then((text) => Bun.YAML.parse(text))
     .catch((cause) => {
@@ -81,44 +77,25 @@ async function kubeconfigSource(path: string, readText: ReadText): Promise<KubeE
   const placed = (m: Material | undefined): Material | undefined =>
     m?.from === "file" ? { from: "file", path: resolve(base, m.path) } : m;
   const { ca, cert, key, token } = context.value;
-  return endpoint(
-    checkedUrl(context.value.server, `kubeconfig ${path}`),
-    { ...context.value, ca: placed(ca), cert: placed(cert), key: placed(key), token: placed(token) },
-    readText,
-  );
+  return { ...context.value, ca: placed(ca), cert: placed(cert), key: placed(key), token: placed(token) };
 }
 
-function inClusterSource(environment: Readonly<Record<string, string | undefined>>, readText: ReadText): KubeEndpoint {
+function inClusterContext(environment: Readonly<Record<string, string | undefined>>): Partial<KubeconfigContext> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
   if (!host) {
     throw configError(
-      "Cannot find the API server as neither a kubeconfig nor KUBERNETES_SERVICE_HOST is given",
-      "Name a kubeconfig, or run in a pod with a service account.",
+      "Cannot find the source as neither an address, nor a kubeconfig, nor KUBERNETES_SERVICE_HOST is given",
+      "Name an address or a kubeconfig, or run in a pod with a service account.",
     );
   }
-  const authority = host.includes(":") ? `[${host}]` : host;
-  return endpoint(
-    checkedUrl(`https://${authority}:${port || "443"}`, "KUBERNETES_SERVICE_HOST"),
-    {
-      ca: { from: "file", path: `${SERVICE_ACCOUNT}/ca.crt` },
-      cert: undefined,
-      key: undefined,
-      token: { from: "file", path: `${SERVICE_ACCOUNT}/token` },
-      serverName: undefined,
-      insecure: false,
-    },
-    readText,
-  );
+  return {
+    server: `https://${host.includes(":") ? `[${host}]` : host}:${port || "443"}`,
+    ca: { from: "file", path: `${SERVICE_ACCOUNT}/ca.crt` },
+    token: { from: "file", path: `${SERVICE_ACCOUNT}/token` },
+  };
 }
 
-interface Materials {
-  readonly ca: Material | undefined;
-  readonly cert: Material | undefined;
-  readonly key: Material | undefined;
-  readonly token: Material | undefined;
-  readonly serverName: string | undefined;
-  readonly insecure: boolean;
-}
+type Materials = Omit<KubeconfigContext, "server">;
 
 function endpoint(url: string, materials: Materials, readText: ReadText): KubeEndpoint {
   const read = async (material: Material | undefined): Promise<string | undefined> => {

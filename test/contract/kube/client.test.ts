@@ -174,18 +174,28 @@ describe("the client over HTTPS", () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function ask(more: object): Promise<unknown> {
+  async function ask({
+    serverName = "kubernetes",
+    ...more
+  }: Partial<SourceConfig> & { readonly serverName?: string }): Promise<unknown> {
     const config: SourceConfig = {
-      kind: "lite-apiserver",
-      url,
+      url: undefined,
+      kubeconfig: at("config"),
       caFile: at("ca.crt"),
       certFile: undefined,
       keyFile: undefined,
       tokenFile: undefined,
-      serverName: "kubernetes",
       insecure: false,
       ...more,
     };
+    writeFileSync(
+      at("config"),
+      JSON.stringify({
+        "current-context": "c",
+        contexts: [{ name: "c", context: { cluster: "c" } }],
+        clusters: [{ name: "c", cluster: { server: url, "tls-server-name": serverName } }],
+      }),
+    );
     const endpoint = await openSource(config, {}, (path) => readFile(path, "utf8"));
     return await clientOf(endpoint)
       .get("/version", {}, forever)
@@ -200,11 +210,11 @@ describe("the client over HTTPS", () => {
   test("trusts no other authority, and no other name", async () => {
     expect(await ask({ caFile: at("other.crt") })).toBe("KUBE_UNREACHABLE");
     expect(await ask({ serverName: "somebody" })).toBe("KUBE_UNREACHABLE");
-    expect(await ask({ serverName: undefined })).toBe("KUBE_UNREACHABLE");
+    expect(await ask({ serverName: "" })).toBe("KUBE_UNREACHABLE");
     expect(await ask({ caFile: undefined })).toBe("KUBE_UNREACHABLE");
   });
 
   test("believes anybody when it is told to", async () => {
-    expect(await ask({ caFile: undefined, serverName: undefined, insecure: true })).toEqual({ authorized: false });
+    expect(await ask({ caFile: undefined, serverName: "", insecure: true })).toEqual({ authorized: false });
   });
 });

@@ -68,9 +68,14 @@ async function metaSource(): Promise<Source> {
   };
 }
 
+const NOT_NAMED = {
+  ...{ url: undefined, caFile: undefined, certFile: undefined, keyFile: undefined, tokenFile: undefined },
+  insecure: false,
+};
+
 /** A real API server, named by SELVEDGE_TEST_KUBECONFIG, whose service range holds 10.96.0.0/16. */
 async function apiServerSource(kubeconfig: string): Promise<Source> {
-  const endpoint = await openSource({ kind: "api-server", kubeconfig }, {}, (path) => readFile(path, "utf8"));
+  const endpoint = await openSource({ ...NOT_NAMED, kubeconfig }, {}, (path) => readFile(path, "utf8"));
   const call = async (method: string, path: string, body?: object) => {
     const { token, tls } = await endpoint.credentials();
     const response = await fetch(endpoint.url + path, {

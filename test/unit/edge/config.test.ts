@@ -46,6 +46,8 @@ describe("defaults", () => {
     expect(url("--source=yurthub")).toBe("http://127.0.0.1:10261");
     expect(url("--source=lite-apiserver")).toBe("https://127.0.0.1:51003");
     expect(url("--source=api-server", "--kubeconfig=/root/.kube/config")).toBeUndefined();
+    expect(url("--source=metaserver", "--kubeconfig=/root/.kube/config")).toBeUndefined();
+    expect(url("--source=api-server", "--source-url=https://10.0.0.1:6443")).toBe("https://10.0.0.1:6443");
     expect(url("--source=hub", "--meta-server=http://10.0.0.1:8080/")).toBe("http://10.0.0.1:8080");
     expect(url("--source=metaserver", "--meta-server", "http://10.0.0.1:8080")).toBe("http://10.0.0.1:8080");
   });
@@ -142,6 +144,11 @@ describe("forms", () => {
   });
 });
 
+test("the API server needs no address in a pod, which has one in its environment", () => {
+  const env = { KUBERNETES_SERVICE_HOST: "10.96.0.1" };
+  expect(load({ argv: ["--source=api-server"], env }).config.sourceUrl).toBeUndefined();
+});
+
 describe("a wrong value is one clear sentence", () => {
   const cases: readonly (readonly [Parameters<typeof sources>[0], string])[] = [
     [{ argv: ["--enable-dns=maybe"] }, 'Cannot use --enable-dns as it takes true or false: current value is "maybe".'],
@@ -165,6 +172,10 @@ describe("a wrong value is one clear sentence", () => {
     [
       { argv: ["--source=api-server"] },
       "Cannot use --source=api-server without --source-url or --kubeconfig: both are unset.",
+    ],
+    [
+      { argv: ["--source=hub"], env: { KUBERNETES_SERVICE_HOST: "10.96.0.1" } },
+      "Cannot use --source=hub without --source-url or --kubeconfig: both are unset.",
     ],
     [{ argv: ["--node-name"] }, "Cannot use --node-name as a value has to follow it: NAME."],
     [{ argv: ["now"] }, 'Cannot take an argument that is no setting: current value is "now".'],
