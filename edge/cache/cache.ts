@@ -14,7 +14,7 @@ import type { ObjectChange, ObjectKind } from "../../src/network/object-change.t
 import type { CachedObject } from "./cached-object.ts";
 import { KindCache, type KindStatus } from "./kind-cache.ts";
 import { PendingWrites } from "./pending-writes.ts";
-import { planConditions, SOURCE_CONDITIONS } from "./source-conditions.ts";
+import { hasCloudSpoken, planConditions, SOURCE_CONDITIONS } from "./source-conditions.ts";
 import { type CacheStore, contentDigest } from "./store.ts";
 import { CacheWriter } from "./writer.ts";
 
@@ -39,6 +39,13 @@ export interface CacheSource {
   readonly nodeName: string;
 }
 
+export interface CacheHandlers {
+  /** One batch a turn, in order, with nothing in it that is not new; before the disk, as services matter more. */
+  readonly changes: (changes: readonly ObjectChange[]) => void;
+  /** Once: the cloud has spoken, and what it said has been handed over. */
+  readonly trusted: () => void;
+}
+
 export interface CacheStatus {
   /** Whether the cloud answers for every kind. */
   readonly connected: boolean;
@@ -59,7 +66,8 @@ export class Cache {
   readonly #kinds: { readonly [K in ObjectKind]: KindCache<K> };
   #storedSource: string | undefined;
   #source: CacheSource | undefined;
-  #onChanges: (changes: readonly ObjectChange[]) => void = () => undefined;
+  #handlers: CacheHandlers = { changes: () => undefined, trusted: () => undefined };
+  #trust: "awaited" | "untold" | "told" = "awaited";
   #gathered: ObjectChange[] = [];
   #flushing: Timer | "microtask" | undefined;
   #flushedAt: MonotonicTime | undefined;
@@ -95,16 +103,11 @@ export class Cache {
     return changes;
   }
 
-  /**
-   * Follows the source until the scope closes. Returns at once.
-   *
-   * @param onChanges one batch a turn, in order, with nothing in it that is not new; called before the disk is written,
-   *   as services matter more than the copy
-   */
-  start(source: CacheSource, onChanges: (changes: readonly ObjectChange[]) => void, scope: Scope): void {
+  /** Follows the source until the scope closes. Returns at once. */
+  start(source: CacheSource, handlers: CacheHandlers, scope: Scope): void {
     const { store } = this.#options;
     this.#source = source;
-    this.#onChanges = onChanges;
+    this.#handlers = handlers;
     const identity = `${source.kind} ${source.client.url}`;
     if (this.#storedSource !== identity) {
       for (const kind of this.#all()) kind.forgetVersions();
@@ -146,6 +149,7 @@ export class Cache {
           confirming = held ? clock.after(CONFIRM_AFTER, () => listWatch.relist()) : undefined;
         }
         this.#report(event);
+        this.#lookForTrust();
       },
     });
     scope.onClose(`confirmation of ${kind.kind}`, () => confirming?.cancel());
@@ -156,6 +160,16 @@ export class Cache {
     this.#writer.wake();
     if (changes.length === 0) return;
     for (const change of changes) this.#gathered.push(change);
+    this.#scheduleFlush();
+  }
+
+  #lookForTrust(): void {
+    if (this.#trust !== "awaited" || !hasCloudSpoken(this.#all().map((kind) => kind.status()))) return;
+    this.#trust = "untold";
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
     if (this.#flushing !== undefined) return;
     const { clock } = this.#options;
     const since = this.#flushedAt === undefined ? GATHER : elapsed(this.#flushedAt, clock.now());
@@ -171,11 +185,15 @@ export class Cache {
     if (typeof this.#flushing === "object") this.#flushing.cancel();
     this.#flushing = undefined;
     this.#flushedAt = this.#options.clock.now();
-    if (this.#gathered.length === 0) return;
-    // Of several changes to one object the last counts.
-    const last = new Map(this.#gathered.map((change) => [`${change.kind} ${change.key}`, change]));
-    this.#gathered = [];
-    this.#onChanges([...last.values()]);
+    if (this.#gathered.length > 0) {
+      // Of several changes to one object the last counts.
+      const last = new Map(this.#gathered.map((change) => [`${change.kind} ${change.key}`, change]));
+      this.#gathered = [];
+      this.#handlers.changes([...last.values()]);
+    }
+    if (this.#trust !== "untold") return;
+    this.#trust = "told";
+    this.#handlers.trusted();
   }
 
   #report(event: ListWatchEvent<unknown>): void {

@@ -21,6 +21,8 @@ export interface KindStatus {
   /** Whether the cloud answers for this kind. */
   readonly connected: boolean;
   readonly error: SelvedgeError | undefined;
+  /** Whether this run has had a list that was the cloud's word, and took it whole. */
+  readonly trusted: boolean;
   /** Wall time in milliseconds since 1970 of the last list that was the cloud's word, over restarts. */
   readonly lastTrustedList: number | undefined;
   /** Since the cloud last answered; 0 while it does, undefined when it never has. */
@@ -44,6 +46,7 @@ export class KindCache<K extends ObjectKind> {
   #rejectedCount = 0;
   #connected = false;
   #error: SelvedgeError | undefined;
+  #trusted = false;
   #lastTrustedList: number | undefined;
   /** Wall time of when the cloud was last known to answer. */
   #lastContact: number | undefined;
@@ -102,6 +105,7 @@ export class KindCache<K extends ObjectKind> {
     }
     for (const [key, tombstone] of plan.bury) this.#pending.bury(this.kind, key, tombstone);
     this.#pending.exhume(this.kind, this.#memory.apply(plan));
+    if (event.type === "list" && event.authoritative && plan.heldDeletions === 0) this.#trusted = true;
     return changes;
   }
 
@@ -113,6 +117,7 @@ export class KindCache<K extends ObjectKind> {
       tombstoneCount: this.#memory.tombstones.size,
       connected: this.#connected,
       error: this.#error,
+      trusted: this.#trusted,
       lastTrustedList: this.#lastTrustedList,
       // The wall clock may have been set in between.
       stalenessSeconds: contact === undefined ? undefined : Math.max(0, (this.#wall() - contact) / 1000),

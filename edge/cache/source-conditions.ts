@@ -13,6 +13,22 @@ export const SOURCE_CONDITIONS = [
 
 type SourceCondition = Omit<Condition, "since"> & { readonly code: (typeof SOURCE_CONDITIONS)[number] };
 
+/** What a source says of a kind that it does not give to us; metaServer answers such a list as if the cloud were away. */
+const WITHHELD = new Set(["KUBE_FORBIDDEN", "KUBE_NOT_FOUND", "KUBE_CLOUD_ABSENT"]);
+
+/**
+ * Whether the source has said, in this run, all that it is going to say of services: each kind has been listed, or is
+ * withheld from us. Services have to be listed, and one of the two kinds that their endpoints come in.
+ */
+export function hasCloudSpoken(kinds: readonly KindStatus[]): boolean {
+  const trusted = (...wanted: readonly KindStatus["kind"][]) => kinds.some((k) => k.trusted && wanted.includes(k.kind));
+  return (
+    trusted("Service") &&
+    trusted("EndpointSlice", "Endpoints") &&
+    kinds.every(({ trusted, error }) => trusted || (error !== undefined && WITHHELD.has(error.code)))
+  );
+}
+
 /** What the state of the kinds says about the source. */
 export function planConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
   return [...sourceConditions(kinds), ...rejectedCondition(kinds), ...heldCondition(kinds)];

@@ -134,7 +134,8 @@ class Agent {
           const endpoint = await openSource(sourceConfig(this.#config), environment, readText);
           const client = new KubeClient(endpoint, `selvedge/${VERSION}`, fetch, clock);
           const { source: kind, nodeName } = this.#config;
-          this.#cache.start({ kind, client, nodeName }, (changes) => this.#take(changes), this.#scope);
+          const handlers = { changes: (changes: readonly ObjectChange[]) => this.#take(changes), trusted: () => {} };
+          this.#cache.start({ kind, client, nodeName }, handlers, this.#scope);
           following = true;
         },
         onFailure: (error) =>

@@ -10,6 +10,7 @@ import { Metrics } from "../../src/base/metrics.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { type Fetch, KubeClient } from "../../src/kube/client.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
+import type { ObjectChange } from "../../src/network/object-change.ts";
 
 /**
  * What the cache takes: to sync first, to load after a restart, to write one batch, and in memory; each for 1,000 and
@@ -103,7 +104,13 @@ async function measure(phase: string, folder: string, url: string): Promise<Reco
   const client = new KubeClient(endpoint, "selvedge/bench", realFetch, new SystemClock());
   let changes = 0;
   const started = performance.now();
-  cache.start({ kind: "api-server", client, nodeName: "n" }, (batch) => (changes += batch.length), scope);
+  const handlers = {
+    changes: (batch: readonly ObjectChange[]) => {
+      changes += batch.length;
+    },
+    trusted: () => undefined,
+  };
+  cache.start({ kind: "api-server", client, nodeName: "n" }, handlers, scope);
   while (!cache.status().connected) await Bun.sleep(1);
   const syncMs = performance.now() - started;
   const rssMb = (rssBytes() - before) / 1e6;

@@ -46,7 +46,11 @@ class Run {
   start(url: string, kind: SourceKind): void {
     const endpoint = { url, credentials: async () => ({ token: undefined, tls: undefined }) };
     const client = new KubeClient(endpoint, "selvedge/test", realFetch, this.#clock);
-    this.cache.start({ kind, client, nodeName: "edge-1" }, (changes) => this.batches.push(changes), this.#scope);
+    const handlers = {
+      changes: (changes: readonly ObjectChange[]) => void this.batches.push(changes),
+      trusted: () => undefined,
+    };
+    this.cache.start({ kind, client, nodeName: "edge-1" }, handlers, this.#scope);
   }
 
   /** The services as the changes add up. */

@@ -70,9 +70,12 @@ async function start(): Promise<void> {
   cache.load();
   const endpoint = { url: "http://h", credentials: async () => ({ token: undefined, tls: undefined }) };
   const client = new KubeClient(endpoint, "selvedge/1", answer, clock);
-  const note = (changes: readonly ObjectChange[]) =>
-    batches.push(changes.map((c) => `${c.value === undefined ? "-" : "+"}${c.key}`).join(" "));
-  cache.start({ kind: "api-server", client, nodeName: "n" }, note, scope);
+  const handlers = {
+    changes: (changes: readonly ObjectChange[]) =>
+      void batches.push(changes.map((c) => `${c.value === undefined ? "-" : "+"}${c.key}`).join(" ")),
+    trusted: () => void batches.push("trusted"),
+  };
+  cache.start({ kind: "api-server", client, nodeName: "n" }, handlers, scope);
   await advance(0 as Duration);
 }
 
@@ -86,15 +89,15 @@ describe("the cache", () => {
   test("asks again after ten seconds when a list is suddenly empty, and believes the second", async () => {
     names = ["a", "b"];
     await start();
-    expect(batches).toEqual(["+d/a +d/b"]);
+    expect(batches).toEqual(["+d/a +d/b", "trusted"]);
     names = [];
     await send("ERROR", { code: 410, message: "too old" });
     await advance(seconds(1));
     expect(health.list().map((c) => c.code)).toEqual(["DELETIONS_HELD"]);
     await advance(seconds(9));
-    expect(batches.length).toBe(1);
+    expect(batches.length).toBe(2);
     await advance(seconds(2));
-    expect(batches).toEqual(["+d/a +d/b", "-d/a -d/b"]);
+    expect(batches).toEqual(["+d/a +d/b", "trusted", "-d/a -d/b"]);
     expect(health.list()).toEqual([]);
   });
 
@@ -102,6 +105,7 @@ describe("the cache", () => {
     names = [];
     await start();
     await advance(seconds(1));
+    batches = [];
     await send("ADDED", item("a", "10"));
     expect(batches).toEqual(["+d/a"]);
     await send("ADDED", item("b", "11"));
@@ -110,5 +114,20 @@ describe("the cache", () => {
     expect(batches).toEqual(["+d/a"]);
     await advance(milliseconds(50));
     expect(batches).toEqual(["+d/a", "-d/b +d/c"]);
+  });
+
+  test("says that the cloud has spoken once, also when that changed nothing, and not before a held deletion", async () => {
+    names = ["a", "b"];
+    await start();
+    await scope.close();
+    [scope, batches, watches] = [new Scope(), [], []];
+    await start();
+    expect(batches).toEqual(["trusted"]);
+    await scope.close();
+    [scope, batches, watches, names] = [new Scope(), [], [], []];
+    await start();
+    expect(batches).toEqual([]);
+    await advance(seconds(11));
+    expect(batches).toEqual(["-d/a -d/b", "trusted"]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { KindStatus } from "../../../../edge/cache/kind-cache.ts";
-import { planConditions } from "../../../../edge/cache/source-conditions.ts";
+import { hasCloudSpoken, planConditions } from "../../../../edge/cache/source-conditions.ts";
 import { SelvedgeError } from "../../../../src/base/errors.ts";
 
 const FINE: KindStatus = {
@@ -9,6 +9,7 @@ const FINE: KindStatus = {
   tombstoneCount: 0,
   connected: true,
   error: undefined,
+  trusted: true,
   lastTrustedList: 1,
   stalenessSeconds: 0,
   heldDeletions: 0,
@@ -49,5 +50,29 @@ describe("conditions of the source", () => {
 
   test("held deletions are told while they are held", () => {
     expect(codes({ ...FINE, heldDeletions: 7 })).toEqual(["info DELETIONS_HELD"]);
+  });
+});
+
+describe("the cloud's word", () => {
+  const given = (kind: KindStatus["kind"]): KindStatus => ({ ...FINE, kind });
+  const silent = (kind: KindStatus["kind"]): KindStatus => ({ ...given(kind), trusted: false });
+  const refused = (kind: KindStatus["kind"], code: string): KindStatus => ({ ...failing(code), trusted: false, kind });
+  const others = [given("Endpoints"), given("Node")];
+
+  test("is complete when every kind has been listed", () => {
+    expect(hasCloudSpoken([given("Service"), given("EndpointSlice"), ...others])).toBe(true);
+    expect(hasCloudSpoken([given("Service"), silent("EndpointSlice"), ...others])).toBe(false);
+    expect(hasCloudSpoken([silent("Service"), given("EndpointSlice"), ...others])).toBe(false);
+  });
+
+  test.each(["KUBE_FORBIDDEN", "KUBE_NOT_FOUND", "KUBE_CLOUD_ABSENT"])("does not wait for slices on %s", (code) => {
+    expect(hasCloudSpoken([given("Service"), refused("EndpointSlice", code), ...others])).toBe(true);
+  });
+
+  test("waits for a kind whose request was lost, for services, and for endpoints of either kind", () => {
+    expect(hasCloudSpoken([given("Service"), refused("EndpointSlice", "KUBE_UNREACHABLE"), ...others])).toBe(false);
+    expect(hasCloudSpoken([refused("Service", "KUBE_FORBIDDEN"), given("EndpointSlice"), ...others])).toBe(false);
+    const both = [refused("EndpointSlice", "KUBE_FORBIDDEN"), refused("Endpoints", "KUBE_FORBIDDEN")];
+    expect(hasCloudSpoken([given("Service"), ...both, given("Node")])).toBe(false);
   });
 });
