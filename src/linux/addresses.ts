@@ -1,4 +1,4 @@
-import type { Family } from "../base/ip.ts";
+import { type Family, ipFamily } from "../base/ip.ts";
 import {
   decodeAddress,
   encodeAddressAdd,
@@ -8,10 +8,14 @@ import {
 } from "../wire/rtnetlink-address.ts";
 import type { EncodeRequest, NetlinkSocket } from "./netlink-socket.ts";
 
-/** @param route a NETLINK_ROUTE socket, here and below */
+/**
+ * None where the kernel is built without the family: it answers then with the addresses of all that it has (rtnl_dump_all).
+ * @param route a NETLINK_ROUTE socket, here and below
+ */
 export function listAddresses(route: NetlinkSocket, family: Family): readonly LinkAddress[] {
   const encode: EncodeRequest = (writer, sequence) => encodeAddressDump(writer, sequence, family);
-  return route.request(`list IPv${family} addresses`, encode, decodeAddress);
+  const addresses = route.request(`list IPv${family} addresses`, encode, decodeAddress);
+  return addresses.filter(({ address }) => ipFamily(address) === family);
 }
 
 /** Usable at once: duplicate address detection is off. @throws SelvedgeError EEXIST when the link has it */

@@ -1,3 +1,4 @@
+import { errorCode } from "../base/errors.ts";
 import type { Family } from "../base/ip.ts";
 import {
   decodeRule,
@@ -14,7 +15,13 @@ import type { EncodeRequest, NetlinkSocket } from "./netlink-socket.ts";
  */
 export function listRules(route: NetlinkSocket, family: Family): readonly PolicyRule[] {
   const encode: EncodeRequest = (writer, sequence) => encodeRuleDump(writer, sequence, family);
-  return route.request(`list IPv${family} rules`, encode, decodeRule);
+  try {
+    return route.request(`list IPv${family} rules`, encode, decodeRule);
+  } catch (error) {
+    // A kernel that is built without the family.
+    if (errorCode(error) === "EAFNOSUPPORT") return [];
+    throw error;
+  }
 }
 
 /** @throws SelvedgeError EEXIST when it is there */

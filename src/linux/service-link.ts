@@ -78,18 +78,8 @@ export class ServiceLink {
   }
 
   #observe(): ObservedLinks {
-    const addresses = [...listAddresses(this.#route, 4), ...this.#ipv6Addresses()];
+    const addresses = [...listAddresses(this.#route, 4), ...listAddresses(this.#route, 6)];
     return { links: listLinks(this.#route), addresses };
-  }
-
-  /** Kernels without IPv6 refuse the family, or answer with nothing. */
-  #ipv6Addresses(): ReturnType<typeof listAddresses> {
-    try {
-      return listAddresses(this.#route, 6);
-    } catch (error) {
-      if (errorCode(error) === "EOPNOTSUPP" || errorCode(error) === "EAFNOSUPPORT") return [];
-      throw error;
-    }
   }
 
   #plan(observed: ObservedLinks, kinds: readonly VirtualLinkKind[]): ServiceLinkPlan {
