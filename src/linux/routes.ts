@@ -5,7 +5,6 @@ import {
   encodeRouteAdd,
   encodeRouteDelete,
   encodeRouteDump,
-  encodeRouteReplace,
   type Route,
   type RouteFilter,
 } from "../wire/rtnetlink-route.ts";
@@ -18,7 +17,7 @@ export function listRoutes(socket: NetlinkSocket, filter: RouteFilter): readonly
     return socket.request(`list IPv${filter.family} routes`, encode, (message) => decodeRoute(message, filter));
   } catch (error) {
     // A table comes into being with its first route.
-    if (filter.table !== undefined && errorCode(error) === "ENOENT") return [];
+    if (errorCode(error) === "ENOENT") return [];
     throw error;
   }
 }
@@ -26,11 +25,6 @@ export function listRoutes(socket: NetlinkSocket, filter: RouteFilter): readonly
 /** @throws SelvedgeError EEXIST when the table has one to the same destination with the same metric */
 export function addRoute(socket: NetlinkSocket, route: Route): void {
   socket.request(`add ${text(route)}`, (writer, sequence) => encodeRouteAdd(writer, sequence, route));
-}
-
-/** Adds it, or puts it in the place of the one to the same destination with the same metric. */
-export function replaceRoute(socket: NetlinkSocket, route: Route): void {
-  socket.request(`replace ${text(route)}`, (writer, sequence) => encodeRouteReplace(writer, sequence, route));
 }
 
 /** @throws SelvedgeError ESRCH when there is no such route */

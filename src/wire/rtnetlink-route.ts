@@ -1,7 +1,7 @@
 import { type Family, type Ip, ipBytes, ipFamily, makePrefix, type Prefix, parseIp } from "../base/ip.ts";
 import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
 import { AttributeReader } from "./attribute-reader.ts";
-import { type NetlinkMessage, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST } from "./netlink.ts";
+import { type NetlinkMessage, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST } from "./netlink.ts";
 import type { NetlinkWriter } from "./netlink-writer.ts";
 import { addressFamily, CHANGE, familyOf, readIp, shortPayload, TABLE_IN_ATTRIBUTE } from "./rtnetlink.ts";
 
@@ -26,8 +26,7 @@ export interface Route {
 /** What a dump is narrowed to, by the kernel where it can (Linux 4.20 and later) and by the decoder everywhere. */
 export interface RouteFilter {
   readonly family: Family;
-  readonly table?: number;
-  readonly protocol?: number;
+  readonly table: number;
 }
 
 /** Marks the routes of this program; free in linux/rtnetlink.h and in iproute2's etc/iproute2/rt_protos. */
@@ -61,9 +60,9 @@ const TYPE_NAMES = new Map(Object.entries(TYPES).map(([name, n]) => [n, name as 
 export function encodeRouteDump(writer: NetlinkWriter, sequence: number, filter: RouteFilter): void {
   writer.beginMessage(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, sequence);
   writer.octets(addressFamily(filter.family), 0, 0, 0);
-  writer.octets(TABLE_IN_ATTRIBUTE, filter.protocol ?? 0, 0, 0);
+  writer.octets(TABLE_IN_ATTRIBUTE, 0, 0, 0);
   writer.u32(0);
-  if (filter.table !== undefined) writer.attrU32(RTA_TABLE, filter.table);
+  writer.attrU32(RTA_TABLE, filter.table);
   writer.endMessage();
 }
 
@@ -73,18 +72,12 @@ export function encodeRouteAdd(writer: NetlinkWriter, sequence: number, route: R
   body(writer, route);
 }
 
-/** Adds it, or puts it in the place of the one to the same destination with the same metric in the table. */
-export function encodeRouteReplace(writer: NetlinkWriter, sequence: number, route: Route): void {
-  writer.beginMessage(RTM_NEWROUTE, CHANGE | NLM_F_CREATE | NLM_F_REPLACE, sequence);
-  body(writer, route);
-}
-
 export function encodeRouteDelete(writer: NetlinkWriter, sequence: number, route: Route): void {
   writer.beginMessage(RTM_DELROUTE, CHANGE, sequence);
   body(writer, route);
 }
 
-export function decodeRoute({ payload }: NetlinkMessage, filter?: RouteFilter): Result<Route | undefined, DecodeError> {
+export function decodeRoute({ payload }: NetlinkMessage, filter: RouteFilter): Result<Route | undefined, DecodeError> {
   if (payload.length < RTMSG_LENGTH) return shortPayload(payload, RTMSG_LENGTH);
   const [familyNumber = 0, length = 0, , , shortTable = 0, protocol = 0, scope = 0, type = 0] = payload;
   const family = familyOf(familyNumber);
@@ -107,8 +100,8 @@ export function decodeRoute({ payload }: NetlinkMessage, filter?: RouteFilter): 
     else if (attributes.type === RTA_PREFSRC) source = readIp(attributes);
   }
   if (attributes.fault !== undefined) return fail(attributes.fault);
-  if (filter?.table !== undefined && filter.table !== table) return ok(undefined);
-  if (filter?.protocol !== undefined && filter.protocol !== protocol) return ok(undefined);
+  // A kernel that is built without the family answers with all that it has (rtnl_dump_all).
+  if (filter.family !== family || filter.table !== table) return ok(undefined);
   return ok({
     // The default route has no RTA_DST.
     destination: destination === undefined ? defaultRoute(family) : makePrefix(destination, length),

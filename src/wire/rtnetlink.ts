@@ -12,16 +12,13 @@ export const RTM_DELADDR = 21;
 
 export const RTNLGRP_LINK = 1;
 export const RTNLGRP_IPV4_IFADDR = 5;
-export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV6_IFADDR = 9;
-export const RTNLGRP_IPV6_ROUTE = 11;
 
 /** Flags of every request that changes something. */
 export const CHANGE = NLM_F_REQUEST | NLM_F_ACK;
 
 /** RT_TABLE_UNSPEC in the eight bits of a header: the number is in an attribute. */
 export const TABLE_IN_ATTRIBUTE = 0;
-export const MAIN_TABLE = 254;
 
 /** AF_INET and AF_INET6. */
 export function addressFamily(family: Family): number {
