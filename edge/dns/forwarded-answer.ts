@@ -1,18 +1,20 @@
 import { Flag, Rcode, RecordType } from "../../src/wire/dns.ts";
 import { decodeMessage, type Message, type Question } from "../../src/wire/dns-message.ts";
 import { lowerName } from "../../src/wire/dns-name.ts";
+import { uint16 } from "../../src/wire/dns-query.ts";
 import { type ResourceRecord, soaMinimumSeconds } from "../../src/wire/dns-record.ts";
 import { type Answer, makeAnswer } from "./answer.ts";
 import { type Lifetime, MOST_TTL } from "./answer-cache.ts";
 
 /** The answer to this very query, or undefined for anything else (RFC 5452 section 9.1). */
 export function matchResponse(bytes: Uint8Array, id: number, question: Question): Message | undefined {
+  // A forger who does not know the id shall not keep us busy with the rest.
+  if (uint16(bytes, 0) !== id) return undefined;
   const decoded = decodeMessage(bytes);
   if (!decoded.ok) return undefined;
   const message = decoded.value;
   const [asked, ...more] = message.questions;
   const matches =
-    message.id === id &&
     (message.flags & Flag.Response) !== 0 &&
     (message.flags & 0x7800) === 0 &&
     more.length === 0 &&

@@ -10,6 +10,9 @@ export type DnsName = string & { readonly __brand: "DnsName" };
 export const MAX_NAME_BYTES = 255;
 export const MAX_LABEL_BYTES = 63;
 
+/** A name has at most 127 labels, and a pointer saves at least one. Longer chains only cost time. */
+const MAX_POINTERS = 127;
+
 export const ROOT_NAME = "\0" as DnsName;
 
 /** @param labels each of 1 to 63 characters from 0 to 255 */
@@ -108,6 +111,7 @@ export function decodeName(bytes: Uint8Array, start: number): Result<DecodedName
   let at = start;
   let lowest = start;
   let next = -1;
+  let pointers = 0;
   for (;;) {
     const length = bytes[at];
     if (length === undefined) return fail({ at, why: "name runs past the end" });
@@ -121,6 +125,7 @@ export function decodeName(bytes: Uint8Array, start: number): Result<DecodedName
       if (next < 0) next = at + 2;
       const target = ((length & 0x3f) << 8) | low;
       if (target >= lowest) return fail({ at, why: "compression pointer does not go back" });
+      if (++pointers > MAX_POINTERS) return fail({ at, why: "name has more than 127 compression pointers" });
       at = target;
       lowest = target;
       continue;

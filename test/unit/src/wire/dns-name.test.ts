@@ -109,6 +109,11 @@ describe("a compressed name", () => {
     expect(decodeName(bytes, part.length + 1)).toMatchObject({ ok: false });
   });
 
+  test("goes on over 127 pointers, and is refused with one more: 64 KiB could hold thousands for each record", () => {
+    const chain = Uint8Array.from([0, ...Array.from({ length: 128 }, (_, i) => [0xc0, Math.max(0, 2 * i - 1)]).flat()]);
+    expect([decodeName(chain, 1 + 2 * 126).ok, decodeName(chain, 1 + 2 * 127).ok]).toEqual([true, false]);
+  });
+
   test("never throws and never reads outside, whatever the bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(700), (bytes, start) => {
