@@ -43,6 +43,8 @@ export class Reconciler {
     this.#wanted = full || this.#wanted === "full" ? "full" : "changes";
     this.#running ??= this.#drain().finally(() => {
       this.#running = undefined;
+      // Between the end of the last run and here somebody may have asked for one more.
+      return this.#wanted === "nothing" ? undefined : this.trigger();
     });
     return this.#running;
   }
@@ -55,6 +57,8 @@ export class Reconciler {
       try {
         await this.#options.run(full);
       } catch (error) {
+        // The run after the back-off looks at everything.
+        this.#wanted = "nothing";
         const delay = this.#backoff.next();
         this.#options.onFailure(error, delay);
         this.#schedule(delay);

@@ -41,6 +41,37 @@ test("triggers that come during a run become one more run", async () => {
   await scope.close();
 });
 
+test("a trigger is not lost, however late in a run it comes", async () => {
+  for (let turns = 0; turns < 20; turns++) {
+    let runs = 0;
+    const { reconciler, scope } = bench(async () => {
+      runs += 1;
+    });
+    void reconciler.trigger();
+    for (let i = 0; i < turns; i++) await Promise.resolve();
+    const before = runs;
+    await reconciler.trigger();
+    expect(runs).toBe(before + 1);
+    await scope.close();
+  }
+});
+
+test("a trigger during a run that fails does not cut the back-off short", async () => {
+  let runs = 0;
+  const gate = Promise.withResolvers<void>();
+  const b = bench(async () => {
+    runs += 1;
+    await gate.promise;
+    throw new Error("busy");
+  });
+  const first = b.reconciler.trigger();
+  void b.reconciler.trigger();
+  gate.resolve();
+  await first;
+  expect([runs, b.failures.length]).toEqual([1, 1]);
+  await b.scope.close();
+});
+
 test("the slow timer looks at everything again", async () => {
   const fulls: boolean[] = [];
   const { reconciler, clock, scope } = bench(async (full) => void fulls.push(full));
