@@ -130,7 +130,10 @@ export class NameTable {
         return this.#records(name, type, plan.answers, key, plan.additionals);
       case "alias": {
         const record = nameRecord(name, RecordType.CNAME, CLUSTER_TTL, plan.target);
-        if (type === RecordType.CNAME || type === RecordType.ANY) return this.#records(name, type, [record], key);
+        // Also to ANY: nothing may stand beside an alias (RFC 8482 section 4.2).
+        if (type === RecordType.CNAME || type === RecordType.ANY) {
+          return this.#records(name, RecordType.CNAME, [record], key);
+        }
         return { kind: "alias", alias: { record, target: plan.target } };
       }
     }

@@ -86,6 +86,7 @@ describe("the zone", () => {
     ["v4.shop.svc.cluster.local", "AAAA", "NOERROR: soa cluster.local"],
     ["web.shop.svc.cluster.local", "ANY", 'NOERROR: "RFC8482" ""'],
     ["outside.shop.svc.cluster.local", "CNAME", "NOERROR: www.example.com."],
+    ["outside.shop.svc.cluster.local", "ANY", "NOERROR: www.example.com."],
     ["outside.shop.svc.cluster.local", "AAAA", "alias: www.example.com"],
     ["10-1-2-3.shop.pod.cluster.local", "A", "NOERROR: 10.1.2.3"],
     ["10-1-2-3.shop.pod.cluster.local", "AAAA", "NOERROR: soa cluster.local"],
