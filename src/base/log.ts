@@ -72,20 +72,37 @@ export class Log {
   }
 }
 
-/** Folds repeats of one event and text: the first passes, then one a `windowMs` with the number folded in `count`. */
+/**
+ * Folds repeats: the first passes, then one a `windowMs`, with the number folded in `count`. A repeat says what the last
+ * record of its component (the first word of its event) said, numbers aside: so what went away and came back is told, and
+ * so is the same of two addresses.
+ */
 export function foldRepeats(sink: LogSink, now: () => number, windowMs: number): LogSink {
-  const seen = new Map<string, { until: number; folded: number }>();
+  const last = new Map<string, { readonly said: string; readonly record: LogRecord; until: number; folded: number }>();
   return (record) => {
-    const key = `${record.event}\0${record.msg}`;
+    const component = record.event.split(".", 1)[0] ?? "";
+    const said = JSON.stringify([record.event, record.msg, ...Object.values(record.fields).filter(isText)]);
+    const entry = last.get(component);
     const at = now();
-    const entry = seen.get(key);
-    if (entry !== undefined && at < entry.until) {
+    if (entry?.said === said && at < entry.until) {
       entry.folded += 1;
       return;
     }
-    if (seen.size > 1000) seen.clear();
-    seen.set(key, { until: at + windowMs, folded: 0 });
+    last.set(component, { said, record, until: at + windowMs, folded: 0 });
     const folded = entry?.folded ?? 0;
-    sink(folded === 0 ? record : { ...record, fields: { ...record.fields, count: folded } });
+    if (entry === undefined || folded === 0) sink(record);
+    else if (entry.said === said) sink(counted(record, folded));
+    else {
+      sink(counted(entry.record, folded));
+      sink(record);
+    }
   };
+}
+
+function counted(record: LogRecord, count: number): LogRecord {
+  return { ...record, fields: { ...record.fields, count } };
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }

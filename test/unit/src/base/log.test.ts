@@ -13,24 +13,44 @@ test("a log passes its level and worse", () => {
   ]);
 });
 
-test("repeats of one message are folded, and the next that passes tells how many were", () => {
+function folding() {
   const seen: LogRecord[] = [];
-  let now = 0;
-  const log = new Log(
-    foldRepeats(
-      (r) => seen.push(r),
-      () => now,
-      1000,
-    ),
-    "debug",
+  const time = { now: 0 };
+  const sink = foldRepeats(
+    (record) => seen.push(record),
+    () => time.now,
+    1000,
   );
-  for (let i = 0; i < 5; i++) log.warn("a.b", "again");
-  log.warn("a.b", "another");
-  now = 1000;
-  log.warn("a.b", "again");
-  expect(seen.map((r) => [r.msg, r.fields.count])).toEqual([
+  return { log: new Log(sink, "debug"), time, seen: () => seen.map((r) => [r.msg, r.fields.count]) };
+}
+
+test("repeats are folded, and the next record that passes tells how many were", () => {
+  const { log, time, seen } = folding();
+  for (let i = 0; i < 5; i++) log.warn("a.b", "again", { delay_ms: i });
+  time.now = 1000;
+  for (let i = 0; i < 3; i++) log.warn("a.b", "again");
+  log.warn("a.c", "another");
+  log.warn("a.c", "another");
+  log.warn("b.c", "of somebody else");
+  expect(seen()).toEqual([
     ["again", undefined],
-    ["another", undefined],
     ["again", 4],
+    ["again", 2],
+    ["another", undefined],
+    ["of somebody else", undefined],
   ]);
+});
+
+test("what comes, goes and comes again within the window is told to its end", () => {
+  const { log, seen } = folding();
+  log.warn("health.raised", "down");
+  log.info("health.cleared", "no longer: down");
+  log.warn("health.raised", "down");
+  expect(seen().map(([msg]) => msg)).toEqual(["down", "no longer: down", "down"]);
+});
+
+test("the same of two addresses is no repeat", () => {
+  const { log, seen } = folding();
+  for (const addr of ["169.254.25.10", "fd00::10"]) log.info("dns.listening", "DNS server listens", { addr });
+  expect(seen()).toHaveLength(2);
 });
