@@ -63,19 +63,15 @@ export class AnswerCache {
   fresh(key: string, now: MonotonicTime): CachedAnswer | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined || now >= entry.expires) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    this.#use(key, entry);
     return entry;
   }
 
   /** @returns an answer past its TTL that is still better than none, and whether a refresh is due */
   stale(key: string, now: MonotonicTime): { readonly cached: CachedAnswer; readonly refreshDue: boolean } | undefined {
-    const entry = this.#entries.get(key);
+    const entry = this.#known(key, now);
     if (entry === undefined) return undefined;
-    if (now >= entry.expires + MOST_STALE || answerRcode(entry.answer) === Rcode.ServFail) {
-      this.#remove(key, entry);
-      return undefined;
-    }
+    this.#use(key, entry);
     return { cached: entry, refreshDue: now >= entry.recheckAt };
   }
 
@@ -87,13 +83,19 @@ export class AnswerCache {
 
   /** Nobody could answer. What was known before stays, and is not refreshed for a while. */
   putFailure(key: string, failure: Answer, now: MonotonicTime): void {
-    if (this.stale(key, now) === undefined) this.#put(key, failure, FAILURE_TTL, now);
-    else this.#postpone(key, now);
+    const known = this.#known(key, now);
+    if (known === undefined) this.#put(key, failure, FAILURE_TTL, now);
+    else known.recheckAt = after(now, FAILURE_RECHECK);
   }
 
-  clear(): void {
-    this.#entries.clear();
-    this.#bytes = 0;
+  /** What can be served, fresh or stale. */
+  #known(key: string, now: MonotonicTime): Entry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || (now < entry.expires + MOST_STALE && answerRcode(entry.answer) !== Rcode.ServFail)) {
+      return entry;
+    }
+    this.#remove(key, entry);
+    return undefined;
   }
 
   #put(key: string, answer: Answer, ttl: Duration, now: MonotonicTime): CachedAnswer {
@@ -110,9 +112,10 @@ export class AnswerCache {
     return entry;
   }
 
-  #postpone(key: string, now: MonotonicTime): void {
-    const entry = this.#entries.get(key);
-    if (entry !== undefined) entry.recheckAt = after(now, FAILURE_RECHECK);
+  /** A map keeps the order of insertion: the last is the one used last. */
+  #use(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
   }
 
   #remove(key: string, entry: Entry): void {
