@@ -42,5 +42,6 @@ export function errorCode(error: unknown): string {
 /** One line for a person: the message and the messages of its causes. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError) return `${error.message} (${error.errors.map(errorText).join("; ")})`;
   return error.cause === undefined ? error.message : `${error.message} (${errorText(error.cause)})`;
 }

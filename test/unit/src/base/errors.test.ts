@@ -16,3 +16,10 @@ test("an error tells its causes on one line, and keeps its code", () => {
     "UNKNOWN",
   ]);
 });
+
+test("several failures at once are all told", () => {
+  const failures = [new Error("the socket is busy"), new Error("the disk is full", { cause: "ENOSPC" })];
+  expect(errorText(new AggregateError(failures, "Cannot close everything"))).toBe(
+    "Cannot close everything (the socket is busy; the disk is full (ENOSPC))",
+  );
+});
