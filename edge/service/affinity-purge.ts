@@ -60,7 +60,8 @@ export function forgetStrangers(
   const valid = new Set<string>();
   for (const { frontend, slots, localSlots } of placed) {
     if (frontend.affinitySeconds === undefined || frontend.family !== layout.family) continue;
-    for (const backend of [...slots, ...localSlots]) valid.add(purgeKey({ frontend, backend }));
+    for (const backend of slots) valid.add(purgeKey({ frontend, backend }));
+    for (const backend of localSlots) valid.add(purgeKey({ frontend, backend }));
   }
   for (const set of ["affinity", "node-affinity"] as const) {
     const elements = nft

@@ -87,8 +87,10 @@ export class NftablesApplier implements ServiceApplier {
       const change = this.#model.change(changes, observeSlots(found.tables));
       this.#started = true;
       if (found.tables.every((table) => table === undefined)) this.#create(found.generation, change);
-      else this.#compare(found);
-      for (const layout of this.#layouts) forgetStrangers(this.#nft, layout, this.#model.frontends());
+      else {
+        this.#compare(found);
+        for (const layout of this.#layouts) forgetStrangers(this.#nft, layout, this.#model.frontends());
+      }
       this.#options.onChanged(change.changed, []);
       return;
     }

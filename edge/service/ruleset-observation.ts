@@ -91,6 +91,7 @@ export function observeSlots(tables: readonly (ObservedTable | undefined)[]): Kn
       }
     }
   }
+  if (known.size === 0) return () => undefined;
   return ({ address, family, protocol, port }) =>
     known.get(slotsKey(address ?? `node-port ${family === 6}`, [PROTOCOL_NUMBERS[protocol], port, 0]));
 }

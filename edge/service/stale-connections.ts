@@ -38,6 +38,8 @@ export function planStaleConnections(
 
 /** @returns the families that the change concerns: nothing is read for the others */
 export function familiesOfUdp(changed: readonly Frontend[], vanished: readonly VanishedBackend[]): ReadonlySet<Family> {
-  const frontends = [...changed, ...vanished.map((v) => v.frontend)];
-  return new Set(frontends.filter((f) => f.protocol === "UDP").map((f) => f.family));
+  const families = new Set<Family>();
+  for (const { protocol, family } of changed) if (protocol === "UDP") families.add(family);
+  for (const { frontend } of vanished) if (frontend.protocol === "UDP") families.add(frontend.family);
+  return families;
 }

@@ -82,19 +82,20 @@ export class ElementEncoder {
 /** Values of known types one behind the other, as registers have them. */
 class FieldsEncoder {
   readonly #fields: readonly FieldType[];
-  /** The header of NFTA_DATA_VALUE, as the word that it is: the value follows field by field. */
-  readonly #header: number;
+  /** NLA_HDRLEN and what the fields take without padding. */
+  readonly #length: number;
 
   constructor(fields: readonly FieldType[]) {
     this.#fields = fields;
-    this.#header = (4 + keyBytes(fields)) | (NFTA_DATA_VALUE << 16);
+    this.#length = 4 + keyBytes(fields);
   }
 
+  /** Both headers are known beforehand, so they are words like the fields that follow. */
   encode(writer: NetlinkWriter, type: number, values: readonly FieldValue[]): void {
-    const nested = writer.beginNested(type);
-    writer.u32(this.#header);
+    const padded = (this.#length + 3) & ~3;
+    writer.u32((4 + padded) | ((type | NLA_F_NESTED) << 16));
+    writer.u32(this.#length | (NFTA_DATA_VALUE << 16));
     for (let i = 0; i < values.length; i++) encodeField(writer, this.#fields[i] ?? "integer", values[i] ?? 0);
-    writer.endNested(nested);
   }
 }
 
