@@ -90,7 +90,11 @@ export class Cache {
   /** What is on disk, at once. A disk that is missing, damaged or too new is a condition, and the rest goes on. */
   load(): readonly ObjectChange[] {
     const { store, health, log } = this.#options;
-    const { state, trouble } = store.load();
+    const changes: ObjectChange[] = [];
+    const { state, trouble } = store.load((object) => {
+      const change = this.#kinds[object.kind].restore(object);
+      if (change !== undefined) changes.push(change);
+    });
     if (trouble !== undefined) {
       health.raise({ ...trouble, component: "cache", severity: "degraded" });
       log.error("cache.load", trouble.message, { code: trouble.code, hint: trouble.hint });
@@ -98,7 +102,6 @@ export class Cache {
     this.#storedSource = state.source;
     for (const tombstone of state.tombstones) this.#kinds[tombstone.kind].restoreTombstone(tombstone);
     for (const [kind, watermark] of state.watermarks) this.#kinds[kind].restoreWatermark(watermark);
-    const changes = state.objects.flatMap((object) => this.#kinds[object.kind].restore(object) ?? []);
     log.info("cache.loaded", "The cache is loaded", { object_count: changes.length });
     return changes;
   }

@@ -10,6 +10,8 @@ const APPLICATION_ID = 0x536c7667;
 /** 10,000 services and slices take 12 MB; this is for clusters five times as large, and for the card they are on. */
 export const CACHE_BYTES_MAX = 64 * 1024 * 1024;
 const PAGE_BYTES = 4096;
+/** Rows are read once at the start and then written a few at a time: SQLite's own 2 MB would only fill up. */
+const PAGE_CACHE_KIB = 256;
 
 export type RowTable = "objects" | "tombstones" | "facts";
 
@@ -28,7 +30,7 @@ export type RowChanges = Readonly<Record<RowTable, Iterable<readonly [id: string
 
 export interface FileContent {
   readonly rows: Rows;
-  /** What is wrong with the file; undefined: every row and their sum are right. */
+  /** As of {@link StoreFile.scan}. */
   readonly damage: string | undefined;
 }
 
@@ -75,6 +77,7 @@ export class StoreFile {
       db.run(`PRAGMA page_size = ${PAGE_BYTES}`);
       if (checkSchema(db, path) === 0) createSchema(db);
       db.run("PRAGMA synchronous = NORMAL");
+      db.run(`PRAGMA cache_size = -${PAGE_CACHE_KIB}`);
       db.run(`PRAGMA max_page_count = ${CACHE_BYTES_MAX / PAGE_BYTES}`);
       db.run("PRAGMA journal_size_limit = 1048576");
     } catch (error) {
@@ -97,30 +100,40 @@ export class StoreFile {
     return new StoreFile(db);
   }
 
-  /** Reads and checks everything. Does not throw for a damaged file: what is right comes back with the damage. */
-  read(): FileContent {
-    const rows: Record<RowTable, Row[]> = { objects: [], tombstones: [], facts: [] };
+  /**
+   * Reads and checks everything, and hands over each row that is right. Does not throw for a damaged file.
+   *
+   * @returns what is wrong with the file; undefined: every row and their sum are right
+   */
+  scan(visit: (table: RowTable, row: Row) => void): string | undefined {
     let damage: string | undefined;
     let [count, sum] = [0, 0];
+    let total = formatTotal(0, 0);
     for (const table of TABLES) {
       try {
         for (const row of this.#db.query<SummedRow, []>(`SELECT id, uid, version, body, sum FROM ${table}`).iterate()) {
           if (!isWhole(row) || rowSum(table, row) !== row.sum) {
             damage ??= `a row of ${table} has the wrong checksum`;
-            continue;
+          } else if (row.id === TOTAL) {
+            total = row.body;
+          } else {
+            [count, sum] = [count + 1, sum + row.sum];
+            visit(table, row);
           }
-          rows[table].push(row);
-          if (row.id === TOTAL) continue;
-          count += 1;
-          sum += row.sum;
         }
       } catch (error) {
         damage ??= `${table} cannot be read: ${errorCode(error)}`;
       }
     }
-    const total = rows.facts.find((row) => row.id === TOTAL)?.body ?? formatTotal(0, 0);
     if (total !== formatTotal(count, sum)) damage ??= `rows are missing or foreign: ${count} were read`;
-    return { rows: { ...rows, facts: rows.facts.filter((row) => row.id !== TOTAL) }, damage };
+    return damage;
+  }
+
+  /** Everything at once. */
+  read(): FileContent {
+    const rows: Record<RowTable, Row[]> = { objects: [], tombstones: [], facts: [] };
+    const damage = this.scan((table, row) => rows[table].push(row));
+    return { rows, damage };
   }
 
   /** One transaction: all of it or nothing. */

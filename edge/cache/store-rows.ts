@@ -1,15 +1,28 @@
 import { KINDS } from "../../src/kube/objects/kinds.ts";
 import type { ObjectKind } from "../../src/network/object-change.ts";
 import type { FileContent, Row, RowChanges, Rows } from "./store-file.ts";
-import { rowId, type StoreBatch, type StoredState, type StoredTombstone, type Watermark } from "./stored-state.ts";
+import {
+  rowId,
+  type StoreBatch,
+  type StoredObject,
+  type StoredState,
+  type StoredTombstone,
+  type Watermark,
+} from "./stored-state.ts";
 
 /** The fact row that names the source. */
 const SOURCE = "source";
 /** The fact rows "watermark Service" and so on. */
 const WATERMARK = "watermark";
 
-/** What the rows of a file say. Rows of kinds that this program does not know are passed over. */
-export function stateOf(rows: Rows): StoredState {
+/** @returns undefined for a kind that this program does not know */
+export function objectOf(row: Row): StoredObject | undefined {
+  const identity = identityOf(row);
+  return identity && { ...identity, body: row.body };
+}
+
+/** What the rows of a file say beside the objects. Rows of kinds that this program does not know are passed over. */
+export function stateOf(rows: Pick<Rows, "tombstones" | "facts">): StoredState {
   const watermarks = new Map<ObjectKind, Watermark>();
   for (const kind of Object.keys(KINDS) as ObjectKind[]) {
     const row = rows.facts.find(({ id }) => id === watermarkId(kind));
@@ -17,10 +30,6 @@ export function stateOf(rows: Rows): StoredState {
       watermarks.set(kind, { trustedVersion: row.version || undefined, listedAt: Number(row.body) });
   }
   return {
-    objects: rows.objects.flatMap((row) => {
-      const identity = identityOf(row);
-      return identity === undefined ? [] : [{ ...identity, body: row.body }];
-    }),
     tombstones: rows.tombstones.flatMap((row) => identityOf(row) ?? []),
     watermarks,
     source: rows.facts.find(({ id }) => id === SOURCE)?.body,

@@ -24,9 +24,8 @@ export interface Watermark {
   readonly listedAt: number;
 }
 
-/** Everything that is on disk. */
+/** What is on disk beside the objects. */
 export interface StoredState {
-  readonly objects: readonly StoredObject[];
   readonly tombstones: readonly StoredTombstone[];
   readonly watermarks: ReadonlyMap<ObjectKind, Watermark>;
   /** Whose versions these are. */
@@ -34,7 +33,6 @@ export interface StoredState {
 }
 
 export const EMPTY_STATE: StoredState = {
-  objects: [],
   tombstones: [],
   watermarks: new Map(),
   source: undefined,

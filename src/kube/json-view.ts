@@ -1,5 +1,7 @@
 import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
 
+const NOTHING: readonly never[] = [];
+
 /** Raised by a view and caught by {@link parseJson}: it never leaves this file. */
 class Refusal extends Error {
   readonly detail: DecodeError;
@@ -48,10 +50,16 @@ export class JsonView {
 
   /** Absent means empty. */
   array(most: number): readonly JsonView[] {
-    if (this.#value === undefined) return [];
+    if (this.#value === undefined) return NOTHING;
     if (!Array.isArray(this.#value)) return this.refuse("not an array");
     if (this.#value.length > most) return this.refuse(`more than ${most} items: ${this.#value.length}`);
     return this.#value.map((item: unknown, i) => new JsonView(item, this, `[${i}]`));
+  }
+
+  /** Absent means empty. Most lists of most objects are: they share one. */
+  list<T>(most: number, read: (item: JsonView) => T): readonly T[] {
+    const items = this.array(most);
+    return items.length === 0 ? NOTHING : items.map(read);
   }
 
   string(most: number): string {

@@ -121,7 +121,7 @@ async function measure(phase: string, folder: string, url: string): Promise<Reco
 
 function writeBatches(folder: string, size: number): number {
   const store = new CacheStore(folder);
-  store.load();
+  store.load(() => undefined);
   const times = Array.from({ length: 200 }, (_, round) => {
     const pending = new PendingWrites();
     for (let n = 0; n < size; n++) {

@@ -34,11 +34,8 @@ function readEndpointSlice(object: JsonView): EndpointSlice | undefined {
     name: readName(object),
     service,
     family,
-    ports: object.field("ports").array(SLICE_PORTS_MAX).map(readEndpointPort),
-    endpoints: object
-      .field("endpoints")
-      .array(SLICE_ENDPOINTS_MAX)
-      .map((endpoint) => readEndpoint(endpoint, family)),
+    ports: object.field("ports").list(SLICE_PORTS_MAX, readEndpointPort),
+    endpoints: object.field("endpoints").list(SLICE_ENDPOINTS_MAX, (endpoint) => readEndpoint(endpoint, family)),
   };
 }
 
@@ -56,21 +53,18 @@ function readEndpoint(endpoint: JsonView, family: 4 | 6): Endpoint {
   const ready = conditions.field("ready").optionalBoolean() ?? true;
   const hints = endpoint.field("hints");
   return {
-    addresses: endpoint
-      .field("addresses")
-      .array(ENDPOINT_ADDRESSES_MAX)
-      .map((address) => {
-        const ip = address.parsed(ADDRESS_LENGTH_MAX, parseIp);
-        return ip.includes(":") === (family === 6) ? ip : address.refuse(`not an IPv${family} address`);
-      }),
+    addresses: endpoint.field("addresses").list(ENDPOINT_ADDRESSES_MAX, (address) => {
+      const ip = address.parsed(ADDRESS_LENGTH_MAX, parseIp);
+      return ip.includes(":") === (family === 6) ? ip : address.refuse(`not an IPv${family} address`);
+    }),
     ready,
     serving: conditions.field("serving").optionalBoolean() ?? ready,
     terminating: conditions.field("terminating").optionalBoolean() ?? false,
     hostname: optionalName(endpoint.field("hostname")),
     nodeName: optionalName(endpoint.field("nodeName")),
     zone: optionalName(endpoint.field("zone")),
-    hintZones: hints.field("forZones").array(HINTS_MAX).map(readHint),
-    hintNodes: hints.field("forNodes").array(HINTS_MAX).map(readHint),
+    hintZones: hints.field("forZones").list(HINTS_MAX, readHint),
+    hintNodes: hints.field("forNodes").list(HINTS_MAX, readHint),
   };
 }
 

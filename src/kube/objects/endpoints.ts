@@ -20,7 +20,7 @@ export function parseEndpoints(json: unknown): Result<readonly EndpointSlice[], 
       .field("subsets")
       .array(ENDPOINTS_SUBSETS_MAX)
       .flatMap((subset, i) => {
-        const ports = subset.field("ports").array(SLICE_PORTS_MAX).map(readEndpointPort);
+        const ports = subset.field("ports").list(SLICE_PORTS_MAX, readEndpointPort);
         const all = [...readAddresses(subset, "addresses", true), ...readAddresses(subset, "notReadyAddresses", false)];
         return ([4, 6] as const).flatMap((family): EndpointSlice[] => {
           const endpoints = all.filter((a) => a.family === family).map((a) => a.endpoint);
@@ -36,24 +36,21 @@ function readAddresses(
   field: "addresses" | "notReadyAddresses",
   ready: boolean,
 ): readonly { readonly family: Family; readonly endpoint: Endpoint }[] {
-  return subset
-    .field(field)
-    .array(ENDPOINTS_ADDRESSES_MAX)
-    .map((address) => {
-      const ip = readIp(address.field("ip"));
-      return {
-        family: ipFamily(ip),
-        endpoint: {
-          addresses: [ip],
-          ready,
-          serving: ready,
-          terminating: false,
-          hostname: optionalName(address.field("hostname")),
-          nodeName: optionalName(address.field("nodeName")),
-          zone: undefined,
-          hintZones: [],
-          hintNodes: [],
-        },
-      };
-    });
+  return subset.field(field).list(ENDPOINTS_ADDRESSES_MAX, (address) => {
+    const ip = readIp(address.field("ip"));
+    return {
+      family: ipFamily(ip),
+      endpoint: {
+        addresses: [ip],
+        ready,
+        serving: ready,
+        terminating: false,
+        hostname: optionalName(address.field("hostname")),
+        nodeName: optionalName(address.field("nodeName")),
+        zone: undefined,
+        hintZones: [],
+        hintNodes: [],
+      },
+    };
+  });
 }

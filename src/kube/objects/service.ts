@@ -43,13 +43,12 @@ function readService(object: JsonView): Service {
     headless,
     clusterIps: headless || type === "ExternalName" ? [] : readClusterIps(spec),
     externalName: type === "ExternalName" ? spec.field("externalName").string(NAME_LENGTH_MAX) : undefined,
-    externalIps: spec.field("externalIPs").array(SERVICE_ADDRESSES_MAX).map(readIp),
+    externalIps: spec.field("externalIPs").list(SERVICE_ADDRESSES_MAX, readIp),
     loadBalancerIps: readLoadBalancerIps(object.field("status").field("loadBalancer")),
     loadBalancerSourceRanges: spec
       .field("loadBalancerSourceRanges")
-      .array(SERVICE_ADDRESSES_MAX)
-      .map((range) => range.parsed(ADDRESS_LENGTH_MAX, parsePrefix)),
-    ports: spec.field("ports").array(SERVICE_PORTS_MAX).map(readPort),
+      .list(SERVICE_ADDRESSES_MAX, (range) => range.parsed(ADDRESS_LENGTH_MAX, parsePrefix)),
+    ports: spec.field("ports").list(SERVICE_PORTS_MAX, readPort),
     affinitySeconds: readAffinity(spec),
     internalTrafficPolicy: spec.field("internalTrafficPolicy").oneOf(["Cluster", "Local"], "Cluster"),
     externalTrafficPolicy: spec.field("externalTrafficPolicy").oneOf(["Cluster", "Local"], "Cluster"),

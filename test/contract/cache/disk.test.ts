@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PendingWrites } from "../../../edge/cache/pending-writes.ts";
 import { CacheStore } from "../../../edge/cache/store.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
+import { loadWhole } from "../../support/loaded-store.ts";
 
 const PROGRAM = join(import.meta.dir, "writing-program.ts");
 const KILLS = 50;
@@ -37,7 +38,7 @@ inNamespace(import.meta.path, () => {
       const acknowledged = Math.max(written, ...rest.trim().split("\n").map(Number));
 
       const store = new CacheStore(folder);
-      const { state, trouble } = store.load();
+      const { state, trouble } = loadWhole(store);
       store.close();
       expect(trouble).toBeUndefined();
       const generations = new Set([
@@ -59,7 +60,7 @@ inNamespace(import.meta.path, () => {
     run("mount", "-t", "tmpfs", "-o", "size=2m", "none", folder);
     try {
       const store = new CacheStore(folder);
-      store.load();
+      store.load(() => undefined);
       store.write(putting(0, 100));
       run("sh", "-c", `dd if=/dev/zero of=${folder}/filler bs=4k 2>/dev/null || true`);
       const large = putting(100, 1500);
@@ -68,7 +69,7 @@ inNamespace(import.meta.path, () => {
       store.write(large);
       store.close();
       const again = new CacheStore(folder);
-      const { state, trouble } = again.load();
+      const { state, trouble } = loadWhole(again);
       again.close();
       expect(trouble).toBeUndefined();
       expect(state.objects.length).toBe(1500);
@@ -81,12 +82,12 @@ inNamespace(import.meta.path, () => {
     run("mount", "-t", "tmpfs", "none", folder);
     try {
       const first = new CacheStore(folder);
-      first.load();
+      first.load(() => undefined);
       first.write(putting(0, 10));
       first.close();
       run("mount", "-o", "remount,ro", folder);
       const store = new CacheStore(folder);
-      const { state, trouble } = store.load();
+      const { state, trouble } = loadWhole(store);
       expect(trouble).toBeUndefined();
       expect(state.objects.length).toBe(10);
       expect(() => store.write(putting(10, 20))).toThrow("Cannot write the cache");
@@ -94,7 +95,7 @@ inNamespace(import.meta.path, () => {
       store.write(putting(10, 20));
       store.close();
       const again = new CacheStore(folder);
-      expect(again.load().state.objects.length).toBe(20);
+      expect(loadWhole(again).state.objects.length).toBe(20);
       again.close();
     } finally {
       run("umount", "--lazy", folder);
@@ -105,7 +106,7 @@ inNamespace(import.meta.path, () => {
     run("mount", "-t", "tmpfs", "-o", "ro", "none", folder);
     try {
       const store = new CacheStore(join(folder, "state"));
-      expect(store.load()).toMatchObject({ trouble: { code: "CACHE_UNREADABLE" }, state: { objects: [] } });
+      expect(loadWhole(store)).toMatchObject({ trouble: { code: "CACHE_UNREADABLE" }, state: { objects: [] } });
       store.close();
     } finally {
       run("umount", "--lazy", folder);
@@ -114,12 +115,12 @@ inNamespace(import.meta.path, () => {
 
   test("a cache that outgrows its bound refuses the batch and stays whole", () => {
     const store = new CacheStore(folder);
-    store.load();
+    store.load(() => undefined);
     store.write(putting(0, 10));
     expect(() => store.write(putting(10, 100, 1_000_000))).toThrow("Cannot write the cache");
     store.close();
     const again = new CacheStore(folder);
-    const { state, trouble } = again.load();
+    const { state, trouble } = loadWhole(again);
     again.close();
     expect(trouble).toBeUndefined();
     expect(state.objects.length).toBe(10);

@@ -7,7 +7,7 @@ import { CacheStore } from "../../../edge/cache/store.ts";
  */
 const [folder = "", count = "20"] = process.argv.slice(2);
 const store = new CacheStore(folder);
-let generation = Number(store.load().state.watermarks.get("Service")?.trustedVersion ?? 0);
+let generation = Number(store.load(() => undefined).state.watermarks.get("Service")?.trustedVersion ?? 0);
 for (;;) {
   generation += 1;
   const pending = new PendingWrites();

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { PendingWrites } from "../../../../edge/cache/pending-writes.ts";
 import { CacheStore } from "../../../../edge/cache/store.ts";
-import type { StoreBatch, StoredObject, StoredState } from "../../../../edge/cache/stored-state.ts";
+import type { StoreBatch, StoredObject } from "../../../../edge/cache/stored-state.ts";
+import { loadWhole, type WholeState } from "../../../support/loaded-store.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -34,9 +35,9 @@ function putting(...objects: readonly StoredObject[]): StoreBatch {
 }
 
 /** Loads, works, closes. */
-function withStore<T>(work: (store: CacheStore, state: StoredState) => T): T {
+function withStore<T>(work: (store: CacheStore, state: WholeState) => T): T {
   const store = new CacheStore(folder);
-  const { state } = store.load();
+  const { state } = loadWhole(store);
   try {
     return work(store, state);
   } finally {
@@ -46,12 +47,12 @@ function withStore<T>(work: (store: CacheStore, state: StoredState) => T): T {
 
 function reload() {
   const store = new CacheStore(folder);
-  const loaded = store.load();
+  const loaded = loadWhole(store);
   store.close();
   return loaded;
 }
 
-const keys = (state: StoredState) => state.objects.map((object) => object.key).sort();
+const keys = (state: WholeState) => state.objects.map((object) => object.key).sort();
 const many = (count: number) => Array.from({ length: count }, (_, i) => stored(`s${i}`));
 
 describe("the store", () => {
