@@ -106,7 +106,8 @@ class Agent {
     await ControlServer.start({ runDir, httpBind, handlers, health: this.#health, clock, random }, this.#scope);
 
     this.#take(this.#cache.load());
-    this.#network.hold("dns", new Set(this.#config.dnsBindIp));
+    // Without DNS the link is there all the same, for the routes to services; its addresses are another program's then.
+    this.#network.hold("dns", new Set(this.#config.enableDns ? this.#config.dnsBindIp : []));
     await Promise.all([this.#service?.update(this.#index, new Set()), this.#dns?.start()]);
     await this.#network.watch(() => this.#networkChanged(), this.#scope);
     this.#running = true;
