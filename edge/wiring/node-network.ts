@@ -5,10 +5,12 @@ import type { Health } from "../../src/base/health.ts";
 import { type Ip, type Prefix, prefixContains } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import { readConntrackUse } from "../../src/linux/conntrack.ts";
 import { watchLinks } from "../../src/linux/link-events.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { type NodeLinks, observeNodeLinks } from "../../src/linux/node-links.ts";
 import { ServiceLink, type ServiceLinkState } from "../../src/linux/service-link.ts";
+import { judgeConntrackUse } from "./conntrack-use.ts";
 
 export interface NodeNetworkOptions {
   readonly linkName: string;
@@ -113,6 +115,7 @@ export class NodeNetwork {
     const before = JSON.stringify(this.#links);
     try {
       this.#links = observeNodeLinks(this.#route, false);
+      judgeConntrackUse(readConntrackUse(), this.#options.health);
       this.#options.health.clear("links", "LINKS_UNREADABLE");
     } catch (error) {
       this.#options.health.raise({

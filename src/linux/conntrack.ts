@@ -38,7 +38,7 @@ export function deleteConntrack(netfilter: NetlinkSocket, entries: readonly Conn
 
 export interface ConntrackUse {
   readonly count: number;
-  /** When the table is full, packets of new connections are dropped. */
+  /** When the table is full, packets of new connections are dropped; 0 is no limit. */
   readonly limit: number;
 }
 
