@@ -27,6 +27,14 @@ export interface UserspaceApplierOptions extends Pick<UserspaceContext, "clock" 
   readonly health: Pick<Health, "raise" | "clear">;
 }
 
+/** A condition about some places, of which the text names a few. */
+interface ListCondition {
+  readonly code: string;
+  readonly severity: Severity;
+  readonly problem: (count: number, examples: string) => string;
+  readonly hint: string;
+}
+
 interface Failure {
   readonly spec: ListenerSpec;
   readonly code: string;
@@ -139,42 +147,44 @@ export class UserspaceApplier implements ServiceApplier {
       .filter(({ code }) => code !== "EADDRINUSE")
       .map(({ spec, code }) => `${place(spec)}: ${code}`);
     const sctp = [...this.#services].filter(([, list]) => list.some((f) => f.protocol === "SCTP")).map(([key]) => key);
-    this.#condition("SERVICE_PORT_IN_USE", "degraded", inUse, {
+    this.#condition(inUse, {
+      code: "SERVICE_PORT_IN_USE",
+      severity: "degraded",
       problem: (n, examples) => `Cannot listen on ${n} service ports as other programs have them: ${examples}`,
       hint: "Stop the program that `ss -lntup` shows there, or give the service another port.",
     });
-    this.#condition("SERVICE_LISTEN_FAILED", "degraded", refused, {
+    this.#condition(refused, {
+      code: "SERVICE_LISTEN_FAILED",
+      severity: "degraded",
       problem: (n, examples) => `Cannot listen on ${n} service ports as the system refuses: ${examples}`,
       hint: "Run as root, or with CAP_NET_BIND_SERVICE and CAP_NET_ADMIN; it is tried again on every resync.",
     });
-    this.#condition("SERVICE_SCTP_UNSUPPORTED", "info", sctp, {
+    this.#condition(sctp, {
+      code: "SERVICE_SCTP_UNSUPPORTED",
+      severity: "info",
       problem: (n, examples) => `Cannot carry SCTP of ${n} services as user space has no sockets for it: ${examples}`,
       hint: "Use a kernel with nftables: SCTP works there.",
     });
   }
 
   #reportLimit(refused: number): void {
-    const places = refused > 0 ? [`${CONNECTIONS_LIMIT} connections, ${SESSIONS_LIMIT} UDP callers`] : [];
-    this.#condition("SERVICE_LIMIT_REACHED", "degraded", places, {
-      problem: (_, limits) => `Cannot carry ${refused} more callers as user space is full: the limits are ${limits}`,
+    const limits = refused > 0 ? [`${CONNECTIONS_LIMIT} connections, ${SESSIONS_LIMIT} UDP callers`] : [];
+    this.#condition(limits, {
+      code: "SERVICE_LIMIT_REACHED",
+      severity: "degraded",
+      problem: (_, limit) => `Cannot carry ${refused} more callers as user space is full: the limits are ${limit}`,
       hint: "Use a kernel with nftables, which carries them without this process.",
     });
   }
 
-  #condition(
-    code: string,
-    severity: Severity,
-    places: readonly string[],
-    text: { readonly problem: (count: number, examples: string) => string; readonly hint: string },
-  ): void {
+  #condition(places: readonly string[], { code, severity, problem, hint }: ListCondition): void {
     if (places.length === 0) {
       this.#options.health.clear("service", code);
       return;
     }
     const shown = [...places].sort().slice(0, EXAMPLES).join(", ");
-    const examples = places.length > EXAMPLES ? `${shown}, …` : shown;
-    const message = text.problem(places.length, examples);
-    this.#options.health.raise({ code, component: "service", severity, message, hint: text.hint });
+    const message = problem(places.length, places.length > EXAMPLES ? `${shown}, …` : shown);
+    this.#options.health.raise({ code, component: "service", severity, message, hint });
   }
 }
 
