@@ -137,13 +137,21 @@ export class UpstreamPool {
     } else {
       health.clear("dns", "DNS_FORWARD_LOOP");
     }
-    if (!this.isUp) {
-      const current = this.#upstreams.length === 0 ? "no upstream" : text(this.#upstreams);
+    if (this.#upstreams.length === 0) {
+      // A node may have none for good: a condition to know of, not one to mend.
+      health.raise({
+        component: "dns",
+        code: "DNS_UPSTREAMS_DOWN",
+        severity: "info",
+        message: "Cannot resolve names outside the cluster as there is no upstream: current value is none",
+        hint: "If this node is to resolve other names, set --dns-upstream: resolv.conf names no server but this program.",
+      });
+    } else if (!this.isUp) {
       health.raise({
         component: "dns",
         code: "DNS_UPSTREAMS_DOWN",
         severity: "degraded",
-        message: `Cannot resolve names outside the cluster as no upstream answers: current value is ${current}`,
+        message: `Cannot resolve names outside the cluster as no upstream answers: current value is ${text(this.#upstreams)}`,
         hint: "Cluster names and names asked for before are still answered; look at the node's uplink and resolv.conf.",
       });
     } else {

@@ -56,6 +56,7 @@ export class Upstream {
     this.#failures = 0;
     this.#lastFailure = undefined;
     this.#backoff.reset();
+    this.#timer?.cancel();
     this.#change("up");
   }
 
@@ -82,9 +83,9 @@ export class Upstream {
     this.#change("loop");
   }
 
-  /** A probe of a bad upstream ended without changing its state: try again later. */
+  /** A probe ended. While something is wrong, there is a next one. */
   probeLater(): void {
-    if (this.#state === "up") return;
+    if (this.#state === "up" && this.#failures === 0) return;
     this.#timer?.cancel();
     const delay = this.#state === "loop" ? LOOP_RECHECK : this.#backoff.next();
     this.#timer = this.#deps.clock.after(delay, () => this.#probe(this));

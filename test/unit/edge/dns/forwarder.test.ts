@@ -296,6 +296,12 @@ describe("a bad upstream", () => {
     expect([forwarder.pool.list()[0]?.state, forwarder.pool.list()[0]?.lastFailure]).toEqual(["up", undefined]);
   });
 
+  test("is known before anybody asks", async () => {
+    await forwardTo(silent);
+    await clock.advance(seconds(5));
+    expect(health.list().map(({ code, severity }) => [code, severity])).toEqual([["DNS_UPSTREAMS_DOWN", "degraded"]]);
+  });
+
   test("that is the only one makes for SERVFAIL after 3.5 seconds at first, and then after 0.8", async () => {
     const forwarder = await forwardTo(silent);
     const first = await steppedTo(forwarder.answer(newQuestion()), seconds(5));
@@ -417,6 +423,15 @@ test("a question that is answered does not end a loop, for another upstream may 
 });
 
 describe("the list of upstreams", () => {
+  test("may be empty for good, which is worth knowing and no more", async () => {
+    const forwarder = await forwardTo();
+    expect(health.list()).toMatchObject([{ code: "DNS_UPSTREAMS_DOWN", severity: "info" }]);
+    expect(forwarder.answerNow(QUESTION)).toEqual({
+      kind: "failed",
+      extendedError: ExtendedError.NoReachableAuthority,
+    });
+  });
+
   test("may change: those that stay keep their state, the others are forgotten", async () => {
     const forwarder = await forwardTo(silent, says("192.0.2.2"));
     await steppedTo(forwarder.answer(newQuestion()), seconds(4));
