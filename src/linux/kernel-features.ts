@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { errorCode } from "../base/errors.ts";
 import { NLM_F_ACK, NLM_F_REQUEST } from "../wire/netlink.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink-socket.ts";
@@ -13,7 +12,6 @@ export interface MissingFeature {
 /** nfnetlink messages that ask for nothing but an answer; each exists exactly where its subsystem does. */
 const NFT_MSG_GETGEN = 0xa10;
 const IPCTNL_MSG_CT_GET_STATS = 0x105;
-const CAP_NET_ADMIN = 12n;
 
 /** @returns undefined when services can be put into nftables */
 export function probeNftables(): MissingFeature | undefined {
@@ -29,12 +27,6 @@ export function probeConntrack(): MissingFeature | undefined {
     code: "CONNTRACK_MISSING",
     hint: "Load the module nf_conntrack_netlink: without it, UDP clients stay with an endpoint that is gone.",
   });
-}
-
-/** Whether this process has the capability that every change of the network needs. */
-export function hasNetAdmin(): boolean {
-  const line = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"));
-  return ((BigInt(`0x${line?.[1] ?? "0"}`) >> CAP_NET_ADMIN) & 1n) === 1n;
 }
 
 function probe(

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { errorCode, SelvedgeError } from "../base/errors.ts";
 
 /** One page: no setting of the kernel is longer. */
@@ -20,20 +20,8 @@ export function readSysctl(name: string): string | undefined {
     }
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
-    throw failure("read", name, error);
+    throw failure(name, error);
   }
-}
-
-/** @returns false when it had the value already and nothing was written */
-export function writeSysctl(name: string, value: string): boolean {
-  const file = path(name);
-  if (readSysctl(name) === value) return false;
-  try {
-    writeFileSync(file, value);
-  } catch (error) {
-    throw failure("write", name, error);
-  }
-  return true;
 }
 
 function path(name: string): string {
@@ -43,12 +31,12 @@ function path(name: string): string {
   return `/proc/sys/${name}`;
 }
 
-function failure(verb: string, name: string, cause: unknown): SelvedgeError {
-  return new SelvedgeError(`Cannot ${verb} sysctl ${name} as the kernel refuses`, {
+function failure(name: string, cause: unknown): SelvedgeError {
+  return new SelvedgeError(`Cannot read sysctl ${name} as the kernel refuses`, {
     code: errorCode(cause),
     blame: "host",
     retry: "later",
-    hint: "See that /proc/sys is writable for the agent: ProtectKernelTunables= in a unit makes it read-only.",
+    hint: "See that the agent may read /proc/sys: a unit's InaccessiblePaths= may hide it.",
     cause,
   });
 }
