@@ -1,5 +1,3 @@
-import { type DecodeError, fail, ok, type Result } from "./result.ts";
-
 /** A span of time in milliseconds; the brand keeps bare numbers out. */
 export type Duration = number & { readonly __brand: "Duration" };
 
@@ -17,19 +15,6 @@ export function minutes(n: number): Duration {
 
 export function hours(n: number): Duration {
   return (n * 3_600_000) as Duration;
-}
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** Go's notation, as FabEdge's and Kubernetes' flags use it: "90s", "1m30s", "250ms", "1.5h". */
-export function parseDuration(text: string): Result<Duration, DecodeError> {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map((p) => p[0]).join("") !== text) {
-    return fail({ at: text, why: 'a duration is numbers with units, such as "90s" or "1m30s"' });
-  }
-  let total = 0;
-  for (const [, number, unit] of parts) total += Number(number) * (UNITS[unit ?? ""] ?? 0);
-  return ok(total as Duration);
 }
 
 export function formatDuration(duration: Duration): string {

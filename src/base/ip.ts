@@ -79,10 +79,6 @@ export function prefixContains(prefix: Prefix, ip: Ip): boolean {
   return ipFamily(prefix.address) === ipFamily(ip) && makePrefix(ip, prefix.length).address === prefix.address;
 }
 
-export function prefixesOverlap(a: Prefix, b: Prefix): boolean {
-  return a.length <= b.length ? prefixContains(a, b.address) : prefixContains(b, a.address);
-}
-
 function ipv4Bytes(text: string): IpBytes | undefined {
   const match = IPV4.exec(text);
   if (match === null) return undefined;

@@ -3,30 +3,21 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 /** The dictionary of field names: a new fact gets a name here, so that one fact has one name everywhere. */
 export interface LogFields {
   readonly addr?: string;
-  readonly attempt?: number;
   readonly code?: string;
   readonly count?: number;
   readonly delay_ms?: number;
   readonly duration_ms?: number;
-  readonly element_count?: number;
   readonly err?: string;
   readonly file?: string;
-  readonly from?: string;
   readonly hint?: string;
-  readonly iface?: string;
   readonly key?: string;
-  readonly kind?: string;
   readonly mode?: string;
   readonly name?: string;
   readonly object_count?: number;
   readonly port?: number;
   readonly reason?: string;
-  readonly resource_version?: string;
   readonly service?: string;
-  readonly size_bytes?: number;
-  readonly source?: string;
   readonly table?: string;
-  readonly to?: string;
   readonly url?: string;
   readonly version?: string;
 }

@@ -1,8 +1,8 @@
 /**
  * The life of a component: what it opened, closed again in reverse order.
  *
- * A child scope closes with its parent. Closing twice is one closing. A closer that fails does not keep the others
- * from running; the failures come back together.
+ * Closing twice is one closing. A closer that fails does not keep the others from running; the failures come back
+ * together.
  */
 export class Scope {
   readonly #controller = new AbortController();
@@ -14,21 +14,10 @@ export class Scope {
     return this.#controller.signal;
   }
 
-  /** Registers what has to be closed; the name shows in errors and in dumps. */
+  /** Registers what has to be closed; the name shows in errors. */
   onClose(name: string, close: () => void | Promise<void>): void {
     if (this.#closing !== undefined) throw new Error(`Cannot open "${name}" as its scope is closing`);
     this.#closers.push({ name, close });
-  }
-
-  child(name: string): Scope {
-    const scope = new Scope();
-    this.onClose(name, () => scope.close());
-    return scope;
-  }
-
-  /** What is open now, oldest first. */
-  names(): readonly string[] {
-    return this.#closers.map((c) => c.name);
   }
 
   close(): Promise<void> {
@@ -38,12 +27,12 @@ export class Scope {
 
   async #closeAll(): Promise<void> {
     this.#controller.abort();
-    const failures: unknown[] = [];
+    const failures: Error[] = [];
     for (let closer = this.#closers.pop(); closer !== undefined; closer = this.#closers.pop()) {
       try {
         await closer.close();
       } catch (error) {
-        failures.push(error);
+        failures.push(new Error(`Cannot close ${closer.name}`, { cause: error }));
       }
     }
     if (failures.length > 0) throw new AggregateError(failures, "Cannot close everything");

@@ -7,7 +7,7 @@ const RECORD: LogRecord = {
   level: "warn",
   event: "cache.rejected",
   msg: "Cannot take a list",
-  fields: { kind: "Service", reason: "no resourceVersion", object_count: 3 },
+  fields: { key: "Service", reason: "no resourceVersion", object_count: 3 },
 };
 
 describe("log lines", () => {
@@ -17,7 +17,7 @@ describe("log lines", () => {
       level: "warn",
       event: "cache.rejected",
       msg: "Cannot take a list",
-      kind: "Service",
+      key: "Service",
       reason: "no resourceVersion",
       object_count: 3,
     });
@@ -25,7 +25,7 @@ describe("log lines", () => {
 
   test("text is for eyes", () => {
     expect(formatRecord(RECORD, "text", WALL)).toBe(
-      '05:06:07.089 WARN  cache.rejected Cannot take a list kind=Service reason="no resourceVersion" object_count=3',
+      '05:06:07.089 WARN  cache.rejected Cannot take a list key=Service reason="no resourceVersion" object_count=3',
     );
   });
 
