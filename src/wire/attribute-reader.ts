@@ -65,10 +65,6 @@ export class AttributeReader {
     return this.#has(1) ? (this.#bytes[this.#start] ?? 0) : 0;
   }
 
-  u16(): number {
-    return this.#has(2) ? this.#u16(this.#start) : 0;
-  }
-
   u16be(): number {
     return this.#has(2) ? this.#u16be(this.#start) : 0;
   }

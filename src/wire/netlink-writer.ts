@@ -38,11 +38,6 @@ export class NetlinkWriter {
     this.#length = 0;
   }
 
-  /** Forgets what was written from `length` on. */
-  truncate(length: number): void {
-    this.#length = Math.min(length, this.#length);
-  }
-
   beginMessage(type: number, flags: number, sequence: number): void {
     this.#message = this.#length;
     const at = this.#reserve(NLMSG_HDRLEN);
@@ -72,17 +67,8 @@ export class NetlinkWriter {
     this.#words[at] = swap32(value);
   }
 
-  attrFlag(type: number): void {
-    const at = this.#reserve(NLA_HDRLEN);
-    this.#words[at] = NLA_HDRLEN | (type << 16);
-  }
-
   attrU8(type: number, value: number): void {
     this.#attrWord(type, 1, value & 0xff);
-  }
-
-  attrU16(type: number, value: number): void {
-    this.#attrWord(type, 2, value & 0xffff);
   }
 
   attrU16be(type: number, value: number): void {

@@ -7,20 +7,18 @@ import { NetlinkWriter } from "../../../../src/wire/netlink-writer.ts";
 
 /** An attribute of any width, as a person would describe it. */
 type Attribute =
-  | { readonly kind: "flag"; readonly type: number }
-  | { readonly kind: "u8" | "u16" | "u16be" | "u32" | "u32be"; readonly type: number; readonly value: number }
+  | { readonly kind: "u8" | "u16be" | "u32" | "u32be"; readonly type: number; readonly value: number }
   | { readonly kind: "u64be"; readonly type: number; readonly value: bigint }
   | { readonly kind: "text"; readonly type: number; readonly value: string }
   | { readonly kind: "bytes"; readonly type: number; readonly value: Uint8Array }
   | { readonly kind: "nested"; readonly type: number; readonly value: readonly Attribute[] };
 
 const type = fc.integer({ min: 1, max: 0x3fff });
-const WIDTHS = { u8: 0xff, u16: 0xffff, u16be: 0xffff, u32: 0xffffffff, u32be: 0xffffffff } as const;
+const WIDTHS = { u8: 0xff, u16be: 0xffff, u32: 0xffffffff, u32be: 0xffffffff } as const;
 const attributes = fc.letrec<{ one: Attribute; many: Attribute[] }>((tie) => ({
   one: fc.oneof(
     { depthSize: "small" },
-    fc.record({ kind: fc.constant("flag" as const), type }),
-    ...(["u8", "u16", "u16be", "u32", "u32be"] as const).map((kind) =>
+    ...(["u8", "u16be", "u32", "u32be"] as const).map((kind) =>
       fc.record({ kind: fc.constant(kind), type, value: fc.integer({ min: 0, max: WIDTHS[kind] }) }),
     ),
     fc.record({ kind: fc.constant("u64be" as const), type, value: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }) }),
@@ -37,9 +35,7 @@ const attributes = fc.letrec<{ one: Attribute; many: Attribute[] }>((tie) => ({
 
 function write(writer: NetlinkWriter, list: readonly Attribute[]): void {
   for (const a of list) {
-    if (a.kind === "flag") writer.attrFlag(a.type);
-    else if (a.kind === "u8") writer.attrU8(a.type, a.value);
-    else if (a.kind === "u16") writer.attrU16(a.type, a.value);
+    if (a.kind === "u8") writer.attrU8(a.type, a.value);
     else if (a.kind === "u16be") writer.attrU16be(a.type, a.value);
     else if (a.kind === "u32") writer.attrU32(a.type, a.value);
     else if (a.kind === "u32be") writer.attrU32be(a.type, a.value);
@@ -57,14 +53,12 @@ function write(writer: NetlinkWriter, list: readonly Attribute[]): void {
 /** What the bytes of one attribute are, by the definition in linux/netlink.h and not by our code. */
 function expected(a: Attribute): { type: number; nested: boolean; data: Buffer | undefined } {
   const data = (): Buffer | undefined => {
-    if (a.kind === "flag") return Buffer.alloc(0);
     if (a.kind === "text") return Buffer.from(`${a.value}\0`);
     if (a.kind === "bytes") return Buffer.from(a.value);
     if (a.kind === "nested") return undefined;
     const out = Buffer.alloc(8);
     if (a.kind === "u64be") return out.subarray(0, out.writeBigUInt64BE(a.value));
     if (a.kind === "u8") return out.subarray(0, out.writeUInt8(a.value));
-    if (a.kind === "u16") return out.subarray(0, out.writeUInt16LE(a.value));
     if (a.kind === "u16be") return out.subarray(0, out.writeUInt16BE(a.value));
     if (a.kind === "u32") return out.subarray(0, out.writeUInt32LE(a.value));
     return out.subarray(0, out.writeUInt32BE(a.value));
@@ -90,8 +84,7 @@ function readBack(reader: AttributeReader, list: readonly Attribute[]): void {
   for (const a of list) {
     expect(reader.next()).toBe(true);
     expect(reader.type).toBe(a.type);
-    if (a.kind === "flag") expect(reader.size).toBe(0);
-    else if (a.kind === "nested") readBack(reader.nested(), a.value);
+    if (a.kind === "nested") readBack(reader.nested(), a.value);
     else if (a.kind === "bytes") expect(Buffer.from(reader.bytes()).equals(Buffer.from(a.value))).toBe(true);
     else expect<unknown>(reader[a.kind]()).toBe(a.value);
   }
