@@ -12,15 +12,10 @@ import { PreparedAnswers } from "./prepared-answers.ts";
 import { reverseAddress } from "./reverse.ts";
 import { AUTHORITATIVE, CLUSTER_TTL, minimalAnyRecord, NO_SUCH_NAME, type Zone } from "./zone.ts";
 
-/** An ExternalName service: the rest of the answer is found where the alias leads. */
-export interface Alias {
-  readonly record: ResourceRecord;
-  readonly target: DnsName;
-}
-
 export type Found =
   | { readonly kind: "answer"; readonly answer: Answer; readonly owner: string | undefined }
-  | { readonly kind: "alias"; readonly alias: Alias };
+  /** An ExternalName service: the rest of the answer is found where the alias leads. */
+  | { readonly kind: "alias"; readonly record: ResourceRecord; readonly target: DnsName };
 
 interface Published {
   readonly namespace: string;
@@ -134,7 +129,7 @@ export class NameTable {
         if (type === RecordType.CNAME || type === RecordType.ANY) {
           return this.#records(name, RecordType.CNAME, [record], key);
         }
-        return { kind: "alias", alias: { record, target: plan.target } };
+        return { kind: "alias", record, target: plan.target };
       }
     }
   }

@@ -2,7 +2,14 @@ import { type Ip, ipFamily } from "../../src/base/ip.ts";
 import type { Protocol } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
 import { RecordType } from "../../src/wire/dns.ts";
-import { type DnsName, MAX_LABEL_BYTES, MAX_NAME_BYTES, nameFromLabels, parseName } from "../../src/wire/dns-name.ts";
+import {
+  type DnsName,
+  lowerName,
+  MAX_LABEL_BYTES,
+  MAX_NAME_BYTES,
+  nameFromLabels,
+  parseName,
+} from "../../src/wire/dns-name.ts";
 import { addressRecord, type ResourceRecord, srvRecord } from "../../src/wire/dns-record.ts";
 import { CLUSTER_TTL, type Zone } from "./zone.ts";
 
@@ -201,6 +208,6 @@ function fits(name: DnsName): boolean {
 
 /** An address is no name: CoreDNS gives no record for it, and a CNAME to it would lead nowhere. */
 function externalTarget(text: string): DnsName | undefined {
-  const name = parseName(text.toLowerCase());
-  return name.ok && name.value !== "\0" && !/^[\d.]+$/.test(text) ? name.value : undefined;
+  const name = parseName(text);
+  return name.ok && name.value !== "\0" && !/^[\d.]+$/.test(text) ? lowerName(name.value) : undefined;
 }

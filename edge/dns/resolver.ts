@@ -2,12 +2,12 @@ import type { Clock } from "../../src/base/clock.ts";
 import { elapsed } from "../../src/base/clock.ts";
 import { ExtendedError, Flag, HEADER_BYTES, Rcode } from "../../src/wire/dns.ts";
 import { decodeMessage, type Message, writeLatin1 } from "../../src/wire/dns-message.ts";
-import { type DnsName, lowerName } from "../../src/wire/dns-name.ts";
+import type { DnsName } from "../../src/wire/dns-name.ts";
 import type { ResourceRecord } from "../../src/wire/dns-record.ts";
 import { type Answer, answerRcode, makeAnswer, STORED_TTL, type TtlRule } from "./answer.ts";
 import { STALE_TTL_SECONDS } from "./answer-cache.ts";
 import type { Forwarded, Forwarder, ForwardQuestion } from "./forwarder.ts";
-import type { Alias, Found, NameTable } from "./name-table.ts";
+import type { Found, NameTable } from "./name-table.ts";
 
 /** Where an answer is from; error: nowhere. */
 export type AnswerSource = "cluster" | "cache" | "stale" | "upstream" | "error";
@@ -18,6 +18,15 @@ export interface Resolution {
   readonly source: AnswerSource;
   /** RFC 8914. */
   readonly extendedError: number | undefined;
+}
+
+/** A question and the ExternalNames that lead from its name to the one that has the answer. */
+interface Path {
+  readonly aliases: readonly ResourceRecord[];
+  /** What is left to ask for. */
+  readonly question: ForwardQuestion;
+  /** Undefined where that is not in the cluster. */
+  readonly end: Resolution | undefined;
 }
 
 /** An ExternalName that leads to an ExternalName and so on: real chains have one or two links. */
@@ -40,38 +49,32 @@ export class Resolver {
    * @returns undefined when somebody has to be asked first: see `resolve`
    */
   resolveNow(question: ForwardQuestion, found: Found | undefined): Resolution | undefined {
-    if (found?.kind === "answer") return clusterResolution(found.answer);
-    if (found?.kind === "alias") return undefined;
-    const forwarded = this.#forwarder.answerNow(question);
-    return forwarded === undefined ? undefined : this.#resolution(question.name, forwarded);
+    const path = this.#follow(question, found);
+    if (path.end !== undefined) return behindAliases(question, path, path.end);
+    const forwarded = this.#forwarder.answerNow(path.question);
+    if (forwarded === undefined) return undefined;
+    return behindAliases(question, path, this.#resolution(path.question.name, forwarded));
   }
 
   async resolve(question: ForwardQuestion): Promise<Resolution> {
-    const found = this.#table.find(question.name, question.type);
-    if (found?.kind === "answer") return clusterResolution(found.answer);
-    if (found?.kind === "alias") return this.#follow(question, found.alias);
-    return this.#resolution(question.name, await this.#forwarder.answer(question));
+    const path = this.#follow(question, this.#table.find(question.name, question.type));
+    if (path.end !== undefined) return behindAliases(question, path, path.end);
+    const forwarded = await this.#forwarder.answer(path.question);
+    return behindAliases(question, path, this.#resolution(path.question.name, forwarded));
   }
 
-  async #follow(question: ForwardQuestion, first: Alias): Promise<Resolution> {
-    const links: ResourceRecord[] = [first.record];
-    let target = lowerName(first.target);
-    for (let found = this.#table.find(target, question.type); ; found = this.#table.find(target, question.type)) {
-      if (found?.kind === "alias") {
-        if (links.length === MAX_ALIASES) return failure(question.name, undefined);
-        links.push(found.alias.record);
-        target = lowerName(found.alias.target);
-        continue;
-      }
-      const end = await this.resolve({ ...question, name: target });
-      const shown = readAnswer(target, question.type, end);
-      const parts = {
-        flags: Flag.Authoritative | answerRcode(end.answer),
-        answers: [...links, ...(shown?.answers ?? [])],
-        authorities: shown?.authorities ?? [],
-      };
-      return { ...end, answer: makeAnswer(question.name, parts), ttl: STORED_TTL };
+  #follow(question: ForwardQuestion, first: Found | undefined): Path {
+    const aliases: ResourceRecord[] = [];
+    let name = question.name;
+    let found = first;
+    while (found?.kind === "alias") {
+      if (aliases.length === MAX_ALIASES) return { aliases: [], question, end: failure(question.name, undefined) };
+      aliases.push(found.record);
+      name = found.target;
+      found = this.#table.find(name, question.type);
     }
+    const last = aliases.length === 0 ? question : { ...question, name };
+    return { aliases, question: last, end: found && clusterResolution(found.answer) };
   }
 
   #resolution(name: DnsName, forwarded: Forwarded): Resolution {
@@ -88,6 +91,17 @@ export class Resolver {
     const seconds = Math.floor(elapsed(cached.stored, this.#clock.now()) / 1000);
     return { answer, source: from, ttl: { kind: "elapsed", seconds }, extendedError: undefined };
   }
+}
+
+function behindAliases(question: ForwardQuestion, path: Path, end: Resolution): Resolution {
+  if (path.aliases.length === 0) return end;
+  const shown = readAnswer(path.question.name, question.type, end);
+  const parts = {
+    flags: Flag.Authoritative | answerRcode(end.answer),
+    answers: [...path.aliases, ...(shown?.answers ?? [])],
+    authorities: shown?.authorities ?? [],
+  };
+  return { ...end, answer: makeAnswer(question.name, parts), ttl: STORED_TTL };
 }
 
 function clusterResolution(answer: Answer): Resolution {

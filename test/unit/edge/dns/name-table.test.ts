@@ -48,7 +48,7 @@ class World {
     const found =
       prepared === undefined ? this.table.lookup(this.reader) : ({ kind: "answer", answer: prepared } as const);
     if (found === undefined) return "forward";
-    if (found.kind === "alias") return `alias: ${formatName(found.alias.target)}`;
+    if (found.kind === "alias") return `alias: ${formatName(found.target)}`;
     const { answer } = found;
     const resolution = { answer, ttl: { kind: "stored" }, source: "cluster", extendedError: undefined } as const;
     const message = readAnswer(dnsName(name), type, resolution);

@@ -226,6 +226,15 @@ describe("a forwarded answer", () => {
     ]).toEqual([0, true]);
   });
 
+  test("that 1,024 others wait for does not hold up what needs no upstream, ExternalNames included", async () => {
+    const nobody: UpstreamTransport = { udp: () => new Promise(() => {}), tcp: () => new Promise(() => {}) };
+    const world = makeHandler(specificationServices(), [server], nobody);
+    for (let i = 0; i < 1024; i++) void ask(world, "www.example.com");
+    const names = ["www.example.com", "inside.shop.svc.cluster.local", "web.shop.svc.cluster.local"];
+    const rcodes = await Promise.all(names.map(async (name) => formatRcode((await ask(world, name)).rcode)));
+    expect(rcodes).toEqual(["SERVFAIL", "NOERROR", "NOERROR"]);
+  });
+
   test("that is stale has a TTL of 30 and says so (RFC 8767, RFC 8914)", async () => {
     const world = makeHandler([], [server], upstream);
     await ask(world, "www.example.com");
