@@ -1,14 +1,6 @@
-import { environmentName, OPTION_KEYS, type Option, type OptionGroup, optionOf } from "../config/options.ts";
+import { environmentName, OPTION_GROUPS, OPTION_KEYS, type Option, optionOf } from "../config/options.ts";
 import { COMMANDS, COMMON_FLAGS, type Command, type Flag } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
-
-const GROUPS: Readonly<Record<OptionGroup, string>> = {
-  node: "This node",
-  source: "Where services and endpoints come from",
-  services: "Services",
-  names: "Names",
-  process: "The agent itself",
-};
 
 /** The overview, or the commands that begin with one word. */
 export function formatOverview(group: string | undefined): string {
@@ -52,7 +44,7 @@ export function formatHelp(command: Command): string {
     "",
   );
   if (command.settings) {
-    for (const [group, title] of Object.entries(GROUPS)) {
+    for (const [group, title] of Object.entries(OPTION_GROUPS)) {
       const options = OPTION_KEYS.map(optionOf).filter((option) => option.group === group);
       lines.push(`${title}:`, ...options.flatMap(formatOption), "");
     }

@@ -15,7 +15,16 @@ import {
   type ValueType,
 } from "./value-type.ts";
 
-export type OptionGroup = "node" | "source" | "services" | "names" | "process";
+/** Groups of settings with their headings, in the order of help and file. */
+export const OPTION_GROUPS = {
+  node: "This node",
+  source: "Where services and endpoints come from",
+  services: "Services",
+  names: "Names",
+  process: "The agent itself",
+} as const;
+
+export type OptionGroup = keyof typeof OPTION_GROUPS;
 
 /** What of the machine a default may depend on. */
 export interface HostFacts {

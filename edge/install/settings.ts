@@ -1,12 +1,4 @@
-import { OPTION_KEYS, type OptionGroup, optionOf } from "../config/options.ts";
-
-const HEADINGS: Readonly<Record<OptionGroup, string>> = {
-  node: "This node",
-  source: "Where services and endpoints come from",
-  services: "Services",
-  names: "Names",
-  process: "The agent itself",
-};
+import { OPTION_GROUPS, OPTION_KEYS, type OptionGroup, optionOf } from "../config/options.ts";
 
 const INTRODUCTION = `# Selvedge's settings on this node. Each line that is commented out shows a default.
 # The same names are flags (--node-name) and environment variables (SELVEDGE_NODE_NAME), which go before this file;
@@ -16,13 +8,13 @@ const INTRODUCTION = `# Selvedge's settings on this node. Each line that is comm
 
 /** The configuration file of a new node: every setting with its help and default, none set. */
 export function formatSettings(): string {
-  const groups = Object.keys(HEADINGS) as readonly OptionGroup[];
+  const groups = Object.keys(OPTION_GROUPS) as readonly OptionGroup[];
   return INTRODUCTION + groups.map(formatGroup).join("");
 }
 
 function formatGroup(group: OptionGroup): string {
   const options = OPTION_KEYS.map(optionOf).filter((option) => option.group === group && !option.notInFile);
-  return `\n## ${HEADINGS[group]}\n${options.map(formatOption).join("")}`;
+  return `\n## ${OPTION_GROUPS[group]}\n${options.map(formatOption).join("")}`;
 }
 
 function formatOption(option: ReturnType<typeof optionOf>): string {
