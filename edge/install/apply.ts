@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -15,18 +16,21 @@ import { dirname } from "node:path";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 import type { Executable, Installation, InstallStep, Layout } from "./plan.ts";
 
+/** An executable is as large as the memory of a small node: it is read piece by piece. */
+const PIECE_BYTES = 1024 * 1024;
+
 /** The running program. */
 export function observeExecutable(): Executable {
   const path = process.execPath;
-  return { path, digest: digestOf(readFileSync(path)) };
+  return { path, digest: digestOf(path) };
 }
 
 export function observeInstallation(layout: Layout): Installation {
-  const binary = readIfPresent(layout.binary);
+  const text = (path: string) => readFileSync(path, "utf8");
   return {
-    binaryDigest: binary === undefined ? undefined : digestOf(binary),
-    unitText: readIfPresent(layout.unit)?.toString("utf8"),
-    configPresent: readIfPresent(layout.config) !== undefined,
+    binaryDigest: ifPresent(layout.binary, digestOf),
+    unitText: ifPresent(layout.unit, text),
+    configPresent: ifPresent(layout.config, text) !== undefined,
   };
 }
 
@@ -60,9 +64,9 @@ export function applyInstall(steps: readonly InstallStep[]): void {
   }
 }
 
-function readIfPresent(path: string): Buffer | undefined {
+function ifPresent(path: string, read: (path: string) => string): string | undefined {
   try {
-    return readFileSync(path);
+    return read(path);
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
     throw new SelvedgeError(`Cannot read ${path}: ${errorCode(error)}`, {
@@ -75,8 +79,19 @@ function readIfPresent(path: string): Buffer | undefined {
   }
 }
 
-function digestOf(bytes: Buffer): string {
-  return createHash("sha256").update(bytes).digest("hex");
+function digestOf(path: string): string {
+  const hash = createHash("sha256");
+  const piece = Buffer.alloc(PIECE_BYTES);
+  const descriptor = openSync(path, "r");
+  try {
+    for (;;) {
+      const length = readSync(descriptor, piece);
+      if (length === 0) return hash.digest("hex");
+      hash.update(piece.subarray(0, length));
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function sync(path: string): void {
