@@ -10,7 +10,7 @@ export interface BackoffPolicy {
 export type Random = () => number;
 
 /**
- * Exponential back-off with full jitter: the n-th delay is uniform in [ceiling/2, ceiling) where the ceiling grows
+ * Exponential back-off with equal jitter: the n-th delay is uniform in [ceiling/2, ceiling) where the ceiling grows
  * by `factor` up to `limit`. Half the ceiling is kept so that a retry never comes at once.
  */
 export class Backoff {
