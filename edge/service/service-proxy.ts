@@ -11,6 +11,8 @@ import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import type { ServiceApplier } from "./applier.ts";
 import type { Frontend } from "./frontend.ts";
 import { type FrontendConflict, FrontendRegistry, type OwnedFrontends } from "./frontend-registry.ts";
+import { planHealthCheck } from "./health-check-plan.ts";
+import { HealthCheckPorts } from "./health-check-ports.ts";
 import { BACKENDS_PER_FRONTEND_LIMIT, planFrontends } from "./plan.ts";
 import type { ServiceMetrics } from "./service-metrics.ts";
 import { ServiceTotals } from "./service-totals.ts";
@@ -58,6 +60,7 @@ export class ServiceProxy {
   readonly #registry = new FrontendRegistry();
   readonly #counts = new ServiceTotals();
   readonly #pending = new Set<ObjectKey>();
+  readonly #healthChecks: HealthCheckPorts;
   readonly #reconciler: Reconciler;
   #index: ServiceIndex | undefined;
   #node: NodeTopology;
@@ -71,7 +74,9 @@ export class ServiceProxy {
   constructor(deps: ServiceProxyDependencies) {
     this.#deps = deps;
     this.#node = deps.node;
+    this.#healthChecks = new HealthCheckPorts(deps.health);
     deps.scope.onClose("service applier", () => this.#applier?.close());
+    deps.scope.onClose("health checks of services", () => this.#healthChecks.close());
     const options = {
       run: (full: boolean) => this.#run(full),
       onFailure: (error: unknown) => this.#failed(error),
@@ -137,6 +142,7 @@ export class ServiceProxy {
       await this.#applier.apply(changes);
     }
     if (full) await this.#applier.resync();
+    this.#healthChecks.sync();
   }
 
   #plan(): ReadonlyMap<ObjectKey, readonly Frontend[]> {
@@ -144,6 +150,7 @@ export class ServiceProxy {
     for (const key of this.#pending) {
       const view = this.#index?.get(key);
       const frontends = view === undefined ? [] : planFrontends(view, this.#node);
+      this.#healthChecks.want(key, view === undefined ? undefined : planHealthCheck(view, this.#node));
       this.#registry.update(key, view?.service.created ?? "", frontends, changes);
     }
     for (const [service, owned] of changes) this.#counts.set(service, owned);

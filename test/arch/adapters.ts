@@ -22,6 +22,7 @@ export const ADAPTERS: readonly Adapter[] = [
   { file: "edge/dns/udp-server.ts", touches: "the listening UDP socket" },
   { file: "edge/dns/upstream-sockets.ts", touches: "sockets to upstream name servers" },
   { file: "edge/install/apply.ts", touches: "the files of an installation" },
+  { file: "edge/service/health-check-ports.ts", touches: "the HTTP ports on which load balancers ask" },
   { file: "edge/service/userspace-relay.ts", touches: "TCP connections to backends" },
   { file: "edge/service/userspace-tcp.ts", touches: "the TCP sockets of services" },
   { file: "edge/service/userspace-udp.ts", touches: "the UDP sockets of services" },
