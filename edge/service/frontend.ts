@@ -25,7 +25,7 @@ export interface Frontend {
   readonly externalBackends: readonly Backend[] | undefined;
   /** ClientIP affinity. */
   readonly affinitySeconds: number | undefined;
-  /** loadBalancerSourceRanges; empty means everyone. */
+  /** loadBalancerSourceRanges of this family; empty means everyone. */
   readonly sourceRanges: readonly Prefix[];
 }
 

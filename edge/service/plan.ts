@@ -61,7 +61,9 @@ function planEntrances(service: Service): readonly Entrance[] {
   for (const address of service.externalIps) entrances.push(entranceAt("external", address, EVERYONE));
   if (service.type === "LoadBalancer") {
     const { loadBalancerIps, loadBalancerSourceRanges } = service;
-    for (const address of loadBalancerIps) entrances.push(entranceAt("external", address, loadBalancerSourceRanges));
+    for (const address of loadBalancerIps) {
+      entrances.push(entranceAt("external", address, rangesOf(loadBalancerSourceRanges, ipFamily(address))));
+    }
   }
   if (service.type !== "ClusterIP") {
     for (const ip of service.clusterIps) {
@@ -73,6 +75,12 @@ function planEntrances(service: Service): readonly Entrance[] {
 
 function entranceAt(kind: Frontend["kind"], address: Ip, sourceRanges: readonly Prefix[]): Entrance {
   return { kind, family: ipFamily(address), address, sourceRanges };
+}
+
+/** Ranges of one family say nothing about the other one, and a range that is everybody is no restriction. */
+function rangesOf(ranges: readonly Prefix[], family: Family): readonly Prefix[] {
+  const own = ranges.filter((range) => ipFamily(range.address) === family);
+  return own.some((range) => range.length === 0) ? EVERYONE : own;
 }
 
 function addFrontends(

@@ -1,4 +1,13 @@
-import { type Family, type Ip, ipBytes, ipFamily, ipFromBytes, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import {
+  type Family,
+  formatPrefix,
+  type Ip,
+  ipBytes,
+  ipFamily,
+  ipFromBytes,
+  makePrefix,
+  type Prefix,
+} from "../../src/base/ip.ts";
 import type { Protocol } from "../../src/network/service.ts";
 import type { FieldValue, SetElement } from "../../src/wire/nftables-element.ts";
 import type { Verdict } from "../../src/wire/nftables-expression.ts";
@@ -126,18 +135,18 @@ function distinct(backends: readonly Backend[]): readonly Backend[] {
   return [...new Map(backends.map((backend) => [backendId(backend), backend])).values()];
 }
 
-/** Ranges of callers per service, the widest first: each is compared with all, and nobody lists a thousand by hand. */
-export const SOURCE_RANGES_LIMIT = 1000;
-
 /** Without those inside another one, as a kernel set refuses ranges that overlap. */
 export function outermost(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
-  const all = prefixes.filter((p) => ipFamily(p.address) === family).sort((a, b) => a.length - b.length);
-  const sorted = all.slice(0, SOURCE_RANGES_LIMIT);
-  const kept: Prefix[] = [];
-  for (const prefix of sorted) {
-    if (!kept.some((outer) => makePrefix(prefix.address, outer.length).address === outer.address)) kept.push(prefix);
+  const own = prefixes.filter((p) => ipFamily(p.address) === family).sort((a, b) => a.length - b.length);
+  const kept = new Map<string, Prefix>();
+  const lengths = new Set<number>();
+  for (const prefix of own) {
+    const inside = [...lengths].some((length) => kept.has(formatPrefix(makePrefix(prefix.address, length))));
+    if (inside) continue;
+    kept.set(formatPrefix(prefix), prefix);
+    lengths.add(prefix.length);
   }
-  return kept;
+  return [...kept.values()];
 }
 
 /** A range in a set of one field: where it begins, and the first address after it, if there is one. */

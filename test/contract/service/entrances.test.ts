@@ -71,6 +71,18 @@ inNamespace(import.meta.path, () => {
       run("ip", "-n", "client", "route", "delete", BALANCER);
     });
 
+    test("lets everybody in over the family that its source ranges do not name", async () => {
+      await using world = new World();
+      await world.apply(
+        loadBalancer({
+          loadBalancerIps: [ip(BALANCER), ip("fd11::8")],
+          loadBalancerSourceRanges: [{ address: ip("192.168.50.3"), length: 32 }],
+        }),
+        endpoints("web", 6, [PODS.pod1.six]),
+      );
+      expect(tally(await ask({ from: "client", to: "fd11::8", port: 80 }))).toEqual({ pod1: 1 });
+    });
+
     test("refuses at once without endpoints, on node ports too", async () => {
       await using world = new World();
       await world.apply(loadBalancer());

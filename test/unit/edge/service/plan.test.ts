@@ -70,6 +70,23 @@ describe("the frontends of a service", () => {
     ]);
   });
 
+  test("restrict callers of a family only when the source ranges name some of it, and not all", () => {
+    const ranges = (...list: readonly (readonly [string, number])[]) =>
+      planFrontends(
+        view({
+          type: "LoadBalancer",
+          clusterIps: [],
+          loadBalancerIps: [ip("203.0.113.2"), ip("fd11::2")],
+          loadBalancerSourceRanges: list.map(([address, length]) => ({ address: ip(address), length })),
+        }),
+        NODE,
+      ).map((f) => `${f.family} ${f.sourceRanges.map((range) => `${range.address}/${range.length}`)}`);
+    expect(ranges()).toEqual(["4 ", "6 "]);
+    expect(ranges(["10.0.0.0", 8])).toEqual(["4 10.0.0.0/8", "6 "]);
+    expect(ranges(["10.0.0.0", 8], ["fd00::", 8])).toEqual(["4 10.0.0.0/8", "6 fd00::/8"]);
+    expect(ranges(["10.0.0.0", 8], ["0.0.0.0", 0], ["fd00::", 8])).toEqual(["4 ", "6 fd00::/8"]);
+  });
+
   test("are the first of each address, protocol and port when a manifest has them twice", () => {
     const port = { name: "http", protocol: "TCP" as const, port: 80, nodePort: 30080 };
     const twice = view(
