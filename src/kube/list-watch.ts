@@ -18,6 +18,11 @@ const WATCH_WORKED = seconds(5);
 const RELIST_GAP = seconds(5);
 /** A version that the source refuses so many times, or whose watch ends at once, is given up for a list. */
 const REFUSALS_MAX = 3;
+/**
+ * An API server that was restored from a backup counts from further back, and keeps a watch that begins in its future
+ * open without a word until it gets there. So many open watches in a row without one line are that, and not the network.
+ */
+const SILENT_WATCHES_MAX = 2;
 
 export interface ListWatchOptions<T> {
   readonly client: KubeClient;
@@ -44,6 +49,7 @@ export class ListWatch<T> {
   #state: "unknown" | "connected" | "disconnected" = "unknown";
   #watch: AbortController | undefined;
   #watchSeconds = 0;
+  #silentWatches = 0;
 
   constructor(options: ListWatchOptions<T>) {
     this.#options = options;
@@ -82,6 +88,7 @@ export class ListWatch<T> {
     if (signal.aborted) return;
     this.#position = list.resourceVersion;
     this.#listNext = false;
+    this.#silentWatches = 0;
     this.#authoritative = list.authoritative;
     this.#listedAt = clock.now();
     emit({ type: "list", ...list });
@@ -122,6 +129,8 @@ export class ListWatch<T> {
       if (worked) this.#backoff.reset();
       // An end is no error: only a list tells whether the source still makes sense.
       else if (this.#backoff.failures >= REFUSALS_MAX) this.#listNext = true;
+      if (opened !== undefined) this.#silentWatches = watch.silent ? this.#silentWatches + 1 : 0;
+      if (this.#silentWatches >= SILENT_WATCHES_MAX) this.#listNext = true;
       this.#watch = undefined;
       this.#position = watch.position;
       if (this.#position === undefined) this.#listNext = true;

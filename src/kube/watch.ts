@@ -50,6 +50,11 @@ export class Watch<T> {
     return this.#missed || !this.#query.traits.resumes ? undefined : this.#position;
   }
 
+  /** Whether not one line has come. */
+  get silent(): boolean {
+    return this.#lineCount === 0;
+  }
+
   /** Ends when the source ends the watch; throws a SelvedgeError when it breaks. */
   async run(timeoutSeconds: number, signal: AbortSignal): Promise<void> {
     const { client, traits, decoder, fieldSelector, clock } = this.#query;

@@ -248,6 +248,15 @@ describe("list-watch", () => {
     await script.scope.close();
   });
 
+  test("a source that counts from further back keeps watches open and silent: the third request is a list", async () => {
+    const script = await started("api-server", [list("900", []), openWatch, openWatch, list("5", ["a"]), openWatch]);
+    await script.advanceBySeconds(200);
+    expect(script.calls.slice(1, 3).map((call) => call.query.resourceVersion)).toEqual(["900", "900"]);
+    expect(script.summary().at(-1)).toBe("list trusted a");
+    expect(script.watch.query.resourceVersion).toBe("5");
+    await script.scope.close();
+  });
+
   test("a stream that drips without ever ending a line is given up too", async () => {
     const script = await started("api-server", [list("100", []), openWatch]);
     for (let i = 0; i < 7; i++) {
