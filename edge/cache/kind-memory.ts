@@ -29,8 +29,12 @@ export class KindMemory implements KindState {
     return this.#shed();
   }
 
-  /** Another source counts versions anew: what was learnt from the last one's no longer orders anything. */
+  /**
+   * Another source counts versions anew: what was learnt from the last one's no longer orders anything. Without its
+   * digest an object is written again at the next list, so that the old version goes from the disk too.
+   */
   forgetVersions(): void {
+    for (const key of this.objects.keys()) this.objects.set(key, { uid: "", resourceVersion: "", digest: "" });
     this.tombstones.clear();
     this.trustedVersion = undefined;
     this.heldDeletions = 0;

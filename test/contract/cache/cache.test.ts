@@ -176,13 +176,21 @@ describe("the cache on a metaServer", () => {
     await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
     await first.stop();
     const other = new FakeMetaServer();
+    other.put("a", "10.96.9.9");
     other.put("c", "10.96.7.3");
     for (const [key, object] of other.cloud) other.rows.set(key, object);
     other.online = false;
     const second = restart();
     second.start(other.url, "metaserver");
-    await until("the other's object", () => second.services.includes("d/c 10.96.7.3"));
+    const services = "d/a 10.96.9.9, d/b 10.96.7.2, d/c 10.96.7.3";
+    await until("the other's objects", () => second.services === services);
     await second.stop();
+    const third = restart();
+    expect(third.services).toBe(services);
+    third.start(other.url, "metaserver");
+    await until("the list", () => third.kind("Service").error !== undefined);
+    expect(third.services).toBe(services);
+    await third.stop();
     await other.close();
   });
 
