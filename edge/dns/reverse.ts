@@ -1,8 +1,5 @@
-import { type Ip, ipBytes, ipFromBytes } from "../../src/base/ip.ts";
-import { type DnsName, nameFromLabels, nameLabels } from "../../src/wire/dns-name.ts";
-
-const IPV4_ZONE = ["in-addr", "arpa"];
-const IPV6_ZONE = ["ip6", "arpa"];
+import { type Ip, ipFromBytes } from "../../src/base/ip.ts";
+import { type DnsName, nameLabels } from "../../src/wire/dns-name.ts";
 
 /** The address behind "4.3.2.1.in-addr.arpa" or its ip6.arpa counterpart (RFC 1035 3.5, RFC 3596 2.5). */
 export function reverseAddress(name: DnsName): Ip | undefined {
@@ -17,10 +14,4 @@ export function reverseAddress(name: DnsName): Ip | undefined {
     return ipFromBytes(Uint8Array.fromHex(parts.join("")));
   }
   return undefined;
-}
-
-export function reverseName(address: Ip): DnsName {
-  const bytes = ipBytes(address);
-  if (bytes.length === 4) return nameFromLabels([...Array.from(bytes, String).reverse(), ...IPV4_ZONE]);
-  return nameFromLabels([...Array.from(bytes.toHex()).reverse(), ...IPV6_ZONE]);
 }
