@@ -103,11 +103,17 @@ export class CacheStore {
   keepPrevious(): void {
     this.#attempt((file) => {
       removeDatabase(this.#next);
-      file.copyTo(this.#next);
-      const damage = checkImmutable(this.#next);
-      if (damage !== undefined) throw Object.assign(new Error(damage), { code: "SQLITE_CORRUPT" });
-      syncPath(this.#next);
-      renameSync(this.#next, this.#previous);
+      try {
+        file.copyTo(this.#next);
+        const damage = checkImmutable(this.#next);
+        if (damage !== undefined) throw Object.assign(new Error(damage), { code: "SQLITE_CORRUPT" });
+        syncPath(this.#next);
+        renameSync(this.#next, this.#previous);
+      } catch (error) {
+        // Half a copy would keep the room that the cache itself needs.
+        removeDatabase(this.#next);
+        throw error;
+      }
       syncPath(this.#folder);
     });
   }

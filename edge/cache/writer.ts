@@ -13,6 +13,8 @@ const GATHER = seconds(1);
 const SYNC_AFTER = minutes(1);
 /** A copy of the whole cache: 12 MB for 10,000 services, so 48 MB a day on the card at most. */
 const PREVIOUS_EVERY = hours(6);
+/** Half a copy wears a card that is too small for a whole one as much as a whole one does. */
+const COPY_RETRY = hours(1);
 /** How long a watermark may wait for company. */
 const WATERMARK_AFTER = hours(1);
 const RETRY: BackoffPolicy = { initial: seconds(2), factor: 2, limit: minutes(5) };
@@ -41,6 +43,7 @@ export class CacheWriter {
   #timer: Timer | undefined;
   #syncTimer: Timer | undefined;
   #copiedAt: MonotonicTime;
+  #copyFailedAt: MonotonicTime | undefined;
   #writtenAt: MonotonicTime;
   #changed = false;
 
@@ -94,16 +97,33 @@ export class CacheWriter {
   }
 
   #sync(): void {
-    const { store, clock } = this.#options;
     this.#syncTimer = undefined;
     this.#guard(() => {
-      store.sync();
-      const due = elapsed(this.#copiedAt, clock.now()) >= PREVIOUS_EVERY;
-      if (!this.#changed || (store.hasPrevious && !due)) return;
-      store.keepPrevious();
-      this.#copiedAt = clock.now();
-      this.#changed = false;
+      this.#options.store.sync();
+      this.#copy();
     });
+  }
+
+  /** The cache itself does without a copy: a failure has a condition of its own, and is nothing to write again for. */
+  #copy(): void {
+    const { store, clock, health, log } = this.#options;
+    const now = clock.now();
+    if (!this.#changed || (store.hasPrevious && elapsed(this.#copiedAt, now) < PREVIOUS_EVERY)) return;
+    if (this.#copyFailedAt !== undefined && elapsed(this.#copyFailedAt, now) < COPY_RETRY) return;
+    try {
+      store.keepPrevious();
+    } catch (error) {
+      this.#copyFailedAt = now;
+      const message = errorText(error);
+      const hint = "Free space on the disk, twice the size of the cache; until then damage to it cannot be repaired.";
+      health.raise({ code: "CACHE_COPY_FAILED", component: "cache", severity: "info", message, hint });
+      log.warn("cache.copy_failed", message, { code: errorCode(error), delay_ms: COPY_RETRY });
+      return;
+    }
+    this.#copyFailedAt = undefined;
+    this.#copiedAt = now;
+    this.#changed = false;
+    health.clear("cache", "CACHE_COPY_FAILED");
   }
 
   /** A failure is a condition, and a retry with growing pauses; a success clears it. */

@@ -65,6 +65,8 @@ inNamespace(import.meta.path, () => {
       run("sh", "-c", `dd if=/dev/zero of=${folder}/filler bs=4k 2>/dev/null || true`);
       const large = putting(100, 1500);
       expect(() => store.write(large)).toThrow("Cannot write the cache");
+      expect(() => store.keepPrevious()).toThrow("Cannot write the cache");
+      expect(readdirSync(folder).filter((name) => name.startsWith("cache.next"))).toEqual([]);
       rmSync(join(folder, "filler"));
       store.write(large);
       store.close();

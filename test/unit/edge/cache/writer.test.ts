@@ -12,6 +12,8 @@ class Disk implements WriterStore {
   readonly done: string[] = [];
   readonly keys = new Set<string>();
   broken = false;
+  /** There is room for the cache, and not for another of it. */
+  tight = false;
   hasPrevious = false;
 
   write(batch: StoreBatch): void {
@@ -29,8 +31,9 @@ class Disk implements WriterStore {
     this.hasPrevious = true;
   }
   #try(what: string): void {
-    this.done.push(this.broken ? `${what} refused` : what);
-    if (this.broken) throw new Error("disk full");
+    const refused = this.broken || (this.tight && what === "copy");
+    this.done.push(refused ? `${what} refused` : what);
+    if (refused) throw new Error("disk full");
   }
 }
 
@@ -91,6 +94,31 @@ describe("the writer", () => {
     await clock.advance(minutes(5));
     expect(health.list()).toEqual([]);
     expect([...disk.keys].sort()).toEqual(["Service d/a", "Service d/b"]);
+  });
+
+  test("a disk with no room for the copy is one condition, and tried once an hour", async () => {
+    disk.tight = true;
+    const seen = new Set<string>();
+    for (let i = 0; i < 119; i++) {
+      change(`s${i}`);
+      await clock.advance(minutes(1));
+      if (i > 1)
+        seen.add(
+          health
+            .list()
+            .map((c) => `${c.severity} ${c.code}`)
+            .join(),
+        );
+    }
+    expect([...seen]).toEqual(["info CACHE_COPY_FAILED"]);
+    expect(disk.done.filter((done) => done === "copy refused").length).toBe(2);
+    expect(disk.done.filter((done) => done === "write").length).toBe(119);
+    disk.tight = false;
+    change("last");
+    await clock.advance(hours(1));
+    change("after");
+    await clock.advance(minutes(2));
+    expect(health.list()).toEqual([]);
   });
 
   test("watermarks alone wait for company, an hour at most", async () => {
