@@ -217,6 +217,15 @@ export function removeRuleset(dryRun: boolean): readonly string[] {
   return removed;
 }
 
+/** Whether an earlier run left services in the kernel. Where we may not look, we can change nothing either. */
+export function hasRuleset(): boolean {
+  try {
+    return removeTables(true).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 function removeTables(dryRun: boolean): readonly string[] {
   let nft: Nftables;
   try {

@@ -10,6 +10,7 @@ import { openSource } from "../../src/kube/source.ts";
 import { SdNotify } from "../../src/linux/sd-notify.ts";
 import type { ComponentState, Resolution, StatusReport } from "../../src/network/agent-report.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
+import type { ObjectKey } from "../../src/network/service.ts";
 import { ServiceIndex } from "../../src/network/service-index.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import { parseRecordType } from "../../src/wire/dns.ts";
@@ -21,6 +22,7 @@ import { sourceAddress } from "../config/consistency.ts";
 import type { Config } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { Dns } from "../dns/dns.ts";
+import { hasRuleset } from "../service/open-nftables.ts";
 import type { ServiceProxy } from "../service/service-proxy.ts";
 import type { ControlHandlers } from "../status/control.ts";
 import { ControlServer } from "../status/control-server.ts";
@@ -63,6 +65,8 @@ class Agent {
   readonly #dns: Dns | undefined;
   readonly #started: number;
   #running = false;
+  /** The cache was lost and the kernel has services: they stay until the cloud has spoken. */
+  #keepsServices = false;
 
   constructor(config: Config, system: System, scope: Scope) {
     const { clock, environment, random } = system;
@@ -108,7 +112,9 @@ class Agent {
     this.#take(this.#cache.load());
     // Without DNS the link is there all the same, for the routes to services; its addresses are another program's then.
     this.#network.hold("dns", new Set(this.#config.enableDns ? this.#config.dnsBindIp : []));
-    await Promise.all([this.#service?.update(this.#index, new Set()), this.#dns?.start()]);
+    this.#keepsServices = this.#service !== undefined && this.#knowsNothing() && hasRuleset();
+    if (this.#keepsServices) this.#tellServicesKept();
+    await Promise.all([this.#updateServices(new Set()), this.#dns?.start()]);
     await this.#network.watch(() => this.#networkChanged(), this.#scope);
     this.#running = true;
     this.#systemd.ready();
@@ -135,7 +141,10 @@ class Agent {
           const endpoint = await openSource(sourceConfig(this.#config), environment, readText);
           const client = new KubeClient(endpoint, `selvedge/${VERSION}`, fetch, clock);
           const { source: kind, nodeName } = this.#config;
-          const handlers = { changes: (changes: readonly ObjectChange[]) => this.#take(changes), trusted: () => {} };
+          const handlers = {
+            changes: (changes: readonly ObjectChange[]) => this.#take(changes),
+            trusted: () => this.#letServicesGo(),
+          };
           this.#cache.start({ kind, client, nodeName }, handlers, this.#scope);
           following = true;
         },
@@ -166,7 +175,32 @@ class Agent {
       void this.#service?.setNode({ name: this.#config.nodeName, zone: change.value?.zone });
     }
     this.#dns?.update(this.#index, changed);
-    if (this.#running && changed.size > 0) void this.#service?.update(this.#index, changed);
+    if (this.#running && changed.size > 0) void this.#updateServices(changed);
+  }
+
+  #knowsNothing(): boolean {
+    return this.#index.views().next().done === true;
+  }
+
+  async #updateServices(changed: ReadonlySet<ObjectKey>): Promise<void> {
+    if (!this.#keepsServices) await this.#service?.update(this.#index, changed);
+  }
+
+  #tellServicesKept(): void {
+    this.#health.raise({
+      code: "SERVICES_KEPT",
+      component: "service",
+      severity: "info",
+      message: "Cannot tell which services are still wanted as the cache knows none: those in the kernel are kept",
+      hint: "They go on as an earlier run left them until the source has told everything once.",
+    });
+  }
+
+  #letServicesGo(): void {
+    if (!this.#keepsServices) return;
+    this.#keepsServices = false;
+    this.#health.clear("service", "SERVICES_KEPT");
+    void this.#updateServices(new Set());
   }
 
   #networkChanged(): void {
