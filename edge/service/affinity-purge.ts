@@ -51,7 +51,7 @@ export function forgetLateClients(
   for (const clients of observeForgotten(nft, layout, vanished)) forgetEach(nft, layout, clients);
 }
 
-/** At the start: clients whose endpoint went while nobody looked. */
+/** After everything was compared: clients whose endpoint went while nobody looked, or with a difference that failed. */
 export function forgetStrangers(
   nft: Pick<Nftables, "elements" | "commit">,
   layout: Layout,

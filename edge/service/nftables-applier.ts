@@ -7,7 +7,7 @@ import { NftBatch } from "../../src/wire/nftables-batch.ts";
 import type { SetElement } from "../../src/wire/nftables-element.ts";
 import { forgetClients, forgetLateClients, forgetStrangers, observeForgotten } from "./affinity-purge.ts";
 import type { ServiceApplier } from "./applier.ts";
-import type { Frontend } from "./frontend.ts";
+import { type Frontend, frontendId } from "./frontend.ts";
 import { type SetName, TABLE } from "./ruleset.ts";
 import {
   changeTable,
@@ -19,12 +19,15 @@ import {
 } from "./ruleset-batch.ts";
 import { type RulesetChange, RulesetModel, type VanishedBackend } from "./ruleset-model.ts";
 import { compareTable, type ObservedTable, observeSlots, observeTable } from "./ruleset-observation.ts";
+import { backendId } from "./slots.ts";
 
 /** The kernel may change under a comparison of everything; so often in a row it does not. */
 const COMPARE_ATTEMPTS = 5;
 
 /** What some thousand services take; the buffer grows where there are more. */
 const FULL_LOAD_BYTES = 512 * 1024;
+
+type UntoldChange = Pick<RulesetChange, "changed" | "vanished">;
 
 interface Found {
   readonly generation: number;
@@ -73,6 +76,8 @@ export class NftablesApplier implements ServiceApplier {
   #settings: RulesetSettings;
   #layouts: readonly Layout[];
   #started = false;
+  /** What `onChanged` has not been told yet: a transaction that fails leaves it for the one that succeeds. */
+  #untold: UntoldChange | undefined;
 
   constructor(nft: Nftables, options: NftablesApplierOptions) {
     this.#nft = nft;
@@ -82,22 +87,13 @@ export class NftablesApplier implements ServiceApplier {
   }
 
   async apply(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): Promise<void> {
-    if (!this.#started) {
-      const found = this.#observe();
-      const change = this.#model.change(changes, observeSlots(found.tables));
-      this.#started = true;
-      if (found.tables.every((table) => table === undefined)) this.#create(found.generation, change);
-      else {
-        this.#compare(found);
-        for (const layout of this.#layouts) forgetStrangers(this.#nft, layout, this.#model.frontends());
-      }
-      this.#options.onChanged(change.changed, []);
-      return;
-    }
-    const change = this.#model.change(changes);
-    if (this.#chains === undefined) this.#compare();
-    else this.#change(change, this.#chains);
-    this.#options.onChanged(change.changed, change.vanished);
+    if (this.#started) {
+      const change = this.#model.change(changes);
+      this.#note(change);
+      if (this.#chains === undefined) this.#compare();
+      else this.#change(change, this.#chains);
+    } else this.#start(changes);
+    this.#tell();
   }
 
   async resync(): Promise<void> {
@@ -108,11 +104,37 @@ export class NftablesApplier implements ServiceApplier {
       this.#chains = undefined;
     }
     if (this.#chains === undefined || this.#nft.generation() !== this.#generation) this.#compare();
+    this.#tell();
     if (this.#chains !== undefined) this.#dropUnusedChains(this.#chains);
   }
 
   async close(): Promise<void> {
     this.#nft.close();
+  }
+
+  #start(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): void {
+    let found: Found | undefined;
+    let change: RulesetChange;
+    try {
+      found = this.#observe();
+    } finally {
+      // Whatever the kernel says, we know from here on what is wanted: a resync brings it about.
+      this.#started = true;
+      change = this.#model.change(changes, observeSlots(found?.tables ?? []));
+      this.#note(change);
+    }
+    if (found.tables.every((table) => table === undefined)) this.#create(found.generation, change);
+    else this.#compare(found);
+  }
+
+  #note(change: RulesetChange): void {
+    this.#untold = this.#untold === undefined ? change : mergeChanges(this.#untold, change);
+  }
+
+  /** Only now, as connections that end before the kernel has the change are made again to where they were. */
+  #tell(): void {
+    if (this.#untold !== undefined) this.#options.onChanged(this.#untold.changed, this.#untold.vanished);
+    this.#untold = undefined;
   }
 
   #change(change: RulesetChange, chains: ReadonlyMap<Family, Set<string>>): void {
@@ -176,6 +198,7 @@ export class NftablesApplier implements ServiceApplier {
     for (let attempt = 1; ; attempt++) {
       try {
         this.#writeDifference(found);
+        for (const layout of this.#layouts) forgetStrangers(this.#nft, layout, this.#model.frontends());
         return;
       } catch (error) {
         const outrun = errorCode(error) === "NFT_OUTRUN";
@@ -247,4 +270,15 @@ function withCause(error: unknown, cause: unknown): unknown {
   if (cause === undefined || !(error instanceof SelvedgeError) || error.cause !== undefined) return error;
   const { code, blame, retry, hint } = error;
   return new SelvedgeError(error.message, { code, blame, retry, ...(hint === undefined ? {} : { hint }), cause });
+}
+
+/** Each frontend and each endpoint once, however long it takes until the kernel accepts them. */
+function mergeChanges(before: UntoldChange, after: UntoldChange): UntoldChange {
+  const changed = new Map<string, Frontend>();
+  for (const frontend of [...before.changed, ...after.changed]) changed.set(frontendId(frontend), frontend);
+  const vanished = new Map<string, VanishedBackend>();
+  for (const one of [...before.vanished, ...after.vanished]) {
+    vanished.set(`${frontendId(one.frontend)} ${backendId(one.backend)}`, one);
+  }
+  return { changed: [...changed.values()], vanished: [...vanished.values()] };
 }

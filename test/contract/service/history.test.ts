@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Frontend, frontendId } from "../../../edge/service/frontend.ts";
 import { FrontendRegistry } from "../../../edge/service/frontend-registry.ts";
-import { NftablesApplier } from "../../../edge/service/nftables-applier.ts";
+import { NftablesApplier, type NftablesApplierOptions } from "../../../edge/service/nftables-applier.ts";
 import type { RulesetSettings } from "../../../edge/service/ruleset-batch.ts";
 import { SelvedgeError } from "../../../src/base/errors.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
@@ -29,11 +29,11 @@ inNamespace(import.meta.path, () => {
     }
   }
 
-  function newApplier<N extends Nftables>(nft: N) {
+  function newApplier<N extends Nftables>(nft: N, onChanged: NftablesApplierOptions["onChanged"] = () => {}) {
     const applier = new NftablesApplier(nft, {
       families: [4, 6],
       settings: () => SETTINGS,
-      onChanged: () => {},
+      onChanged,
       onCommit: () => {},
       now: () => performance.now(),
       onLargeCommit: () => {},
@@ -99,6 +99,59 @@ inNamespace(import.meta.path, () => {
     const map = (name: string) => run("nft", "list", "map", "ip", "selvedge", name);
     expect(map("services")).toContain("10.96.0.1 . tcp . 80 : goto lb-1");
     expect(map("endpoints")).toContain("10.96.0.1 . tcp . 80 . 0 : 10.1.0.2 . 8080");
+    await applier.close();
+  });
+
+  const FAILURE = new SelvedgeError("Cannot do it", { code: "ENOBUFS", blame: "host", retry: "later" });
+  const web = (...addresses: readonly string[]) =>
+    new Map([["ns/web", [makeFrontend({ protocol: "UDP", backends: addresses.map((a) => makeBackend(a)) })]]]);
+
+  test("a first look that fails leaves the services as they are, and the next one brings them up to date", async () => {
+    run("nft", "flush", "ruleset");
+    const first = newApplier(new Nftables());
+    await first.applier.apply(web("10.1.0.1"));
+    await first.applier.close();
+    class BlindNftables extends Nftables {
+      blind = true;
+      override tables() {
+        if (this.blind) throw FAILURE;
+        return super.tables();
+      }
+    }
+    const { applier, nft } = newApplier(new BlindNftables());
+    const endpoints = () => run("nft", "list", "map", "ip", "selvedge", "endpoints");
+    await expect(applier.apply(web("10.1.0.1", "10.1.0.2"))).rejects.toThrow("Cannot do it");
+    expect(endpoints()).toContain("10.1.0.1 . 8080");
+    nft.blind = false;
+    await applier.resync();
+    expect(endpoints()).toContain("10.1.0.1 . 8080");
+    expect(endpoints()).toContain("10.1.0.2 . 8080");
+    await applier.close();
+  });
+
+  test("what vanished with a change that failed is told when a later one succeeds, and once", async () => {
+    run("nft", "flush", "ruleset");
+    class StubbornNftables extends Nftables {
+      stubborn = false;
+      override commit(what: string, batch: NftBatch): void {
+        if (this.stubborn) throw FAILURE;
+        super.commit(what, batch);
+      }
+    }
+    const nft = new StubbornNftables();
+    const told: string[] = [];
+    const { applier } = newApplier(nft, (changed, vanished) => {
+      const now = changed.map((f) => f.backends.map((b) => b.address));
+      told.push(`${now} without ${vanished.map((v) => v.backend.address)}`);
+    });
+    await applier.apply(web("10.1.0.1", "10.1.0.2"));
+    nft.stubborn = true;
+    await expect(applier.apply(web("10.1.0.2"))).rejects.toThrow("Cannot do it");
+    await expect(applier.apply(web("10.1.0.3"))).rejects.toThrow("Cannot do it");
+    nft.stubborn = false;
+    await applier.resync();
+    await applier.resync();
+    expect(told).toEqual(["10.1.0.1,10.1.0.2 without ", "10.1.0.3 without 10.1.0.1,10.1.0.2"]);
     await applier.close();
   });
 });

@@ -192,6 +192,18 @@ inNamespace(import.meta.path, () => {
       expect(tally(await ask({ from: "client", to: "10.96.0.1", port: 80, times: 4 }))).toEqual({ pod1: 4 });
       expect(world.health.list()).toEqual([]);
     });
+
+    test("makes the clients of endpoints that went with it forget them all the same", async () => {
+      await using world = new World();
+      await world.apply(
+        service("web", { clusterIps: [ip("10.96.0.1")], affinitySeconds: 100 }),
+        endpoints("web", 4, [PODS.pod2.four]),
+      );
+      expect(tally(await ask({ from: "client", to: "10.96.0.1", port: 80 }))).toEqual({ pod2: 1 });
+      run("nft", "delete element ip selvedge endpoints { 10.96.0.1 . tcp . 80 . 0 }");
+      await world.apply(endpoints("web", 4, [PODS.pod1.four]));
+      expect(tally(await ask({ from: "client", to: "10.96.0.1", port: 80 }))).toEqual({ pod1: 1 });
+    });
   });
 
   describe("UDP clients that keep their port", () => {
