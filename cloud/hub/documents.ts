@@ -1,4 +1,5 @@
 import { fail, ok, type Result } from "../../src/base/result.ts";
+import { findDuplicateKey } from "./duplicate-keys.ts";
 
 /** One document of a file, and the line of the file where it begins. */
 export interface Document {
@@ -24,6 +25,10 @@ export function parseDocuments(text: string): Result<readonly Document[], FileEr
     const parsed = parse(lines);
     if (!parsed.ok) return fail({ line: line + parsed.error.line - 1, reason: parsed.error.reason });
     if (parsed.value === null || parsed.value === undefined) continue;
+    const twice = findDuplicateKey(lines, parseJsonOrFlow);
+    if (twice !== undefined) {
+      return fail({ line: line + twice.line, reason: `the key "${twice.key}" stands twice in one mapping` });
+    }
     documents.push({ value: parsed.value, line: line + firstContentLine(lines) });
   }
   return ok(documents);

@@ -32,6 +32,28 @@ describe("documents", () => {
     expect(result).toMatchObject({ ok: false, error: { line } });
   });
 
+  test.each([
+    ["a: 1\nb: 2\na: 3\n", 3, "a"],
+    ["x: 1\n---\nspec:\n  ports:\n  - name: a\n    port: 1\n    name: b\n", 7, "name"],
+    ['items:\n- "a": 1\n- b: 2\nitems: []\n', 4, "items"],
+    ['{\n  "a": {\n    "b": 1,\n    "b": 2\n  }\n}', 4, "b"],
+    ["data:\n  f: |\n    k: 1\n    k: 2\nmetadata:\n  n: 1\n  n: 2\n", 7, "n"],
+  ])("refuses a key that stands twice, which the parser would pass over: %j", (text, line, key) => {
+    const reason = `the key "${key}" stands twice in one mapping`;
+    expect(parseDocuments(text)).toEqual({ ok: false, error: { line, reason } });
+  });
+
+  test.each([
+    ["- a: 1\n- a: 2\n"],
+    ["x:\n- a: 1\n  b: {a: 2}\ny:\n- a: 1\n"],
+    ["data:\n  f: |\n    k: 1\n    k: 2\n  g: >-\n    k: 1\n    k: 2\n"],
+    ['a: "one\n  k: 1\n  k: 2"\n'],
+    ["# a: 1\na: 1\n# a: 2\n"],
+    ["a: {b: 1}\nb:\n  a: 1\nc:\n  a: 1\n"],
+  ])("a key may stand in several mappings, in texts and in comments: %j", (text) => {
+    expect(parseDocuments(text)).toMatchObject({ ok: true });
+  });
+
   test("a mistake after a long text is found where it is", () => {
     const long = `a: |\n${"  text\n".repeat(300)}b: [\n`;
     expect(parseDocuments(long)).toMatchObject({ ok: false, error: { line: 302 } });
