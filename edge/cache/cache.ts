@@ -148,7 +148,7 @@ export class Cache {
         this.#gather(kind.apply(event, replays));
         if (event.type === "list") {
           confirming?.cancel();
-          const held = kind.status().heldDeletions > 0;
+          const held = event.authoritative && kind.status().heldDeletions > 0;
           confirming = held ? clock.after(CONFIRM_AFTER, () => listWatch.relist()) : undefined;
         }
         this.#report(event);
