@@ -26,7 +26,7 @@ export class FallbackTable {
   readonly #route: NetlinkSocket;
   readonly #link: () => ServiceLinkFacts;
   readonly #prefixes = new FallbackPrefixes();
-
+  #current = false;
   readonly #families: readonly Family[];
 
   /** @param route a NETLINK_ROUTE socket */
@@ -36,8 +36,14 @@ export class FallbackTable {
     this.#link = link;
   }
 
-  apply(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): void {
-    if (this.#prefixes.update(changes)) this.resync();
+  /** Says what is wanted from now on, and writes nothing. */
+  want(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): void {
+    if (this.#prefixes.update(changes)) this.#current = false;
+  }
+
+  /** Writes what `want` has changed. @throws SelvedgeError with an errno's name */
+  sync(): void {
+    if (!this.#current) this.resync();
   }
 
   /** @throws SelvedgeError with an errno's name */
@@ -54,6 +60,7 @@ export class FallbackTable {
       const rule = fallbackRule(family);
       if (wanted.length > 0 && !hasRule(this.#route, rule)) addRule(this.#route, rule);
     }
+    this.#current = true;
   }
 }
 

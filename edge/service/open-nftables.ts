@@ -74,8 +74,9 @@ class NftablesMode implements ServiceApplier {
   }
 
   async apply(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): Promise<void> {
+    this.#fallback.want(changes);
     await this.#ruleset.apply(changes);
-    this.#routing(() => this.#fallback.apply(changes));
+    this.#routing(() => this.#fallback.sync());
     await this.#listen();
   }
 

@@ -1,5 +1,6 @@
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterEach, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { removeRuleset } from "../../../edge/service/open-nftables.ts";
+import { SelvedgeError } from "../../../src/base/errors.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
 import { ip } from "../../support/dns-objects.ts";
 import { inNamespace, run, until } from "../../support/in-namespace.ts";
@@ -191,6 +192,23 @@ inNamespace(import.meta.path, () => {
       await world.apply(endpoints("web", 4, [PODS.pod1.four]));
       expect(tally(await ask({ from: "client", to: "10.96.0.1", port: 80, times: 4 }))).toEqual({ pod1: 4 });
       expect(world.health.list()).toEqual([]);
+    });
+
+    test("is made by the next attempt, with the routes to its services", async () => {
+      await using world = new World();
+      await world.apply(web, both);
+      const commit = spyOn(Nftables.prototype, "commit").mockImplementation(() => {
+        throw new SelvedgeError("Cannot do it", { code: "ENOBUFS", blame: "host", retry: "later" });
+      });
+      try {
+        const far = service("far", { clusterIps: [ip("10.97.0.1")] });
+        await expect(world.apply(far, endpoints("far", 4, [PODS.pod1.four]))).rejects.toThrow("Cannot do it");
+      } finally {
+        commit.mockRestore();
+      }
+      await world.proxy.resync();
+      expect(run("ip", "route", "show", "table", "1094")).toContain("10.97.0.0/16");
+      expect(tally(await ask({ from: "node", to: "10.97.0.1", port: 80 }))).toEqual({ pod1: 1 });
     });
 
     test("makes the clients of endpoints that went with it forget them all the same", async () => {
