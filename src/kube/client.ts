@@ -42,10 +42,10 @@ export type Query = Readonly<Record<string, string | undefined>>;
 
 /** metaServer takes exactly 10 s while a dead link is unnoticed, an API server may queue a list for longer. */
 export const HEADER_TIMEOUT = seconds(30);
-/** A body that is read whole: a Status, a version, one object (3 MB is the API's own bound for one). */
-export const BODY_BYTES_MAX = 4 * 1024 * 1024;
-/** No part of a whole body for so long. */
-const BODY_IDLE = seconds(30);
+/** A Status is a sentence or two; of a gateway's page the beginning will do. */
+export const REFUSAL_BYTES_MAX = 32 * 1024;
+/** No part of a refusal for so long. */
+const REFUSAL_IDLE = seconds(30);
 
 /** GET over HTTP(S), JSON only. Every failure is a SelvedgeError with a KUBE_ code. */
 export class KubeClient {
@@ -66,11 +66,6 @@ export class KubeClient {
     return this.#endpoint.url;
   }
 
-  /** One JSON document, bounded. */
-  async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
-    return parseBody(`get ${path}`, await readWhole(await this.open("get", path, query, signal), this.#clock));
-  }
-
   /**
    * Opens a body that the caller reads and bounds; the caller ends it by aborting `signal` or cancelling the body.
    *
@@ -81,7 +76,7 @@ export class KubeClient {
     const response = await this.#request(what, this.#endpoint.url + path + formatQuery(query), signal);
     if (response.status === 200 && response.body !== null) return response.body;
     if (response.status === 200) throw badResponse(what, "an empty answer");
-    const body = response.body === null ? "" : await readWhole(response.body, this.#clock);
+    const body = response.body === null ? "" : await readRefusal(response.body, this.#clock);
     throw statusError(what, response.status, parseOrText(body));
   }
 
@@ -151,23 +146,20 @@ async function within(
   }
 }
 
-async function readWhole(body: ReadableStream<Uint8Array>, clock: Clock): Promise<string> {
+/** What a refusal says, as far as it is to be had: the status counts without it. */
+async function readRefusal(body: ReadableStream<Uint8Array>, clock: Clock): Promise<string> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of readChunks(body, BODY_IDLE, clock)) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > BODY_BYTES_MAX) throw badResponse("read", `more than ${BODY_BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-function parseBody(what: string, text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw badResponse(what, "not JSON", cause);
+    for await (const chunk of readChunks(body, REFUSAL_IDLE, clock)) {
+      chunks.push(chunk);
+      sizeBytes += chunk.length;
+      if (sizeBytes > REFUSAL_BYTES_MAX) break;
+    }
+  } catch {
+    // Cut short: what has come has to do.
   }
+  return Buffer.concat(chunks).subarray(0, REFUSAL_BYTES_MAX).toString();
 }
 
 function parseOrText(text: string): unknown {

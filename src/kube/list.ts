@@ -74,7 +74,7 @@ class Lister<T> {
         continue: token,
         fieldSelector: this.#query.fieldSelector,
       });
-      authoritative &&= isAuthoritative(this.#query.source, { status: 200, ...page });
+      authoritative &&= isAuthoritative(this.#query.source, page);
       resourceVersion = page.resourceVersion;
       token = page.token;
     } while (token !== undefined);

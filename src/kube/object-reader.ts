@@ -1,8 +1,7 @@
 import type { DecodeError, Result } from "../base/result.ts";
 import type { Observed, Rejected } from "./list-watch-event.ts";
 import { parseIdentity } from "./objects/metadata.ts";
-import type { Piece } from "./piece.ts";
-import { parseOversizedHead } from "./piece.ts";
+import { type Piece, parseOversizedHead } from "./piece.ts";
 import type { Resource } from "./resource.ts";
 
 /** Turns an object of one resource into what its watcher wants; undefined means "valid, and not for us". */

@@ -3,7 +3,6 @@ export type SourceKind = "metaserver" | "yurthub" | "lite-apiserver" | "api-serv
 
 /** What a LIST answered, without its items. */
 export interface ListAnswer {
-  readonly status: 200 | 404;
   /** metadata.resourceVersion, undefined when missing or empty. */
   readonly resourceVersion: string | undefined;
   /** metadata.selfLink, undefined when missing or empty. */
@@ -16,12 +15,10 @@ export interface ListAnswer {
  * - edgecore's metaServer answers 200 with its own rows, or nothing, on any trouble with the cloud. The cloud's answer
  *   has a resourceVersion and either no selfLink or (API servers before 1.20) one below /api or /apis; a local answer
  *   has the storage key as selfLink ("/core/v1/services/null/null"), or, being empty, no resourceVersion at all.
- * - YurtHub and lite-apiserver answer 404 for a type that they have never cached; what they have cached is the cloud's
- *   last word.
+ * - What YurtHub and lite-apiserver have cached is the cloud's last word.
  * - An API server and our hub always mean what they list.
  */
 export function isAuthoritative(source: SourceKind, answer: ListAnswer): boolean {
-  if (answer.status === 404) return false;
   switch (source) {
     case "metaserver":
       return answer.resourceVersion !== undefined && (answer.selfLink === undefined || isApiPath(answer.selfLink));

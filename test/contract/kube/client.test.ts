@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer as createHttpsServer } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
@@ -22,6 +23,10 @@ function plain(url: string, token?: string): KubeEndpoint {
   return { url: url.replace(/\/$/, ""), credentials: async () => ({ token, tls: undefined }) };
 }
 
+async function ask(endpoint: KubeEndpoint): Promise<unknown> {
+  return await new Response(await clientOf(endpoint).open("get", "/version", {}, forever)).json();
+}
+
 const code = (error: unknown) => (error as { readonly code?: string }).code;
 
 describe("the client over HTTP", () => {
@@ -37,7 +42,7 @@ describe("the client over HTTP", () => {
 
   test("sends who it is and what it takes", async () => {
     const url = serve((request) => Response.json(Object.fromEntries(request.headers)));
-    expect(await clientOf(plain(url, "t")).get("/version", {}, forever)).toMatchObject({
+    expect(await ask(plain(url, "t"))).toMatchObject({
       "user-agent": "selvedge/test",
       accept: "application/json",
       authorization: "Bearer t",
@@ -48,40 +53,32 @@ describe("the client over HTTP", () => {
     const url = serve((request) =>
       new URL(request.url).pathname === "/version" ? Response.redirect("/elsewhere", 302) : Response.json({}),
     );
-    expect(
-      code(
-        await clientOf(plain(url, "t"))
-          .get("/version", {}, forever)
-          .catch((e) => e),
-      ),
-    ).toBe("KUBE_SERVER_ERROR");
+    expect(code(await ask(plain(url, "t")).catch((e) => e))).toBe("KUBE_SERVER_ERROR");
   });
 
   test("does not send what is for this machine through a proxy", async () => {
     const url = serve(() => Response.json({ direct: true }));
     process.env["HTTP_PROXY"] = "http://127.0.0.1:1";
-    expect(await clientOf(plain(url)).get("/version", {}, forever)).toEqual({ direct: true });
+    expect(await ask(plain(url))).toEqual({ direct: true });
   });
 
-  test("does not take a body that is too large", async () => {
-    const url = serve(() => new Response("x".repeat(5 * 1024 * 1024)));
-    expect(
-      code(
-        await clientOf(plain(url))
-          .get("/version", {}, forever)
-          .catch((e) => e),
-      ),
-    ).toBe("KUBE_BAD_RESPONSE");
+  test("takes the beginning of a refusal that is long, and the status of one that breaks off", async () => {
+    const long = serve(() => new Response("x".repeat(5 * 1024 * 1024), { status: 403 }));
+    const error = await ask(plain(long)).catch((e) => e);
+    expect(code(error)).toBe("KUBE_FORBIDDEN");
+    expect(String(error)).toEndWith(`403 "${"x".repeat(512)}"`);
+    await server?.stop(true);
+    const broken = createServer((socket) => {
+      socket.once("data", () => socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 99\r\n\r\n{"));
+    });
+    await new Promise<void>((resolve) => broken.listen(0, "127.0.0.1", resolve));
+    const { port } = broken.address() as AddressInfo;
+    expect(code(await ask(plain(`http://127.0.0.1:${port}`)).catch((e) => e))).toBe("KUBE_FORBIDDEN");
+    broken.close();
   });
 
   test("nobody there is KUBE_UNREACHABLE", async () => {
-    expect(
-      code(
-        await clientOf(plain("http://127.0.0.1:1"))
-          .get("/version", {}, forever)
-          .catch((e) => e),
-      ),
-    ).toBe("KUBE_UNREACHABLE");
+    expect(code(await ask(plain("http://127.0.0.1:1")).catch((e) => e))).toBe("KUBE_UNREACHABLE");
   });
 
   test("a list of 200 MB in one object takes a few MB of memory and leaves the others", async () => {
@@ -174,7 +171,7 @@ describe("the client over HTTPS", () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function ask({
+  async function askWith({
     serverName = "kubernetes",
     ...more
   }: Partial<SourceConfig> & { readonly serverName?: string }): Promise<unknown> {
@@ -197,24 +194,22 @@ describe("the client over HTTPS", () => {
       }),
     );
     const endpoint = await openSource(config, {}, (path) => readFile(path, "utf8"));
-    return await clientOf(endpoint)
-      .get("/version", {}, forever)
-      .catch((error) => code(error));
+    return await ask(endpoint).catch((error) => code(error));
   }
 
   test("trusts the given authority for the given name, and shows its own certificate", async () => {
-    expect(await ask({})).toEqual({ authorized: false });
-    expect(await ask({ certFile: at("node.crt"), keyFile: at("node.key") })).toEqual({ authorized: true });
+    expect(await askWith({})).toEqual({ authorized: false });
+    expect(await askWith({ certFile: at("node.crt"), keyFile: at("node.key") })).toEqual({ authorized: true });
   });
 
   test("trusts no other authority, and no other name", async () => {
-    expect(await ask({ caFile: at("other.crt") })).toBe("KUBE_UNREACHABLE");
-    expect(await ask({ serverName: "somebody" })).toBe("KUBE_UNREACHABLE");
-    expect(await ask({ serverName: "" })).toBe("KUBE_UNREACHABLE");
-    expect(await ask({ caFile: undefined })).toBe("KUBE_UNREACHABLE");
+    expect(await askWith({ caFile: at("other.crt") })).toBe("KUBE_UNREACHABLE");
+    expect(await askWith({ serverName: "somebody" })).toBe("KUBE_UNREACHABLE");
+    expect(await askWith({ serverName: "" })).toBe("KUBE_UNREACHABLE");
+    expect(await askWith({ caFile: undefined })).toBe("KUBE_UNREACHABLE");
   });
 
   test("believes anybody when it is told to", async () => {
-    expect(await ask({ caFile: undefined, serverName: "", insecure: true })).toEqual({ authorized: false });
+    expect(await askWith({ caFile: undefined, serverName: "", insecure: true })).toEqual({ authorized: false });
   });
 });
