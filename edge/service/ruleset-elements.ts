@@ -127,7 +127,7 @@ function planSlots(
 ): void {
   let slot = offset;
   for (const { address, port } of slots) {
-    emit(set, { key: [...entrance, slot++], data: [address, port] });
+    emit(set, { key: entrance.concat(slot++), data: [address, port] });
   }
 }
 

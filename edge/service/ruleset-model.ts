@@ -109,11 +109,13 @@ function takeFrom(before: Map<string, PlacedFrontend>, frontend: Frontend): Plac
   return placed;
 }
 
+const NOBODY: readonly Backend[] = [];
+
 function place(frontend: Frontend, before: Pick<PlacedFrontend, "slots" | "localSlots"> | undefined): PlacedFrontend {
   return {
     frontend,
-    slots: assignSlots(before?.slots ?? [], frontend.backends),
-    localSlots: assignSlots(before?.localSlots ?? [], frontend.externalBackends ?? []),
+    slots: assignSlots(before?.slots ?? NOBODY, frontend.backends),
+    localSlots: assignSlots(before?.localSlots ?? NOBODY, frontend.externalBackends ?? NOBODY),
   };
 }
 

@@ -15,6 +15,8 @@ interface Entry {
   endpoints: readonly EndpointSlice[];
 }
 
+const NONE: readonly EndpointSlice[] = [];
+
 /**
  * Joins services with their endpoints, one changed service at a time.
  *
@@ -38,7 +40,7 @@ export class ServiceIndex {
           this.#applySlice(change.key, change.value, touched);
           break;
         case "Endpoints":
-          this.#entry(change.key).endpoints = change.value ?? [];
+          this.#entry(change.key).endpoints = change.value ?? NONE;
           touched.add(change.key);
           break;
         case "Node":
@@ -78,14 +80,14 @@ export class ServiceIndex {
     this.#slices.set(key, slice);
     const service = serviceOf(slice);
     const entry = this.#entry(service);
-    entry.slices = [...entry.slices, slice];
+    entry.slices = entry.slices.concat(slice);
     touched.add(service);
   }
 
   #entry(key: ObjectKey): Entry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { service: undefined, slices: [], endpoints: [] };
+      entry = { service: undefined, slices: NONE, endpoints: NONE };
       this.#entries.set(key, entry);
     }
     return entry;
