@@ -49,10 +49,10 @@ export class AffinityMemories {
   }
 }
 
-/** @param address as a socket shows it */
-export function callerOf(context: UserspaceContext, address: string): Caller | undefined {
+/** @param address as a socket shows it; none when the caller has reset its connection before we accepted it */
+export function callerOf(context: UserspaceContext, address: string | undefined): Caller | undefined {
   // A link-local address comes with its link: fe80::1%eth0.
-  const ip = parseIp(address.split("%")[0] ?? "");
+  const ip = parseIp(address?.split("%")[0] ?? "");
   if (!ip.ok) return undefined;
   return { address: ip.value, internal: context.isInternal(ip.value), now: context.clock.now() };
 }

@@ -101,13 +101,13 @@ export class Leg {
   }
 }
 
-/** Of both ends; a listener brings its own `open`. */
+/** Of both ends; a listener brings its own `open`, and sockets that have no leg as it refused their callers. */
 export const LEG_HANDLERS = {
   open: (socket: Bun.Socket<Leg>) => socket.data.opened(socket),
   data: (socket: Bun.Socket<Leg>, data: Uint8Array) => socket.data.received(data),
   drain: (socket: Bun.Socket<Leg>) => socket.data.drained(),
   end: (socket: Bun.Socket<Leg>) => socket.data.ended(),
-  close: (socket: Bun.Socket<Leg>, error?: Error) => socket.data.closed(error),
+  close: (socket: Bun.Socket<Leg | undefined>, error?: Error) => socket.data?.closed(error),
 } satisfies Bun.SocketHandler<Leg>;
 
 /** One connection of a caller, with the one to the backend that it is carried to. */

@@ -172,6 +172,23 @@ inNamespace(import.meta.path, () => {
     await until("the connection gone", () => proxy().applier.usage.connections === 0);
   });
 
+  test("callers that are gone before they are accepted leave nothing behind", async () => {
+    await proxy().apply(frontend([proxy().web("a")]));
+    // We stand still meanwhile, so the kernel has them all before we accept the first.
+    run(
+      "python3",
+      "-c",
+      `
+import socket, struct
+for i in range(20):
+    with socket.create_connection(("${SERVICE}", 80)) as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+`,
+    );
+    expect((await curl(`http://${SERVICE}/`)).body).toBe("a");
+    await until("all connections gone", () => proxy().applier.usage.connections === 0);
+  });
+
   test("a client's affinity holds while its backend lives, also across the service's addresses", async () => {
     const all = Array.from({ length: 8 }, (_, i) => proxy().web(`b${i}`));
     const sticky = { affinitySeconds: 100 } as const;
