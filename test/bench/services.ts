@@ -134,6 +134,7 @@ async function measureOurs() {
   const adopt = await timed(() => second.applier.apply(registry.all()));
   return {
     firstLoad: first.milliseconds,
+    firstKernel: first.kernelMilliseconds,
     load: quantile(
       loads.map((l) => l.milliseconds),
       0.5,
@@ -242,6 +243,7 @@ async function measure(): Promise<void> {
     console.log(`${SERVICES} services × 2 endpoints, plans included`);
     row("", "selvedge", "nft");
     row("load, first time in the process", ms(ours.firstLoad));
+    row("  of this, the kernel", ms(ours.firstKernel));
     row("load, median", ms(ours.load), ms(nft.load));
     row("  of this, the kernel", ms(ours.kernel));
     row("one endpoint changes, plan and kernel, median", ms(ours.changeP50), ms(nft.changeP50));
