@@ -5,7 +5,6 @@ import { dirname } from "node:path";
 import { errorCode } from "../../src/base/errors.ts";
 import { probeConntrack, probeNftables } from "../../src/linux/kernel-features.ts";
 import { observePortHolders } from "../../src/linux/port-holders.ts";
-import { sourceAddress } from "../config/consistency.ts";
 import type { Config } from "../config/options.ts";
 import type { HostState, Refusal } from "./host-check.ts";
 
@@ -13,7 +12,7 @@ import type { HostState, Refusal } from "./host-check.ts";
 const CONNECT_PATIENCE_MS = 3000;
 
 export async function observeHost(config: Config): Promise<HostState> {
-  const url = sourceAddress(config);
+  const url = config.sourceUrl;
   return {
     kernel: release(),
     capabilities: effectiveCapabilities(),

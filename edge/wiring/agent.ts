@@ -18,7 +18,6 @@ import { Cache } from "../cache/cache.ts";
 import { CacheStore } from "../cache/store.ts";
 import { formatStatus } from "../cli/render.ts";
 import { plain } from "../cli/table.ts";
-import { sourceAddress } from "../config/consistency.ts";
 import type { Config } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { Dns } from "../dns/dns.ts";
@@ -253,7 +252,7 @@ class Agent {
       pid: this.#system.pid,
       started: this.#started,
       now: this.#system.clock.wall(),
-      sourceUrl: this.#cache.status().source?.url ?? sourceAddress(config) ?? config.kubeconfig ?? "",
+      sourceUrl: this.#cache.status().source?.url ?? config.sourceUrl ?? config.kubeconfig ?? "",
       components: this.#components(),
       conditions: this.#health.list(),
       cache: this.#cache.status(),
