@@ -1,4 +1,4 @@
-import { errorCode } from "../../src/base/errors.ts";
+import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 import { type Family, formatPrefix, type Ip, ipFamily } from "../../src/base/ip.ts";
 import { findLink } from "../../src/linux/links.ts";
 import type { NetlinkSocket } from "../../src/linux/netlink-socket.ts";
@@ -9,6 +9,7 @@ import type { Route } from "../../src/wire/rtnetlink-route.ts";
 import type { PolicyRule } from "../../src/wire/rtnetlink-rule.ts";
 import {
   compareFallbackRoutes,
+  FALLBACK_ROUTES_LIMIT,
   FALLBACK_TABLE,
   FallbackPrefixes,
   fallbackRule,
@@ -46,12 +47,13 @@ export class FallbackTable {
     if (!this.#current) this.resync();
   }
 
-  /** @throws SelvedgeError with an errno's name */
+  /** @throws SelvedgeError with an errno's name; SERVICE_ROUTES_MISSING when only the widest prefixes have a route */
   resync(): void {
     const { name, addresses } = this.#link();
     const link = findLink(this.#route, name);
     // Without the link there is nothing to route to: its making is somebody else's, and brings us here again.
-    const routes = link === undefined ? [] : planFallbackRoutes(this.#prefixes.list(), link.index, addresses);
+    const prefixes = this.#prefixes.list();
+    const routes = link === undefined ? [] : planFallbackRoutes(prefixes, link.index, addresses);
     for (const family of this.#families) {
       const wanted = routes.filter((route) => ipFamily(route.destination.address) === family);
       const { adds, deletes } = compareFallbackRoutes(wanted, fallbackRoutes(this.#route, family));
@@ -60,7 +62,13 @@ export class FallbackTable {
       const rule = fallbackRule(family);
       if (wanted.length > 0 && !hasRule(this.#route, rule)) addRule(this.#route, rule);
     }
-    this.#current = true;
+    this.#current = prefixes.length <= FALLBACK_ROUTES_LIMIT;
+    if (this.#current) return;
+    throw new SelvedgeError(`there are ${prefixes.length} prefixes, of which ${FALLBACK_ROUTES_LIMIT} have a route`, {
+      code: "SERVICE_ROUTES_MISSING",
+      blame: "user",
+      retry: "later",
+    });
   }
 }
 

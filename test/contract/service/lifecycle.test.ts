@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, spyOn, test } from "bun:test";
+import { FALLBACK_ROUTES_LIMIT } from "../../../edge/service/fallback-routes.ts";
 import { removeRuleset } from "../../../edge/service/open-nftables.ts";
 import { SelvedgeError } from "../../../src/base/errors.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
@@ -222,6 +223,19 @@ inNamespace(import.meta.path, () => {
       await world.apply(endpoints("web", 4, [PODS.pod1.four]));
       expect(tally(await ask({ from: "client", to: "10.96.0.1", port: 80 }))).toEqual({ pod1: 1 });
     });
+  });
+
+  test("external addresses beyond the bound on routes are told, until they are fewer", async () => {
+    await using world = new World();
+    const addresses = Array.from({ length: FALLBACK_ROUTES_LIMIT }, (_, i) => ip(`203.0.${100 + (i >> 8)}.${i & 255}`));
+    const codes = () => world.health.list().map((condition) => condition.code);
+    await world.apply(service("web", { clusterIps: [ip("10.96.0.1")], externalIps: addresses }), both);
+    expect(codes()).toEqual(["SERVICE_ROUTES_MISSING"]);
+    await world.apply(endpoints("web", 4, [PODS.pod1.four]));
+    expect(codes()).toEqual(["SERVICE_ROUTES_MISSING"]);
+    expect(tally(await ask({ from: "client", to: "203.0.103.255", port: 80 }))).toEqual({ pod1: 1 });
+    await world.apply(service("web", { clusterIps: [ip("10.96.0.1")], externalIps: addresses.slice(1) }));
+    expect(codes()).toEqual([]);
   });
 
   describe("UDP clients that keep their port", () => {
