@@ -169,6 +169,9 @@ export class Cache {
   #lookForTrust(): void {
     if (this.#trust !== "awaited" || !hasCloudSpoken(this.#all().map((kind) => kind.status()))) return;
     this.#trust = "untold";
+    // Whatever damage to the file took is back.
+    this.#options.health.clear("cache", "CACHE_CORRUPT");
+    this.#options.health.clear("cache", "CACHE_UNREADABLE");
     this.#scheduleFlush();
   }
 
@@ -202,7 +205,7 @@ export class Cache {
   #report(event: ListWatchEvent<unknown>): void {
     if (event.type === "upsert" || event.type === "delete") return;
     const { health, log } = this.#options;
-    const { kinds, connected } = this.status();
+    const { kinds } = this.status();
     const conditions = planConditions(kinds);
     for (const code of SOURCE_CONDITIONS) {
       const condition = conditions.find((c) => c.code === code);
@@ -212,11 +215,6 @@ export class Cache {
     if (event.type === "rejected") {
       const { key, at, why } = event.rejected;
       log.warn("cache.rejected", "An object cannot be read", { key: key ?? "", reason: `${at} ${why}`.trim() });
-    }
-    // Every kind has been listed anew: whatever the damage took is back.
-    if (event.type === "state" && connected) {
-      health.clear("cache", "CACHE_CORRUPT");
-      health.clear("cache", "CACHE_UNREADABLE");
     }
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cache } from "../../../../edge/cache/cache.ts";
@@ -17,6 +17,8 @@ let folder: string;
 let clock: SteppedClock;
 let scope: Scope;
 let names: readonly string[];
+/** The path that the source refuses. */
+let refused: string;
 let watches: ReadableStreamDefaultController<Uint8Array>[];
 let batches: string[];
 let health: Health;
@@ -26,6 +28,7 @@ beforeEach(() => {
   scope = new Scope();
   watches = [];
   batches = [];
+  refused = "";
   health = new Health(
     () => clock.wall(),
     () => undefined,
@@ -44,6 +47,7 @@ const item = (name: string, version = "1") => ({
 /** A source with services of the given names and nothing else. */
 const answer: Fetch = async (url, init) => {
   const { pathname, searchParams } = new URL(url);
+  if (pathname === refused) return Response.json({ code: 403, message: "forbidden" }, { status: 403 });
   const services = pathname === "/api/v1/services";
   if (searchParams.get("watch") === "true") {
     const body = new ReadableStream<Uint8Array>({
@@ -129,5 +133,15 @@ describe("the cache", () => {
     expect(batches).toEqual([]);
     await advance(seconds(11));
     expect(batches).toEqual(["-d/a -d/b", "trusted"]);
+  });
+
+  test("does not wait for a kind that it may not see, also not to forget that the file was damaged", async () => {
+    names = ["a"];
+    refused = "/apis/discovery.k8s.io/v1/endpointslices";
+    writeFileSync(join(folder, "cache.db"), "x".repeat(4096));
+    await start();
+    await advance(milliseconds(50));
+    expect(batches).toEqual(["+d/a", "trusted"]);
+    expect(health.list().map((c) => c.code)).toEqual(["SOURCE_REFUSED"]);
   });
 });
