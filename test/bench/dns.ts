@@ -10,11 +10,12 @@ import { QueryReader } from "../../src/wire/dns-query.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { dnsName } from "../support/dns-objects.ts";
 import { namespaceCommand } from "../support/in-namespace.ts";
+import { BenchAgent, DNS_ADDRESS } from "./agent.ts";
 import { benchAddress, benchName, benchServices } from "./dns-services.ts";
 
 /**
  * Cluster names a second on one core, ours and unbound's in the same run: dnsperf on CPU 0, the server on CPU 1,
- * rounds in turn, medians. In a network namespace of its own. Ours runs under bun, not compiled.
+ * rounds in turn, medians. In a network namespace of its own. Ours is the compiled agent, with the services in its cache.
  *
  * test/bench/dns.ts [--json] [--rounds N] [--seconds N]
  */
@@ -27,6 +28,7 @@ const INSIDE = "SELVEDGE_TEST_NAMESPACE";
 
 interface Server {
   readonly name: string;
+  readonly address: string;
   readonly port: number;
   readonly pid: number;
 }
@@ -122,7 +124,7 @@ async function dnsperf(server: Server, queries: string, lengthSeconds: number): 
   const before = await cpuMicroseconds(server.pid);
   const words = [
     "-s",
-    "127.0.0.1",
+    server.address,
     "-p",
     String(server.port),
     "-d",
@@ -156,14 +158,14 @@ async function measureServers(): Promise<Readonly<Record<string, Figures>>> {
   writeFileSync(configuration, unboundConfiguration());
   const pinned = (...command: readonly string[]) =>
     Bun.spawn(["taskset", "-c", SERVER_CPU, ...command], { stdout: "pipe", stderr: "ignore" });
-  const ours = pinned(process.execPath, join(import.meta.dir, "dns-server.ts"), String(NAMES));
+  using agent = new BenchAgent();
+  await agent.fillCache(NAMES);
+  const ours = agent.start("taskset", "-c", SERVER_CPU);
   const unbound = pinned("unbound", "-d", "-c", configuration);
   try {
-    const { value } = await ours.stdout.getReader().read();
-    const { port } = JSON.parse(new TextDecoder().decode(value)) as { readonly port: number };
     const servers: readonly Server[] = [
-      { name: "selvedge", port, pid: ours.pid },
-      { name: "unbound", port: UNBOUND_PORT, pid: unbound.pid },
+      { name: "selvedge", address: DNS_ADDRESS, port: 53, pid: ours.pid },
+      { name: "unbound", address: "127.0.0.1", port: UNBOUND_PORT, pid: unbound.pid },
     ];
     // The first round warms both: caches, and our compiler.
     for (const server of servers) {
@@ -210,7 +212,7 @@ async function main(): Promise<number> {
     cpuPerQuery: unbound.cpuMicrosecondsPerQuery / selvedge.cpuMicrosecondsPerQuery,
   };
   if (process.argv.includes("--json")) {
-    console.log(JSON.stringify({ benchmark: "dns", names: NAMES, runtime: "bun", table, selvedge, unbound, ratios }));
+    console.log(JSON.stringify({ benchmark: "dns", names: NAMES, table, selvedge, unbound, ratios }));
     return 0;
   }
   const row = (
@@ -224,7 +226,7 @@ async function main(): Promise<number> {
       String(lost).padStart(6),
       megabytes.toFixed(0).padStart(8),
     ].join("");
-  console.log(`dns: ${NAMES} cluster names, one core, ours under bun ${Bun.version}`);
+  console.log(`${NAMES} cluster names, one core, the compiled agent beside unbound`);
   console.log(
     `${"".padEnd(16)}${"queries/s".padStart(10)}${"CPU µs/query".padStart(12)}${"lost".padStart(6)}${"RSS MB".padStart(8)}`,
   );
