@@ -44,12 +44,18 @@ function readBounded(path: string): string | undefined {
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new SelvedgeError(`Cannot read ${path}: ${error instanceof Error ? error.message : code}`, {
-      code: code === "EACCES" || code === "EPERM" ? "CONFIG_FORBIDDEN" : "CONFIG_UNREADABLE",
-      blame: "user",
-      retry: "never",
-      hint: "Name a readable YAML file with --config, or run as root.",
-      cause: error,
-    });
+    const message = `Cannot read ${path}: ${error instanceof Error ? error.message : code}`;
+    const rest = { blame: "user", retry: "never", cause: error } as const;
+    throw code === "EACCES" || code === "EPERM"
+      ? new SelvedgeError(message, {
+          ...rest,
+          code: "CONFIG_FORBIDDEN",
+          hint: "Run as root, or name another --config.",
+        })
+      : new SelvedgeError(message, {
+          ...rest,
+          code: "CONFIG_UNREADABLE",
+          hint: "Name a readable YAML file with --config.",
+        });
   }
 }
