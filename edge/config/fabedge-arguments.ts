@@ -25,7 +25,7 @@ export const FABEDGE_ARGUMENTS: Readonly<Record<string, string>> = {
   "multicast-token": PEERS,
   "multicast-interval": PEERS,
   "endpoint-ttl": PEERS,
-  "backup-interval": "what the node knows is on disk as soon as it is known",
+  "backup-interval": "what the node learns is on disk a second later",
   "dns-debug": "use --log-level=debug",
   "dns-probe": "/readyz of --http-bind is always there",
   workdir: "use --state-dir",

@@ -174,6 +174,7 @@ export class ServiceProxy {
     } catch (error) {
       // What may pass, such as memory that is short for a moment, is no reason to change the mode for good.
       if (error instanceof SelvedgeError && error.retry !== "never") throw error;
+      if (errorCode(error) === "EPERM") throw notPermitted(error);
       const applier = await open.userspace(resync);
       const reason = `nftables does not work here: ${errorText(error)}`;
       this.#chose("userspace", reason);
@@ -254,4 +255,15 @@ export class ServiceProxy {
       hint: "Divide the service.",
     });
   }
+}
+
+/** User space needs the same capability, to hold the services' addresses. */
+function notPermitted(cause: unknown): SelvedgeError {
+  return new SelvedgeError("Cannot carry services as this process may not change the network", {
+    code: "CAP_NET_ADMIN_MISSING",
+    blame: "host",
+    retry: "later",
+    hint: "Run as root, or with CAP_NET_ADMIN in the unit's AmbientCapabilities.",
+    cause,
+  });
 }

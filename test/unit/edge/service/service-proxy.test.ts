@@ -186,6 +186,16 @@ describe("the mode", () => {
     expect(health.list().map((c) => c.code)).toEqual(["PROXY_MODE_USERSPACE"]);
   });
 
+  test("is not user space where this process may not change the network at all", async () => {
+    const forbidden = new SelvedgeError("Cannot open", { code: "EPERM", blame: "host", retry: "never" });
+    const { proxy, index, health } = start({ nftables: () => Promise.reject(forbidden) });
+    await proxy.update(index, new Set());
+    expect(proxy.status().mode).toBeUndefined();
+    expect(health.list()).toMatchObject([
+      { code: "SERVICES_NOT_APPLIED", severity: "failed", hint: expect.stringContaining("CAP_NET_ADMIN") },
+    ]);
+  });
+
   test("is not given up for what may pass", async () => {
     let attempts = 0;
     const flaky: OpenApplier = () =>
