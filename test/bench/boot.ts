@@ -1,8 +1,8 @@
 import { RecordType } from "../../src/wire/dns.ts";
 import { decodeMessage, encodeQuery } from "../../src/wire/dns-message.ts";
 import { formatRecordData } from "../../src/wire/dns-record.ts";
-import { dnsName } from "../support/dns-objects.ts";
 import { namespaceCommand, run } from "../support/in-namespace.ts";
+import { dnsName } from "../support/network-objects.ts";
 import { BenchAgent, DNS_ADDRESS, LOCAL_ENDPOINT, SERVICE_PORT } from "./agent.ts";
 import { benchAddress, benchName } from "./dns-services.ts";
 

@@ -1,6 +1,6 @@
 import { ipFromBytes } from "../../src/base/ip.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
-import { makeService, serviceChange } from "../support/dns-objects.ts";
+import { makeService, serviceChange } from "../support/network-objects.ts";
 
 export function benchServices(count: number): readonly ObjectChange[] {
   return Array.from({ length: count }, (_, i) => {

@@ -8,8 +8,8 @@ import { RecordType } from "../../src/wire/dns.ts";
 import { encodeQuery } from "../../src/wire/dns-message.ts";
 import { QueryReader } from "../../src/wire/dns-query.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { dnsName } from "../support/dns-objects.ts";
 import { namespaceCommand } from "../support/in-namespace.ts";
+import { dnsName } from "../support/network-objects.ts";
 import { BenchAgent, DNS_ADDRESS } from "./agent.ts";
 import { benchAddress, benchName, benchServices } from "./dns-services.ts";
 

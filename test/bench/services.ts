@@ -19,8 +19,8 @@ import type { EndpointSlice } from "../../src/network/endpoint.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import { ServiceIndex, type ServiceView } from "../../src/network/service-index.ts";
-import { makeEndpoint, makeService } from "../support/dns-objects.ts";
 import { namespaceCommand, run } from "../support/in-namespace.ts";
+import { makeEndpoint, makeService } from "../support/network-objects.ts";
 
 /**
  * What it takes to bring 10,000 services with 2 endpoints each into the kernel, and to change one of them: by us, and

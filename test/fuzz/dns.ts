@@ -3,7 +3,7 @@ import { EDNS_UDP_BYTES, MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
 import { decodeMessage, encodeQuery } from "../../src/wire/dns-message.ts";
 import { QueryReader } from "../../src/wire/dns-query.ts";
 import { makeHandler } from "../support/dns-handler.ts";
-import { dnsName, specificationServices } from "../support/dns-objects.ts";
+import { dnsName, specificationServices } from "../support/network-objects.ts";
 
 export interface FuzzReport {
   readonly cases: number;

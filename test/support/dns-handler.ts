@@ -11,7 +11,7 @@ import { fail } from "../../src/base/result.ts";
 import { Scope } from "../../src/base/scope.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
 import { EDNS_UDP_BYTES, MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
-import { dnsName, indexOf } from "./dns-objects.ts";
+import { dnsName, indexOf } from "./network-objects.ts";
 import { SteppedClock } from "./stepped-clock.ts";
 
 /** Nobody is reachable. */

@@ -7,7 +7,7 @@ import { Metrics } from "../../src/base/metrics.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
-import { indexOf, ip } from "./dns-objects.ts";
+import { indexOf, ip } from "./network-objects.ts";
 
 export interface DnsServer {
   readonly dns: Dns;

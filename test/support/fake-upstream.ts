@@ -4,7 +4,7 @@ import { Flag, MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
 import { decodeMessage, type Message } from "../../src/wire/dns-message.ts";
 import { QueryReader } from "../../src/wire/dns-query.ts";
 import { addressRecord, type ResourceRecord } from "../../src/wire/dns-record.ts";
-import { ip } from "./dns-objects.ts";
+import { ip } from "./network-objects.ts";
 
 export interface FakeReply {
   readonly flags?: number;

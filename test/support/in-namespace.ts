@@ -54,12 +54,3 @@ export function run(...command: string[]): string {
   if (exitCode !== 0) throw new Error(`Cannot run "${command.join(" ")}": exit ${exitCode}: ${stderr}${stdout}`);
   return stdout.toString();
 }
-
-/** Waits until a condition holds, looking every few milliseconds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 5000): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`Cannot see "${what}": waited ${limitMs} ms`);
-    await Bun.sleep(5);
-  }
-}

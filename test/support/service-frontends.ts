@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { Backend, Frontend } from "../../edge/service/frontend.ts";
-import { ip } from "./dns-objects.ts";
+import { ip } from "./network-objects.ts";
 
 /** @param address with "here" behind it when it is on this node, such as "10.1.0.1 here" */
 export function makeBackend(address: string, port = 8080): Backend {

@@ -7,7 +7,7 @@ import { ipFamily } from "../../src/base/ip.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { ServiceLink } from "../../src/linux/service-link.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
-import { ip } from "./dns-objects.ts";
+import { ip } from "./network-objects.ts";
 
 /** The service address of the frontends that `frontend` makes. */
 export const SERVICE = "10.96.0.1";

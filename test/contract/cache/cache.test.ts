@@ -12,7 +12,7 @@ import { type Fetch, KubeClient } from "../../../src/kube/client.ts";
 import type { SourceKind } from "../../../src/kube/trust.ts";
 import { SystemClock } from "../../../src/linux/system-clock.ts";
 import type { ObjectChange } from "../../../src/network/object-change.ts";
-import { until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
 import { FakeMetaServer } from "../kube/meta-server.ts";
 
 const realFetch: Fetch = (url, init) => fetch(url, init as RequestInit);
@@ -111,12 +111,12 @@ describe("the cache on a metaServer", () => {
     const first = restart();
     expect(first.loaded).toEqual([]);
     first.start(server.url, "metaserver");
-    await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2");
+    await waitFor("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2");
     await first.stop();
     const second = restart();
     expect(second.services).toBe("d/a 10.96.7.1, d/b 10.96.7.2");
     second.start("http://127.0.0.1:1", "metaserver");
-    await until("the condition", () => second.codes.join() === "info SOURCE_UNREACHABLE");
+    await waitFor("the condition", () => second.codes.join() === "info SOURCE_UNREACHABLE");
     expect(second.kind("Service")).toMatchObject({ objectCount: 2, connected: false });
     expect(second.kind("Service").lastTrustedList).toBeGreaterThan(Date.now() - 60_000);
     expect(second.metrics.render()).toContain("selvedge_cloud_connected 0");
@@ -127,7 +127,7 @@ describe("the cache on a metaServer", () => {
   test("keeps ghosts dead, online, offline and over restarts", async () => {
     const first = restart();
     first.start(server.url, "metaserver");
-    await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
+    await waitFor("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
     server.online = false;
     server.remove("b");
     server.online = true;
@@ -135,15 +135,15 @@ describe("the cache on a metaServer", () => {
 
     const second = restart();
     second.start(server.url, "metaserver");
-    await until("only one", () => second.services === "d/a 10.96.7.1");
-    await until("the watch, ghost included", () => server.watchCount === 1);
+    await waitFor("only one", () => second.services === "d/a 10.96.7.1");
+    await waitFor("the watch, ghost included", () => server.watchCount === 1);
     await second.stop();
 
     server.online = false;
     const third = restart();
     third.start(server.url, "metaserver");
-    await until("the watch, ghost included", () => server.watchCount === 1);
-    await until("an untrusted list", () => third.kind("Service").error?.code === "KUBE_CLOUD_ABSENT");
+    await waitFor("the watch, ghost included", () => server.watchCount === 1);
+    await waitFor("an untrusted list", () => third.kind("Service").error?.code === "KUBE_CLOUD_ABSENT");
     expect(server.rows.has("d/b")).toBe(true);
     expect(third.services).toBe("d/a 10.96.7.1");
     expect(third.batches).toEqual([]);
@@ -152,19 +152,19 @@ describe("the cache on a metaServer", () => {
   test("an object that came and went since the last list stays dead although its row comes back", async () => {
     const first = restart();
     first.start(server.url, "metaserver");
-    await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
+    await waitFor("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
     server.put("c", "10.96.7.3");
-    await until("three", () => first.services.includes("d/c"));
+    await waitFor("three", () => first.services.includes("d/c"));
     const row = server.rows.get("d/c");
     server.remove("c");
-    await until("two", () => !first.services.includes("d/c"));
+    await waitFor("two", () => !first.services.includes("d/c"));
     await first.stop();
     if (row !== undefined) server.rows.set("d/c", row);
     server.online = false;
     const second = restart();
     second.start(server.url, "metaserver");
-    await until("the watch", () => server.watchCount === 1);
-    await until("the list", () => second.kind("Service").error !== undefined);
+    await waitFor("the watch", () => server.watchCount === 1);
+    await waitFor("the list", () => second.kind("Service").error !== undefined);
     expect(second.services).toBe("d/a 10.96.7.1, d/b 10.96.7.2");
     expect(second.batches).toEqual([]);
   });
@@ -173,7 +173,7 @@ describe("the cache on a metaServer", () => {
     for (let i = 0; i < 50; i++) server.put("a", "10.96.7.1");
     const first = restart();
     first.start(server.url, "metaserver");
-    await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
+    await waitFor("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2" && server.watchCount === 1);
     await first.stop();
     const other = new FakeMetaServer();
     other.put("a", "10.96.9.9");
@@ -183,12 +183,12 @@ describe("the cache on a metaServer", () => {
     const second = restart();
     second.start(other.url, "metaserver");
     const services = "d/a 10.96.9.9, d/b 10.96.7.2, d/c 10.96.7.3";
-    await until("the other's objects", () => second.services === services);
+    await waitFor("the other's objects", () => second.services === services);
     await second.stop();
     const third = restart();
     expect(third.services).toBe(services);
     third.start(other.url, "metaserver");
-    await until("the list", () => third.kind("Service").error !== undefined);
+    await waitFor("the list", () => third.kind("Service").error !== undefined);
     expect(third.services).toBe(services);
     await third.stop();
     await other.close();
@@ -197,13 +197,13 @@ describe("the cache on a metaServer", () => {
   test("an empty list is not believed at once", async () => {
     const first = restart();
     first.start(server.url, "metaserver");
-    await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2");
+    await waitFor("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.2");
     await first.stop();
     server.cloud.clear();
     server.rows.clear();
     const second = restart();
     second.start(server.url, "metaserver");
-    await until("the suspicion", () => second.codes.includes("info DELETIONS_HELD"));
+    await waitFor("the suspicion", () => second.codes.includes("info DELETIONS_HELD"));
     expect(second.services).toBe("d/a 10.96.7.1, d/b 10.96.7.2");
     expect(second.batches).toEqual([]);
   });
@@ -212,7 +212,7 @@ describe("the cache on a metaServer", () => {
     for (let i = 0; i < 3000; i++) server.put(`s${i}`, `10.97.${i >> 8}.${i & 255}`);
     const first = restart();
     first.start(server.url, "metaserver");
-    await until("all", () => first.kind("Service").objectCount === 3002 && server.watchCount === 1);
+    await waitFor("all", () => first.kind("Service").objectCount === 3002 && server.watchCount === 1);
     expect(first.batches.flat().length).toBe(3002);
     expect(first.batches.length).toBeLessThan(10);
   });
@@ -252,13 +252,13 @@ describe("the cache on a source that goes wrong", () => {
     const server = sourceOf(() => JSON.stringify({ metadata: { resourceVersion: "9" }, items: [item("a")] }));
     const first = restart();
     first.start(server.url.href.replace(/\/$/, ""), "api-server");
-    await until("one", () => first.services === "d/a 10.96.7.1");
+    await waitFor("one", () => first.services === "d/a 10.96.7.1");
     await first.stop();
     await server.stop(true);
     const broken = sourceOf(body);
     const second = restart();
     second.start(broken.url.href.replace(/\/$/, ""), "api-server");
-    await until("the error", () => second.kind("Service").error?.code === code);
+    await waitFor("the error", () => second.kind("Service").error?.code === code);
     expect(second.codes).toContain("degraded SOURCE_REFUSED");
     expect(second.batches).toEqual([]);
     expect(second.services).toBe("d/a 10.96.7.1");
@@ -286,7 +286,7 @@ describe("the cache on a source that goes wrong", () => {
     });
     const first = restart();
     first.start(server.url.href.replace(/\/$/, ""), "api-server");
-    await until("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.1");
+    await waitFor("both", () => first.services === "d/a 10.96.7.1, d/b 10.96.7.1");
     const { rejectedCount, rejected } = first.kind("Service");
     expect([rejectedCount, rejected[0]?.key]).toEqual([1, "d/big"]);
     expect(rejected[0]?.why).toMatch(/^too large: 104\d{5} bytes$/);
@@ -299,7 +299,7 @@ describe("the cache on a source that goes wrong", () => {
     const server = sourceOf(() => JSON.stringify({ metadata: { resourceVersion: "9" }, items: [item("a"), ...items] }));
     const first = restart();
     first.start(server.url.href.replace(/\/$/, ""), "api-server");
-    await until("one", () => first.services === "d/a 10.96.7.1");
+    await waitFor("one", () => first.services === "d/a 10.96.7.1");
     expect(first.kind("Service").rejectedCount).toBe(2000);
     expect(first.kind("Service").rejected.length).toBe(100);
     await server.stop(true);

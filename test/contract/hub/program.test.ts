@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run, until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import { run } from "../../support/in-namespace.ts";
 
 const MAIN = join(import.meta.dir, "../../../cloud/main.ts");
 
@@ -33,7 +34,7 @@ class Program {
 
   static async start(manifests: string): Promise<Program> {
     const program = new Program(manifests);
-    await until("the address", () => /"url":"([^"]+)\/"/.test(program.stderr));
+    await waitFor("the address", () => /"url":"([^"]+)\/"/.test(program.stderr));
     program.url = /"url":"([^"]+)\/"/.exec(program.stderr)?.[1] ?? "";
     return program;
   }
@@ -70,15 +71,15 @@ describe("selvedge-cloud hub", () => {
     const hub = await Program.start(folder);
     expect(hub.services()).toBe("a:80");
     put("a.yaml", service("a", 81));
-    await until("the change", () => hub.services() === "a:81");
+    await waitFor("the change", () => hub.services() === "a:81");
     // vim and others write a new file and move it over the old one.
     put(".a.yaml.swp", service("a", 82));
     renameSync(join(folder, ".a.yaml.swp"), join(folder, "a.yaml"));
-    await until("the change", () => hub.services() === "a:82");
+    await waitFor("the change", () => hub.services() === "a:82");
     put("b.yml", service("b"));
-    await until("the new file", () => hub.services() === "a:82 b:80");
+    await waitFor("the new file", () => hub.services() === "a:82 b:80");
     rmSync(join(folder, "a.yaml"));
-    await until("the deletion", () => hub.services() === "b:80");
+    await waitFor("the deletion", () => hub.services() === "b:80");
     expect(await hub.stop()).toBe(0);
   });
 
@@ -96,7 +97,7 @@ describe("selvedge-cloud hub", () => {
     expect(hub.services()).toBe("a:81");
     symlinkSync("..2", join(folder, "..data_tmp"));
     renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
-    await until("the swap", () => hub.services() === "a:82");
+    await waitFor("the swap", () => hub.services() === "a:82");
     await hub.stop();
   });
 
@@ -104,13 +105,13 @@ describe("selvedge-cloud hub", () => {
     put("a.yaml", service("a"));
     const hub = await Program.start(folder);
     put("a.yaml", `${service("a2")}oops: [\n`);
-    await until("the refusal", () => hub.stderr.includes("a.yaml:5: Unexpected token"));
+    await waitFor("the refusal", () => hub.stderr.includes("a.yaml:5: Unexpected token"));
     expect(hub.services()).toBe("a:80");
     put("a.yaml", "");
-    await until("the refusal", () => hub.stderr.includes("a.yaml:1: the file is empty"));
+    await waitFor("the refusal", () => hub.stderr.includes("a.yaml:1: the file is empty"));
     expect(hub.services()).toBe("a:80");
     put("a.yaml", service("a", 83));
-    await until("the correction", () => hub.services() === "a:83");
+    await waitFor("the correction", () => hub.services() === "a:83");
     await hub.stop();
   });
 

@@ -1,3 +1,4 @@
+import { seconds } from "../../../src/base/duration.ts";
 import { Scope } from "../../../src/base/scope.ts";
 import { type Fetch, KubeClient, type KubeEndpoint } from "../../../src/kube/client.ts";
 import { ListWatch } from "../../../src/kube/list-watch.ts";
@@ -6,7 +7,7 @@ import { KINDS } from "../../../src/kube/objects/kinds.ts";
 import type { SourceKind } from "../../../src/kube/trust.ts";
 import { SystemClock } from "../../../src/linux/system-clock.ts";
 import type { Service } from "../../../src/network/service.ts";
-import { until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
 
 const realFetch: Fetch = (url, init) => fetch(url, init as RequestInit);
 
@@ -53,9 +54,11 @@ export class Follower {
   }
 
   async sees(...expected: readonly string[]): Promise<void> {
-    await until(expected.join(", "), () => this.view.join() === expected.join(), 10_000).catch((error) => {
-      throw new Error(`${error.message}; there is ${this.view.join(", ")}`);
-    });
+    await waitFor(expected.join(", "), () => this.view.join() === expected.join(), { timeout: seconds(10) }).catch(
+      (error) => {
+        throw new Error(`${error.message}; there is ${this.view.join(", ")}`);
+      },
+    );
   }
 
   close(): Promise<void> {

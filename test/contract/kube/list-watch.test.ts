@@ -10,7 +10,7 @@ import type { KubeEndpoint } from "../../../src/kube/client.ts";
 import { openSource } from "../../../src/kube/source.ts";
 import type { SourceKind } from "../../../src/kube/trust.ts";
 import { SystemClock } from "../../../src/linux/system-clock.ts";
-import { until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
 import { Follower } from "./follower.ts";
 import { FakeMetaServer } from "./meta-server.ts";
 
@@ -142,7 +142,7 @@ describe.each(SOURCES)("a list-watch of %s", (_name, open) => {
 
   test("asked for a list, says the same again", async () => {
     follower.listWatch.relist();
-    await until("a second list", () => follower.count("list") === 2);
+    await waitFor("a second list", () => follower.count("list") === 2);
     expect(follower.view).toEqual(["d/a 10.96.7.1"]);
     await source.put("b", "10.96.7.2");
     await follower.sees("d/a 10.96.7.1", "d/b 10.96.7.2");
@@ -158,7 +158,7 @@ describe("a list-watch of a metaServer that is cut off", () => {
     server.put("ghost", "10.96.7.2");
     follower = new Follower("metaserver", anonymous(server.url), "d/");
     await follower.sees("d/a 10.96.7.1", "d/ghost 10.96.7.2");
-    await until("the watch", () => server.rows.size === 2);
+    await waitFor("the watch", () => server.rows.size === 2);
     server.online = false;
     server.remove("ghost");
   });
@@ -171,12 +171,12 @@ describe("a list-watch of a metaServer that is cut off", () => {
 
   test("does not take its own rows for the cloud's word, and does when the cloud is back", async () => {
     follower.listWatch.relist();
-    await until("an untrusted list", () => lists().length === 2);
+    await waitFor("an untrusted list", () => lists().length === 2);
     expect(lists()).toEqual([true, false]);
     expect(follower.events.findLast((event) => event.type === "state")).toMatchObject({ connected: false });
     server.join();
     follower.listWatch.relist();
-    await until("a trusted list", () => lists().length === 3);
+    await waitFor("a trusted list", () => lists().length === 3);
     expect(lists()).toEqual([true, false, true]);
     const last = follower.events.findLast((event) => event.type === "list");
     expect(last?.items.map((item) => item.key)).toEqual(["d/a"]);
@@ -185,7 +185,7 @@ describe("a list-watch of a metaServer that is cut off", () => {
   test("does not take nothing for the cloud's word", async () => {
     server.rows.clear();
     follower.listWatch.relist();
-    await until("an untrusted list", () => lists().length === 2);
+    await waitFor("an untrusted list", () => lists().length === 2);
     expect(lists()).toEqual([true, false]);
     expect(follower.view.length).toBe(2);
   });
@@ -194,7 +194,7 @@ describe("a list-watch of a metaServer that is cut off", () => {
     follower.listWatch.relist();
     const isGhost = (event: (typeof follower.events)[number]) =>
       event.type === "upsert" && event.object.key === "d/ghost" && event.origin === "replay";
-    await until("the ghost", () => follower.events.slice(-4).some(isGhost));
+    await waitFor("the ghost", () => follower.events.slice(-4).some(isGhost));
   });
 
   test("waits for a call that stalls, and tells nobody anything meanwhile", async () => {
@@ -202,17 +202,17 @@ describe("a list-watch of a metaServer that is cut off", () => {
     server.stall = promise;
     const [events, requests] = [follower.events.length, server.requests.length];
     follower.listWatch.relist();
-    await until("the call", () => server.requests.length === requests + 1);
+    await waitFor("the call", () => server.requests.length === requests + 1);
     expect(follower.events.length).toBe(events);
     resolve();
-    await until("the list", () => lists().length === 2);
+    await waitFor("the list", () => lists().length === 2);
   });
 
   test("never asks for the same watch twice running", async () => {
     for (let i = 0; i < 5; i++) {
       const asked = server.requests.length;
       follower.listWatch.relist();
-      await until("another watch", () => server.requests.slice(asked).some((r) => r.includes("watch=true")));
+      await waitFor("another watch", () => server.requests.slice(asked).some((r) => r.includes("watch=true")));
     }
     const watches = server.requests.filter((request) => request.includes("watch=true"));
     for (const [i, watch] of watches.entries()) expect(watch).not.toBe(watches[i - 1] ?? "");

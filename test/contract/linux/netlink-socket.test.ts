@@ -6,7 +6,8 @@ import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from "../../../src/li
 import { AttributeReader } from "../../../src/wire/attribute-reader.ts";
 import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../../../src/wire/netlink.ts";
 import { NetlinkWriter } from "../../../src/wire/netlink-writer.ts";
-import { inNamespace, run, until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import { inNamespace, run } from "../../support/in-namespace.ts";
 
 const RTM_GETLINK = 18;
 const RTM_DELLINK = 17;
@@ -163,9 +164,9 @@ inNamespace(import.meta.path, () => {
       onFailure: () => expect.unreachable(),
     });
     run("ip", "link", "set", "lo", "mtu", "1501");
-    await until("the event", () => seen === 1);
+    await waitFor("the event", () => seen === 1);
     run("ip", "link", "set", "lo", "mtu", "1502");
-    await until("the next event", () => seen === 2);
+    await waitFor("the next event", () => seen === 2);
     events.close();
   });
 
@@ -184,10 +185,10 @@ inNamespace(import.meta.path, () => {
     const events = await NetlinkEvents.open(NETLINK_ROUTE, [RTNLGRP_LINK], handler, 2048);
     // Synchronous: the event loop cannot read in between.
     for (let i = 0; i < 20; i++) run("ip", "link", "set", "lo", "mtu", String(1600 + i));
-    await until("the overflow", () => overflows === 1);
+    await waitFor("the overflow", () => overflows === 1);
     const before = seen;
     run("ip", "link", "set", "lo", "mtu", "1700");
-    await until("an event after the overflow", () => seen > before);
+    await waitFor("an event after the overflow", () => seen > before);
     expect(overflows).toBe(1);
     events.close();
   });

@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SdNotify } from "../../../src/linux/sd-notify.ts";
-import { run, until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import { run } from "../../support/in-namespace.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "selvedge-notify-"));
 let listener: Bun.Subprocess | undefined;
@@ -17,7 +18,7 @@ async function listen(address: string, ready: () => boolean): Promise<() => stri
   run("mkdir", "-p", directory);
   const file = join(directory, "received");
   listener = Bun.spawn(["socat", "-u", address, `OPEN:${file},creat,append`]);
-  await until("the listener", ready);
+  await waitFor("the listener", ready);
   return () => (existsSync(file) ? readFileSync(file, "utf8") : "");
 }
 
@@ -32,7 +33,7 @@ test("messages reach a socket with a path", async () => {
   const notify = new SdNotify(path, never);
   notify.ready();
   notify.status("two\nlines");
-  await until("the messages", () => received().includes("STATUS=two lines") && received().includes("READY=1"));
+  await waitFor("the messages", () => received().includes("STATUS=two lines") && received().includes("READY=1"));
 });
 
 test("messages reach a socket in the abstract namespace", async () => {
@@ -42,7 +43,7 @@ test("messages reach a socket in the abstract namespace", async () => {
   notify.alive();
   notify.stopping();
   const sent = ["WATCHDOG=1", "STOPPING=1"];
-  await until("the messages", () => sent.every((message) => received().includes(message)));
+  await waitFor("the messages", () => sent.every((message) => received().includes(message)));
 });
 
 test("a socket that is gone is told of, and stops nothing", () => {

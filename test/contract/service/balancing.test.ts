@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { ip } from "../../support/dns-objects.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
+import { ip } from "../../support/network-objects.ts";
 import { ask, buildWorld, CLIENT, endpoints, gone, PODS, REMOTE, service, tally, World } from "./world.ts";
 
 inNamespace(import.meta.path, () => {

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import type { Service } from "../../../src/network/service.ts";
-import { ip } from "../../support/dns-objects.ts";
-import { inNamespace, run, until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import { inNamespace, run } from "../../support/in-namespace.ts";
+import { ip } from "../../support/network-objects.ts";
 import { ask, buildWorld, CLIENT, endpoints, NODE, PODS, REMOTE, service, tally, World } from "./world.ts";
 
 const EXTERNAL = "203.0.113.7";
@@ -192,7 +193,7 @@ inNamespace(import.meta.path, () => {
       await ask({ from: "client", to: "10.96.0.1", port: 80 });
       const expires = () => !run("nft", "list", "map", "ip", "selvedge", "affinity").includes(CLIENT.four);
       expect(expires()).toBe(false);
-      await until("the client forgotten", expires);
+      await waitFor("the client forgotten", expires);
     });
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Service } from "../../../src/network/service.ts";
-import { ip } from "../../support/dns-objects.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
+import { ip } from "../../support/network-objects.ts";
 import { endpoints, gone, REMOTE, service, World } from "./world.ts";
 
 const PORT = 31_000;

@@ -7,8 +7,8 @@ import type { RulesetSettings } from "../../../edge/service/ruleset-batch.ts";
 import { SelvedgeError } from "../../../src/base/errors.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
 import type { NftBatch } from "../../../src/wire/nftables-batch.ts";
-import { ip } from "../../support/dns-objects.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
+import { ip } from "../../support/network-objects.ts";
 import { anyFrontend, makeBackend, makeFrontend } from "../../support/service-frontends.ts";
 
 const SETTINGS: RulesetSettings = {

@@ -1,10 +1,12 @@
 import { afterEach, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { FALLBACK_ROUTES_LIMIT } from "../../../edge/service/fallback-routes.ts";
 import { removeRuleset } from "../../../edge/service/open-nftables.ts";
+import { seconds } from "../../../src/base/duration.ts";
 import { SelvedgeError } from "../../../src/base/errors.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
-import { ip } from "../../support/dns-objects.ts";
-import { inNamespace, run, until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import { inNamespace, run } from "../../support/in-namespace.ts";
+import { ip } from "../../support/network-objects.ts";
 import {
   ask,
   buildWorld,
@@ -147,7 +149,7 @@ inNamespace(import.meta.path, () => {
       run("nft", command.replace("HANDLE", handle ?? ""));
       expect(listRuleset()).not.toBe(before);
       const start = performance.now();
-      await until("the ruleset as it was", () => sorted(listRuleset()) === sorted(before), 1000);
+      await waitFor("the ruleset as it was", () => sorted(listRuleset()) === sorted(before), { timeout: seconds(1) });
       expect(performance.now() - start).toBeLessThan(1000);
       expect(Object.values(tally(await ask({ from: "client", to: "10.96.0.1", port: 80 })))).toEqual([1]);
     });
@@ -160,7 +162,7 @@ inNamespace(import.meta.path, () => {
       await world.apply(web, both);
       await world.apply(endpoints("web", 4, [REMOTE.four]));
       run("nft", "delete", "table", "ip", "selvedge");
-      await until("our table again", () => listRuleset().includes("table ip selvedge"));
+      await waitFor("our table again", () => listRuleset().includes("table ip selvedge"));
       expect(foreign()).toBe(before);
       removeRuleset(false);
       expect(foreign()).toBe(before);

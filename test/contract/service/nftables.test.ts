@@ -5,7 +5,8 @@ import { Log } from "../../../src/base/log.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
 import { NftBatch } from "../../../src/wire/nftables-batch.ts";
 import type { SetSpec } from "../../../src/wire/nftables-set.ts";
-import { inNamespace, run, until } from "../../support/in-namespace.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import { inNamespace, run } from "../../support/in-namespace.ts";
 
 const PORTS: SetSpec = { name: "ports", key: ["inet_service"], data: ["inet_service"] };
 
@@ -101,7 +102,7 @@ inNamespace(import.meta.path, () => {
         Number(a.key[0]) - Number(b.key[0]);
       const read = () => nft.elements(4, "t", PORTS).toSorted(byKey);
       // A dump may miss some while the kernel still makes its hash table larger.
-      await until("every element", () => Bun.deepEquals(read(), elements));
+      await waitFor("every element", () => Bun.deepEquals(read(), elements));
     });
   });
 
@@ -121,7 +122,7 @@ inNamespace(import.meta.path, () => {
     );
     run("nft", "add table ip other");
     run("nft", "add element ip t ports { 81 : 8081 }");
-    await until("the other's change", () => told > 0);
+    await waitFor("the other's change", () => told > 0);
     expect(told).toBe(1);
     events.close();
   });

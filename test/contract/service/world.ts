@@ -12,8 +12,8 @@ import type { Endpoint } from "../../../src/network/endpoint.ts";
 import type { ObjectChange } from "../../../src/network/object-change.ts";
 import type { Service } from "../../../src/network/service.ts";
 import { ServiceIndex } from "../../../src/network/service-index.ts";
-import { ip, makeEndpoint, makeService } from "../../support/dns-objects.ts";
 import { run } from "../../support/in-namespace.ts";
+import { ip, makeEndpoint, makeService } from "../../support/network-objects.ts";
 
 const WHO = `${import.meta.dir}/who.ts`;
 

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Rcode } from "../../../../src/wire/dns.ts";
+import { waitFor } from "../../../lab/wait-for.ts";
 import { dig } from "../../../support/dig.ts";
+import { type DnsServer, startDns } from "../../../support/dns-server.ts";
+import { FakeUpstream, fails, says } from "../../../support/fake-upstream.ts";
+import { inNamespace } from "../../../support/in-namespace.ts";
 import {
   ip,
   makeEndpoint,
@@ -9,10 +13,7 @@ import {
   serviceChange,
   sliceChange,
   specificationServices,
-} from "../../../support/dns-objects.ts";
-import { type DnsServer, startDns } from "../../../support/dns-server.ts";
-import { FakeUpstream, fails, says } from "../../../support/fake-upstream.ts";
-import { inNamespace, until } from "../../../support/in-namespace.ts";
+} from "../../../support/network-objects.ts";
 
 const SOA = "cluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5";
 
@@ -153,7 +154,7 @@ inNamespace(import.meta.path, () => {
     // Bound to every address, so that 127.0.0.3 is not known as its own.
     const upstreams = [{ address: ip("127.0.0.3"), port: 5353 }];
     const wide = await startDns([], { bindAddresses: [ip("0.0.0.0")], port: 5353, upstreams });
-    await until("the loop", () => wide.health.list().some((condition) => condition.code === "DNS_FORWARD_LOOP"));
+    await waitFor("the loop", () => wide.health.list().some((condition) => condition.code === "DNS_FORWARD_LOOP"));
     expect((await dig(wide.port, "www.example.com A")).status).toBe("SERVFAIL");
     await wide.close();
   });

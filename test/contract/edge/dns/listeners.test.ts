@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seconds } from "../../../../src/base/duration.ts";
+import { waitFor } from "../../../lab/wait-for.ts";
 import { dig } from "../../../support/dig.ts";
-import { ip, specificationServices } from "../../../support/dns-objects.ts";
 import { startDns } from "../../../support/dns-server.ts";
 import { FakeUpstream, says } from "../../../support/fake-upstream.ts";
-import { inNamespace, run, until } from "../../../support/in-namespace.ts";
+import { inNamespace, run } from "../../../support/in-namespace.ts";
+import { ip, specificationServices } from "../../../support/network-objects.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 
 const ADDRESS = "169.254.25.10";
@@ -35,7 +36,7 @@ inNamespace(import.meta.path, () => {
         { code: "DNS_UPSTREAMS_DOWN" },
       ]);
       run("ip", "addr", "add", `${ADDRESS}/32`, "dev", "lo");
-      await until("the second address", () => bound(server)[1] === true);
+      await waitFor("the second address", () => bound(server)[1] === true);
       expect(server.health.list().map((condition) => condition.code)).toEqual(["DNS_UPSTREAMS_DOWN"]);
       expect((await dig(53, NAME, ADDRESS)).status).toBe("NOERROR");
       run("ip", "addr", "del", `${ADDRESS}/32`, "dev", "lo");
@@ -62,7 +63,7 @@ inNamespace(import.meta.path, () => {
       expect(condition?.hint).toMatch(/^The port is held by python3[\d.]*: stop it/);
       await holder.stdin.end();
       await holder.exited;
-      await until("the port", () => bound(server)[0] === true);
+      await waitFor("the port", () => bound(server)[0] === true);
       expect((await dig(53, NAME)).status).toBe("NOERROR");
       await server.close();
     });
@@ -73,7 +74,7 @@ inNamespace(import.meta.path, () => {
       expect(bound(server)).toEqual([false]);
       expect((await dig(53, `${NAME} +time=1`)).status).toBe("none");
       holder.stop(true);
-      await until("the port", () => bound(server)[0] === true);
+      await waitFor("the port", () => bound(server)[0] === true);
       await server.close();
     });
   });
@@ -99,33 +100,37 @@ inNamespace(import.meta.path, () => {
     expect(servers()).toEqual(["127.0.0.53:53"]);
     writeFileSync(resolvConf, "nameserver 127.0.0.54\n");
     await clock.advance(seconds(5));
-    await until("the new server", () => servers().join() === "127.0.0.54:53");
+    await waitFor("the new server", () => servers().join() === "127.0.0.54:53");
     rmSync(folder, { recursive: true });
     await clock.advance(seconds(5));
-    await until("no server", () => servers().length === 0);
+    await waitFor("no server", () => servers().length === 0);
     await server.close();
   });
 
-  test("an upstream that is away and comes back is asked again", async () => {
-    const upstream = await FakeUpstream.start(says("192.0.2.1"));
-    const server = await startDns([], { upstreams: [upstream.server] });
-    upstream.close();
-    expect((await dig(server.port, "a.example.com A")).extendedError).toBe("23 (Network Error)");
-    const state = () => server.dns.status().upstreams[0]?.state;
-    await until("its absence", () => state() === "down");
-    expect((await dig(server.port, "b.example.com A")).extendedError).toBe("23 (Network Error)");
-    const back = await Bun.udpSocket({
-      hostname: "127.0.0.1",
-      port: upstream.server.port,
-      socket: {
-        data: (socket, data, port, address) => {
-          for (const reply of upstream.reply(data, "udp")) socket.send(reply, port, address);
+  test(
+    "an upstream that is away and comes back is asked again",
+    async () => {
+      const upstream = await FakeUpstream.start(says("192.0.2.1"));
+      const server = await startDns([], { upstreams: [upstream.server] });
+      upstream.close();
+      expect((await dig(server.port, "a.example.com A")).extendedError).toBe("23 (Network Error)");
+      const state = () => server.dns.status().upstreams[0]?.state;
+      await waitFor("its absence", () => state() === "down");
+      expect((await dig(server.port, "b.example.com A")).extendedError).toBe("23 (Network Error)");
+      const back = await Bun.udpSocket({
+        hostname: "127.0.0.1",
+        port: upstream.server.port,
+        socket: {
+          data: (socket, data, port, address) => {
+            for (const reply of upstream.reply(data, "udp")) socket.send(reply, port, address);
+          },
         },
-      },
-    });
-    await until("its return", () => state() === "up", 15_000);
-    expect((await dig(server.port, "c.example.com A")).answers).toEqual(["c.example.com. 60 IN A 192.0.2.1"]);
-    back.close();
-    await server.close();
-  }, 20_000);
+      });
+      await waitFor("its return", () => state() === "up", { timeout: seconds(15) });
+      expect((await dig(server.port, "c.example.com A")).answers).toEqual(["c.example.com. 60 IN A 192.0.2.1"]);
+      back.close();
+      await server.close();
+    },
+    { timeout: seconds(20) },
+  );
 });

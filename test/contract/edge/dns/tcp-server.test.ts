@@ -2,6 +2,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { IDLE_TIMEOUT, MAX_CONNECTIONS_PER_CLIENT, MAX_QUERY_BYTES } from "../../../../edge/dns/tcp-server.ts";
 import { milliseconds } from "../../../../src/base/duration.ts";
 import { decodeMessage, encodeQuery } from "../../../../src/wire/dns-message.ts";
+import { waitFor } from "../../../lab/wait-for.ts";
+import { type DnsServer, startDns } from "../../../support/dns-server.ts";
+import { FakeUpstream, silent } from "../../../support/fake-upstream.ts";
+import { inNamespace } from "../../../support/in-namespace.ts";
 import {
   dnsName,
   makeEndpoint,
@@ -10,10 +14,7 @@ import {
   serviceChange,
   sliceChange,
   specificationServices,
-} from "../../../support/dns-objects.ts";
-import { type DnsServer, startDns } from "../../../support/dns-server.ts";
-import { FakeUpstream, silent } from "../../../support/fake-upstream.ts";
-import { inNamespace, until } from "../../../support/in-namespace.ts";
+} from "../../../support/network-objects.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 
 function frame(text: string, id = 1): Uint8Array {
@@ -106,16 +107,16 @@ inNamespace(import.meta.path, () => {
           ...frame("v4.shop.svc.cluster.local", 3),
         ),
       );
-      await until("three answers", () => client.ids().length === 3);
+      await waitFor("three answers", () => client.ids().length === 3);
       expect(client.ids()).toEqual([1, 2, 3]);
     });
 
     test("does not let a slow question hold up those behind it", async () => {
       const client = await connect();
       client.send(Uint8Array.of(...frame("www.example.com", 1), ...frame("v4.shop.svc.cluster.local", 2)));
-      await until("the second answer", () => client.ids().length === 1);
+      await waitFor("the second answer", () => client.ids().length === 1);
       expect(client.ids()).toEqual([2]);
-      await until("the first answer", async () => {
+      await waitFor("the first answer", async () => {
         await clock.advance(milliseconds(500));
         return client.ids().length === 2;
       });
@@ -125,14 +126,14 @@ inNamespace(import.meta.path, () => {
     test("takes a query byte by byte", async () => {
       const client = await connect();
       for (const byte of frame("web.shop.svc.cluster.local", 9)) client.send(Uint8Array.of(byte));
-      await until("the answer", () => client.ids().length === 1);
+      await waitFor("the answer", () => client.ids().length === 1);
       expect(client.ids()).toEqual([9]);
     });
 
     test("that sends single bytes is ended after ten seconds all the same", async () => {
       const client = await connect();
       client.send(frame("web.shop.svc.cluster.local"));
-      await until("the answer", () => client.ids().length === 1);
+      await waitFor("the answer", () => client.ids().length === 1);
       const slow = frame("web.shop.svc.cluster.local");
       for (let i = 0; i < 9; i++) {
         client.send(slow.subarray(i, i + 1));
@@ -140,14 +141,14 @@ inNamespace(import.meta.path, () => {
       }
       expect(client.closed).toBe(false);
       await clock.advance(milliseconds(IDLE_TIMEOUT - 9000));
-      await until("the end", () => client.closed);
+      await waitFor("the end", () => client.closed);
     });
 
     test("stays open while whole queries come", async () => {
       const client = await connect();
       for (let i = 1; i <= 4; i++) {
         client.send(frame("web.shop.svc.cluster.local", i));
-        await until("the answer", () => client.ids().length === i);
+        await waitFor("the answer", () => client.ids().length === i);
         await clock.advance(milliseconds(8000));
       }
       expect(client.closed).toBe(false);
@@ -160,7 +161,7 @@ inNamespace(import.meta.path, () => {
     ])("that %s is ended", async (_, bytes) => {
       const client = await connect();
       client.send(bytes);
-      await until("the end", () => client.closed);
+      await waitFor("the end", () => client.closed);
       expect(client.received.length).toBe(0);
     });
 
@@ -169,7 +170,7 @@ inNamespace(import.meta.path, () => {
       client.socket?.pause();
       // 64 KiB each: the sockets' own buffers take some megabytes first.
       const query = frame("many.data.svc.cluster.local");
-      await until("the end", () => {
+      await waitFor("the end", () => {
         for (let i = 0; i < 20; i++) client.send(query);
         return server.dns.status().listeners[0]?.connections === 0;
       });
@@ -177,17 +178,17 @@ inNamespace(import.meta.path, () => {
 
     test("beyond 32 of one client is ended at once, and the others go on", async () => {
       const open = await Promise.all(Array.from({ length: MAX_CONNECTIONS_PER_CLIENT }, connect));
-      await until("all of them", () => server.dns.status().listeners[0]?.connections === MAX_CONNECTIONS_PER_CLIENT);
+      await waitFor("all of them", () => server.dns.status().listeners[0]?.connections === MAX_CONNECTIONS_PER_CLIENT);
       const more = await connect();
-      await until("the end", () => more.closed);
+      await waitFor("the end", () => more.closed);
       open[0]?.send(frame("web.shop.svc.cluster.local", 5));
-      await until("the answer", () => open[0]?.ids().length === 1);
+      await waitFor("the answer", () => open[0]?.ids().length === 1);
       expect(server.metrics.render()).toContain('selvedge_dns_dropped_total{reason="connections"} 1');
       open[1]?.socket?.end();
-      await until("room", () => server.dns.status().listeners[0]?.connections === MAX_CONNECTIONS_PER_CLIENT - 1);
+      await waitFor("room", () => server.dns.status().listeners[0]?.connections === MAX_CONNECTIONS_PER_CLIENT - 1);
       const again = await connect();
       again.send(frame("web.shop.svc.cluster.local", 6));
-      await until("the answer", () => again.ids().length === 1);
+      await waitFor("the answer", () => again.ids().length === 1);
     });
   });
 });

@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { UpstreamSockets } from "../../../../edge/dns/upstream-sockets.ts";
 import type { Exchange } from "../../../../edge/dns/upstream-transport.ts";
 import { seconds } from "../../../../src/base/duration.ts";
-import { ip } from "../../../support/dns-objects.ts";
-import { inNamespace, run, until } from "../../../support/in-namespace.ts";
+import { waitFor } from "../../../lab/wait-for.ts";
+import { inNamespace, run } from "../../../support/in-namespace.ts";
+import { ip } from "../../../support/network-objects.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 
 /** Packets to it vanish, as behind a firewall. */
@@ -30,12 +31,12 @@ inNamespace(import.meta.path, () => {
       const waiting = [exchange(BLACK_HOLE), exchange(BLACK_HOLE, cancel.signal)].map((one) =>
         transport[protocol](one),
       );
-      await until("two sockets", () => sockets() === 2);
+      await waitFor("two sockets", () => sockets() === 2);
       cancel.abort();
       expect(await waiting[1]).toMatchObject({ error: { kind: "cancelled" } });
       await clock.advance(seconds(3));
       expect(await waiting[0]).toMatchObject({ error: { kind: "timeout" } });
-      await until("no socket", () => sockets() === 0);
+      await waitFor("no socket", () => sockets() === 0);
       run("nft", "flush", "ruleset");
     });
 

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { ip } from "../../../support/dns-objects.ts";
-import { inNamespace, run, until } from "../../../support/in-namespace.ts";
+import { waitFor } from "../../../lab/wait-for.ts";
+import { inNamespace, run } from "../../../support/in-namespace.ts";
+import { ip } from "../../../support/network-objects.ts";
 import { backend, curl, frontend, proxyForEachTest, REFUSED, SERVICE } from "../../../support/userspace-proxy.ts";
 
 inNamespace(import.meta.path, () => {
@@ -42,10 +43,10 @@ inNamespace(import.meta.path, () => {
       },
     });
     client.write("one ");
-    await until("the first echo", () => echoed === "one ");
+    await waitFor("the first echo", () => echoed === "one ");
     await proxy().apply();
     client.write("two");
-    await until("the second echo", () => echoed === "one two");
+    await waitFor("the second echo", () => echoed === "one two");
     expect((await curl("http://127.0.0.1:30080/")).exit).toBe(REFUSED);
     client.end();
   });

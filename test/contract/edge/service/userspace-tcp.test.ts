@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { milliseconds } from "../../../../src/base/duration.ts";
+import { milliseconds, seconds } from "../../../../src/base/duration.ts";
 import { parsePrefix } from "../../../../src/base/ip.ts";
-import { ip } from "../../../support/dns-objects.ts";
-import { inNamespace, run, until } from "../../../support/in-namespace.ts";
+import { waitFor } from "../../../lab/wait-for.ts";
+import { inNamespace, run } from "../../../support/in-namespace.ts";
+import { ip } from "../../../support/network-objects.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 import {
   backend,
@@ -23,7 +24,7 @@ inNamespace(import.meta.path, () => {
     const bodies = await Promise.all(Array.from({ length: 40 }, () => curl(`http://${SERVICE}/`)));
     expect(new Set(bodies.map((b) => b.body))).toEqual(new Set(["a", "b"]));
     expect(bodies.every((b) => b.exit === 0)).toBe(true);
-    await until("all connections gone", () => proxy().applier.usage.connections === 0);
+    await waitFor("all connections gone", () => proxy().applier.usage.connections === 0);
   });
 
   test("IPv6 service addresses and node ports of both families work side by side", async () => {
@@ -69,7 +70,7 @@ inNamespace(import.meta.path, () => {
     proxy().onClose(() => void run("nft", "delete table ip lost"));
     await proxy().apply(frontend([backend(9)]));
     const lost = curl(`http://${SERVICE}/`);
-    await until("the attempt", () => proxy().applier.usage.attempts === 1);
+    await waitFor("the attempt", () => proxy().applier.usage.attempts === 1);
     await clock.advance(milliseconds(3999));
     expect(proxy().applier.usage.connectFailures).toBe(0);
     await clock.advance(milliseconds(1));
@@ -106,7 +107,7 @@ inNamespace(import.meta.path, () => {
       stdout: "pipe",
     });
     expect(await client.stdout.text()).toBe(`100000 ${answer}`);
-    await until("the connection gone", () => proxy().applier.usage.connections === 0);
+    await waitFor("the connection gone", () => proxy().applier.usage.connections === 0);
   });
 
   test("a slow reader slows the writer down instead of filling memory, and loses nothing", async () => {
@@ -148,7 +149,7 @@ inNamespace(import.meta.path, () => {
     await Bun.connect({ hostname: SERVICE, port: 80, socket: { open: pump, drain: pump, data() {} } });
     // The buffers of four sockets fill up, and then nothing moves.
     let before = -1;
-    await until("the writer to stand still", async () => {
+    await waitFor("the writer to stand still", async () => {
       const still = before === written;
       before = written;
       await Bun.sleep(100);
@@ -156,7 +157,7 @@ inNamespace(import.meta.path, () => {
     });
     expect(written).toBeLessThan(total / 2);
     slow?.resume();
-    await until("everything to arrive", () => size === total, 20_000);
+    await waitFor("everything to arrive", () => size === total, { timeout: seconds(20) });
     expect(received.digest("hex")).toBe(sent.digest("hex"));
   });
 
@@ -169,7 +170,7 @@ inNamespace(import.meta.path, () => {
     proxy().onClose(() => server.stop(true));
     await proxy().apply(frontend([backend(server.port)]));
     expect((await curl(`http://${SERVICE}/`)).exit).toBeOneOf(RESET);
-    await until("the connection gone", () => proxy().applier.usage.connections === 0);
+    await waitFor("the connection gone", () => proxy().applier.usage.connections === 0);
   });
 
   test("callers that are gone before they are accepted leave nothing behind", async () => {
@@ -186,7 +187,7 @@ for i in range(20):
 `,
     );
     expect((await curl(`http://${SERVICE}/`)).body).toBe("a");
-    await until("all connections gone", () => proxy().applier.usage.connections === 0);
+    await waitFor("all connections gone", () => proxy().applier.usage.connections === 0);
   });
 
   test("a client's affinity holds while its backend lives, also across the service's addresses", async () => {

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import type { Backend } from "../../../../edge/service/frontend.ts";
 import { seconds } from "../../../../src/base/duration.ts";
-import { inNamespace, run, until } from "../../../support/in-namespace.ts";
+import { waitFor } from "../../../lab/wait-for.ts";
+import { inNamespace, run } from "../../../support/in-namespace.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 import { backend, frontend, proxyForEachTest, SERVICE } from "../../../support/userspace-proxy.ts";
 
@@ -75,7 +76,7 @@ inNamespace(import.meta.path, () => {
     await proxy().apply(frontend([backend(9)], DNS));
     const one = await caller();
     one.send("lost");
-    await until(
+    await waitFor(
       "the refusal",
       () => proxy().applier.usage.connectFailures === 1 && proxy().applier.usage.sessions === 0,
     );

@@ -2,7 +2,8 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inNamespace, run, until } from "../../../support/in-namespace.ts";
+import { waitFor } from "../../../lab/wait-for.ts";
+import { inNamespace, run } from "../../../support/in-namespace.ts";
 
 const MAIN = join(import.meta.dir, "../../../../edge/main.ts");
 
@@ -27,7 +28,7 @@ inNamespace(import.meta.path, () => {
       const decoder = new TextDecoder();
       for await (const chunk of started.stderr) log += decoder.decode(chunk, { stream: true });
     })();
-    await until("the agent ready", () => log.includes('"agent.ready"') || started.exitCode !== null);
+    await waitFor("the agent ready", () => log.includes('"agent.ready"') || started.exitCode !== null);
     return { log: () => log, reading };
   }
 
@@ -38,7 +39,7 @@ inNamespace(import.meta.path, () => {
 
   test("a systemd that does not listen keeps it from nothing", async () => {
     const { log } = await start([], { NOTIFY_SOCKET: "/nonexistent/notify" });
-    await until("the watchdog's beats", () => log().includes("ENOENT"));
+    await waitFor("the watchdog's beats", () => log().includes("ENOENT"));
     expect(run("ip", "-brief", "address", "show", "fabedge-dummy0")).toContain("169.254.25.10");
     expect(agent?.exitCode).toBe(null);
   });

@@ -3,7 +3,7 @@ import { makeAnswer } from "../../../../edge/dns/answer.ts";
 import { AnswerCache } from "../../../../edge/dns/answer-cache.ts";
 import type { MonotonicTime } from "../../../../src/base/clock.ts";
 import { Rcode } from "../../../../src/wire/dns.ts";
-import { dnsName } from "../../../support/dns-objects.ts";
+import { dnsName } from "../../../support/network-objects.ts";
 
 const NAME = dnsName("www.example.com");
 const ANSWER = makeAnswer(NAME, { flags: Rcode.NoError });

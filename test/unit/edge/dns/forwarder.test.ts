@@ -9,9 +9,9 @@ import { Scope } from "../../../../src/base/scope.ts";
 import { ExtendedError, Flag, Rcode, RecordType } from "../../../../src/wire/dns.ts";
 import { formatRecordData, soaRecord } from "../../../../src/wire/dns-record.ts";
 import { waitFor } from "../../../lab/wait-for.ts";
-import { dnsName, ip } from "../../../support/dns-objects.ts";
 import { randomWord } from "../../../support/dns-server.ts";
 import { type Behaviour, FakeUpstream, fails, says, silent } from "../../../support/fake-upstream.ts";
+import { dnsName, ip } from "../../../support/network-objects.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 
 const QUESTION: ForwardQuestion = {

@@ -22,7 +22,7 @@ import {
   serviceChange,
   sliceChange,
   specificationServices,
-} from "../../../support/dns-objects.ts";
+} from "../../../support/network-objects.ts";
 
 class World {
   readonly table = new NameTable(makeZone(dnsName("cluster.local")), [ip("169.254.25.10"), ip("fd00::10")]);

@@ -15,7 +15,7 @@ import {
   serviceChange,
   sliceChange,
   specificationServices,
-} from "../../../support/dns-objects.ts";
+} from "../../../support/network-objects.ts";
 
 const ZONE = makeZone(dnsName("cluster.local"));
 const { index } = indexOf(specificationServices());

@@ -16,7 +16,7 @@ import {
   serviceChange,
   sliceChange,
   specificationServices,
-} from "../../../support/dns-objects.ts";
+} from "../../../support/network-objects.ts";
 
 interface Asking {
   readonly type?: number;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseResolvConf, withoutOwn } from "../../../../edge/dns/resolv-conf.ts";
-import { ip } from "../../../support/dns-objects.ts";
+import { ip } from "../../../support/network-objects.ts";
 
 function servers(text: string): string[] {
   return parseResolvConf(text).map(({ address, port }) => `${address} ${port}`);

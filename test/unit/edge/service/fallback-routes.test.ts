@@ -7,7 +7,7 @@ import {
 } from "../../../../edge/service/fallback-routes.ts";
 import type { Frontend } from "../../../../edge/service/frontend.ts";
 import { formatPrefix, makePrefix } from "../../../../src/base/ip.ts";
-import { ip } from "../../../support/dns-objects.ts";
+import { ip } from "../../../support/network-objects.ts";
 import { makeFrontend } from "../../../support/service-frontends.ts";
 
 const at = (address: string, kind: Frontend["kind"] = "cluster-ip") => makeFrontend({ kind, address: ip(address) });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { formatHealthCheck, planHealthCheck } from "../../../../edge/service/health-check-plan.ts";
 import type { Endpoint, EndpointSlice } from "../../../../src/network/endpoint.ts";
 import type { Service } from "../../../../src/network/service.ts";
-import { ip, makeEndpoint, makeService } from "../../../support/dns-objects.ts";
+import { ip, makeEndpoint, makeService } from "../../../support/network-objects.ts";
 
 const NODE = { name: "here", zone: undefined };
 const BALANCED = { type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 } as const;

@@ -4,7 +4,7 @@ import { BACKENDS_PER_FRONTEND_LIMIT, planFrontends } from "../../../../edge/ser
 import type { Endpoint, EndpointSlice } from "../../../../src/network/endpoint.ts";
 import type { Service } from "../../../../src/network/service.ts";
 import type { ServiceView } from "../../../../src/network/service-index.ts";
-import { ip, makeEndpoint, makeService } from "../../../support/dns-objects.ts";
+import { ip, makeEndpoint, makeService } from "../../../support/network-objects.ts";
 
 const NODE = { name: "here", zone: "east" };
 type EndpointSpec = readonly [address: string, over?: Partial<Endpoint>];

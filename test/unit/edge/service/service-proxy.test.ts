@@ -11,7 +11,7 @@ import { Metrics } from "../../../../src/base/metrics.ts";
 import { Scope } from "../../../../src/base/scope.ts";
 import type { ObjectChange } from "../../../../src/network/object-change.ts";
 import { ServiceIndex } from "../../../../src/network/service-index.ts";
-import { ip, makeEndpoint, makeService } from "../../../support/dns-objects.ts";
+import { ip, makeEndpoint, makeService } from "../../../support/network-objects.ts";
 import { SteppedClock, settle } from "../../../support/stepped-clock.ts";
 
 /** Writes down what it is told. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Frontend } from "../../../../edge/service/frontend.ts";
 import { familiesOfUdp, planStaleConnections } from "../../../../edge/service/stale-connections.ts";
 import type { ConntrackEntry } from "../../../../src/wire/conntrack.ts";
-import { ip } from "../../../support/dns-objects.ts";
+import { ip } from "../../../support/network-objects.ts";
 import { makeBackend, makeFrontend } from "../../../support/service-frontends.ts";
 
 /** A client asked `to` and is answered by `from`: "address port" each. */

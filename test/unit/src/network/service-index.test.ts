@@ -2,37 +2,18 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { EndpointSlice } from "../../../../src/network/endpoint.ts";
 import type { ObjectChange } from "../../../../src/network/object-change.ts";
-import type { Service } from "../../../../src/network/service.ts";
 import { ServiceIndex } from "../../../../src/network/service-index.ts";
-
-function service(name: string): Service {
-  return {
-    namespace: "shop",
-    name,
-    created: "",
-    type: "ClusterIP",
-    headless: false,
-    clusterIps: [],
-    externalName: undefined,
-    externalIps: [],
-    loadBalancerIps: [],
-    loadBalancerSourceRanges: [],
-    ports: [],
-    affinitySeconds: undefined,
-    internalTrafficPolicy: "Cluster",
-    externalTrafficPolicy: "Cluster",
-    trafficDistribution: undefined,
-    healthCheckNodePort: undefined,
-    publishNotReadyAddresses: false,
-    foreignProxy: false,
-  };
-}
+import { makeService } from "../../../support/network-objects.ts";
 
 function slice(name: string, of: string): EndpointSlice {
   return { namespace: "shop", name, service: of, family: 4, ports: [], endpoints: [] };
 }
 
-const upsertService = (name: string): ObjectChange => ({ kind: "Service", key: `shop/${name}`, value: service(name) });
+const upsertService = (name: string): ObjectChange => ({
+  kind: "Service",
+  key: `shop/${name}`,
+  value: makeService(`shop/${name}`),
+});
 const upsertSlice = (name: string, of: string): ObjectChange => ({
   kind: "EndpointSlice",
   key: `shop/${name}`,
