@@ -39,6 +39,7 @@ export class NodeNetwork {
   #links: NodeLinks = { ownAddresses: [], podNetworks: [], unfilteredBridges: [] };
   #podCidrs: readonly Prefix[] = [];
   #timer: Timer | undefined;
+  #soon = false;
   #onChange: () => void = () => {};
 
   constructor(options: NodeNetworkOptions, scope: Scope) {
@@ -107,7 +108,6 @@ export class NodeNetwork {
       this.#schedule(false);
     });
   }
-  #soon = false;
 
   /** @returns whether anything is new: an address that was put back took routes along when it went */
   #look(): boolean {
