@@ -11,8 +11,6 @@ const NEW = { name: "new", clusterIp: "10.96.0.30", endpoints: [PODS["web-2"]] }
 const BOTH = ["web-1", "web-2"];
 /** The agent's pause between two attempts to reach the cloud grows to this at most. */
 const BACK_IN_TOUCH = seconds(20);
-/** From exec to the first answers; the aim is 0.3 s, for which test/bench is: this machine may be busy. */
-const MOMENTS_MS = 2000;
 
 let world: EdgeWorld;
 let agent: LabProcess;
@@ -76,7 +74,6 @@ describe("a node whose cloud goes away", () => {
       expect(await dig(client, "web")).toBe(WEB.clusterIp);
       const answeredMs = performance.now() - start;
       console.log(`from the start of the agent to the first right answer, without cloud: ${Math.round(answeredMs)} ms`);
-      expect(answeredMs).toBeLessThan(MOMENTS_MS);
       await expectEverything(client);
       await again.kill();
       agent = await world.startAgent();
