@@ -12,6 +12,9 @@ const UNIT = "selvedge.service";
 const SETTINGS = "/etc/selvedge/config.yaml";
 const DROP_IN = `/run/systemd/system/${UNIT}.d/test.conf`;
 
+/** The packages, on the node. */
+const [OLDER, NEWER] = ["/var/older.deb", "/var/newer.deb"];
+
 const directory = mkdtempSync(join(tmpdir(), "selvedge-package-"));
 const [older, newer] = [join(directory, "older.deb"), join(directory, "newer.deb")];
 let lab: Lab;
@@ -28,6 +31,12 @@ beforeAll(async () => {
   const host = await lab.host("edge1");
   await host.connect(await lab.switch("lan"), { address: "192.0.2.11/24" });
   node = await Debian.boot(host);
+  // Not by a path: the node has this machine's root file system and nothing that is mounted on it, a /tmp among it.
+  for (const [at, file] of [
+    [OLDER, older],
+    [NEWER, newer],
+  ] as const)
+    await write(at, await Bun.file(file).bytes());
 }, seconds(120));
 afterAll(async () => {
   await lab?.close();
@@ -38,8 +47,8 @@ const property = (name: string) => node.property(UNIT, name);
 const isActive = () => node.systemctl("is-active", UNIT);
 const started = () => waitFor("the agent ready", async () => (await isActive()) === "active", { timeout: seconds(20) });
 const exists = async (path: string) => (await node.run(["test", "-e", path])).code === 0;
-const write = (path: string, text: string) =>
-  node.output(["sh", "-euc", 'mkdir -p "$(dirname "$1")" && cat >"$1"', "sh", path], { input: text });
+const write = (path: string, content: string | Uint8Array) =>
+  node.output(["sh", "-euc", 'mkdir -p "$(dirname "$1")" && cat >"$1"', "sh", path], { input: content });
 
 /** Its exit status speaks of a cloud that is not there. */
 const agentStatus = async (program: string) => (await node.run([program, "status"])).stdout;
@@ -55,7 +64,7 @@ async function changeUnit(lines: string): Promise<void> {
 
 describe("the Debian package", () => {
   test("places executable, unit and settings, and starts nothing", async () => {
-    await node.output(["dpkg", "--install", older]);
+    await node.output(["dpkg", "--install", OLDER]);
     const files = (await node.output(["dpkg", "--listfiles", "selvedge"])).split("\n");
     expect(files).toContainValues(["/usr/bin/selvedge", `/usr/lib/systemd/system/${UNIT}`, SETTINGS]);
     expect(await node.output(["dpkg", "--status", "selvedge"])).toContain(`Conffiles:\n ${SETTINGS} `);
@@ -122,7 +131,7 @@ describe("the Debian package", () => {
     expect(await tables()).toBe(before);
     await node.output(["systemctl", "start", UNIT]);
     const pid = await property("MainPID");
-    await node.output(["dpkg", "--install", newer]);
+    await node.output(["dpkg", "--install", NEWER]);
     await started();
     expect(await property("MainPID")).not.toBe(pid);
     expect(await tables()).toBe(before);

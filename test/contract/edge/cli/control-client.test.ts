@@ -42,15 +42,20 @@ async function startAgent(handlers: Parameters<typeof agentHandlers>[0] = {}): P
   return await ControlServer.start(options, scope);
 }
 
-/** The command line as another user, with processIo's real sockets. */
+/** The command line as another user, with processIo's real sockets; bundled, as the sources may be root's alone. */
 async function runAsNobody(...argv: readonly string[]) {
   const root = join(import.meta.dir, "../../../..");
-  const program = `
-    const { runCli } = await import("${root}/edge/cli/run-cli.ts");
-    const { processIo } = await import("${root}/edge/cli/process-io.ts");
-    process.exitCode = await runCli(${JSON.stringify(argv)}, {}, processIo(), {});`;
+  const [source, program] = [join(directory, "cli.ts"), join(directory, "cli.js")];
+  writeFileSync(
+    source,
+    `import { runCli } from "${root}/edge/cli/run-cli.ts";
+    import { processIo } from "${root}/edge/cli/process-io.ts";
+    process.exitCode = await runCli(${JSON.stringify(argv)}, {}, processIo(), {} as never);`,
+  );
+  const { outputs } = await Bun.build({ entrypoints: [source], target: "bun" });
+  for (const output of outputs) await Bun.write(program, output);
   const { PATH = "" } = process.env;
-  const command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, "-e", program];
+  const command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, program];
   const run = Bun.spawn(command, {
     stdout: "pipe",
     stderr: "pipe",
