@@ -7,7 +7,6 @@ import type { NetlinkEvents } from "../../src/linux/netlink-events.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { Nftables } from "../../src/linux/nftables.ts";
 import { observeNodeLinks } from "../../src/linux/node-links.ts";
-import { readSysctl } from "../../src/linux/sysctl.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import { NftBatch } from "../../src/wire/nftables-batch.ts";
 import type { ServiceApplier } from "./applier.ts";
@@ -131,8 +130,7 @@ class NftablesMode implements ServiceApplier {
   #settings(): RulesetSettings {
     const { link, clusterCidrs } = this.#options;
     const { name, addresses } = link();
-    const bridgeCallsIptables = readSysctl("net/bridge/bridge-nf-call-iptables") === "1";
-    const bridges = observeNodeLinks(this.#route, bridgeCallsIptables).unfilteredBridges;
+    const bridges = observeNodeLinks(this.#route).unfilteredBridges;
     return { linkName: name, linkAddresses: addresses, clusterCidrs, bridges: [...bridges].sort((a, b) => a - b) };
   }
 

@@ -114,7 +114,7 @@ export class NodeNetwork {
     const repaired = this.#attempt(() => this.#link.repair());
     const before = JSON.stringify(this.#links);
     try {
-      this.#links = observeNodeLinks(this.#route, false);
+      this.#links = observeNodeLinks(this.#route);
       judgeConntrackUse(readConntrackUse(), this.#options.health);
       this.#options.health.clear("links", "LINKS_UNREADABLE");
     } catch (error) {

@@ -4,6 +4,7 @@ import type { Link } from "../wire/rtnetlink-link.ts";
 import { listAddresses } from "./addresses.ts";
 import { listLinks } from "./links.ts";
 import type { NetlinkSocket } from "./netlink-socket.ts";
+import { readSysctl } from "./sysctl.ts";
 
 /** What this node's links say about who is on it. */
 export interface NodeLinks {
@@ -14,7 +15,9 @@ export interface NodeLinks {
   readonly unfilteredBridges: readonly number[];
 }
 
-export function observeNodeLinks(route: NetlinkSocket, bridgeCallsIptables: boolean): NodeLinks {
+/** @param route a NETLINK_ROUTE socket */
+export function observeNodeLinks(route: NetlinkSocket): NodeLinks {
+  const bridgeCallsIptables = readSysctl("net/bridge/bridge-nf-call-iptables") === "1";
   return describeLinks(listLinks(route), [...listAddresses(route, 4), ...listAddresses(route, 6)], bridgeCallsIptables);
 }
 
