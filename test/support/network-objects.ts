@@ -1,4 +1,4 @@
-import { type Ip, parseIp } from "../../src/base/ip.ts";
+import { type Ip, type Prefix, parseIp, parsePrefix } from "../../src/base/ip.ts";
 import type { Endpoint, EndpointSlice } from "../../src/network/endpoint.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
 import type { Service } from "../../src/network/service.ts";
@@ -7,6 +7,12 @@ import { type DnsName, lowerName, parseName } from "../../src/wire/dns-name.ts";
 
 export function ip(text: string): Ip {
   const parsed = parseIp(text);
+  if (!parsed.ok) throw new Error(`${text}: ${parsed.error.why}`);
+  return parsed.value;
+}
+
+export function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
   if (!parsed.ok) throw new Error(`${text}: ${parsed.error.why}`);
   return parsed.value;
 }

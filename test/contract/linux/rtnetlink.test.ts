@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { errorCode } from "../../../src/base/errors.ts";
-import { type Family, type Ip, type Prefix, parseIp, parsePrefix } from "../../../src/base/ip.ts";
+import type { Family } from "../../../src/base/ip.ts";
 import { addAddress, deleteAddress, listAddresses } from "../../../src/linux/addresses.ts";
 import { createLink, deleteLink, findLink, listLinks, setLinkUp } from "../../../src/linux/links.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../../src/linux/netlink-socket.ts";
@@ -9,18 +9,7 @@ import { addRule, deleteRule, listRules } from "../../../src/linux/rules.ts";
 import type { Link } from "../../../src/wire/rtnetlink-link.ts";
 import { ROUTE_PROTOCOL, type Route } from "../../../src/wire/rtnetlink-route.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed.ok) throw new Error(parsed.error.why);
-  return parsed.value;
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (!parsed.ok) throw new Error(parsed.error.why);
-  return parsed.value;
-}
+import { ip, prefix } from "../../support/network-objects.ts";
 
 function ipJson<T>(...words: string[]): T[] {
   return JSON.parse(run("ip", "-json", "-details", ...words)) as T[];

@@ -4,19 +4,8 @@ import type { Backend, Frontend } from "../../../../edge/service/frontend.ts";
 import { AFFINITY_CLIENTS_LIMIT } from "../../../../edge/service/ruleset.ts";
 import { AffinityMemory, type Caller, chooseBackends } from "../../../../edge/service/userspace-choice.ts";
 import type { MonotonicTime } from "../../../../src/base/clock.ts";
-import { type Ip, ipFromBytes, type Prefix, parseIp, parsePrefix } from "../../../../src/base/ip.ts";
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed.ok) throw new Error(parsed.error.why);
-  return parsed.value;
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (!parsed.ok) throw new Error(parsed.error.why);
-  return parsed.value;
-}
+import { ipFromBytes } from "../../../../src/base/ip.ts";
+import { ip, prefix } from "../../../support/network-objects.ts";
 
 function backends(count: number): Backend[] {
   return Array.from({ length: count }, (_, i) => ({ address: ip(`10.244.0.${i + 1}`), port: 80, local: false }));

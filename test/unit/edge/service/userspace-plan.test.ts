@@ -2,13 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Backend, Frontend } from "../../../../edge/service/frontend.ts";
 import { frontendAddresses, listenerSpec, planListeners } from "../../../../edge/service/userspace-plan.ts";
-import { type Ip, parseIp } from "../../../../src/base/ip.ts";
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed.ok) throw new Error(parsed.error.why);
-  return parsed.value;
-}
+import { ip } from "../../../support/network-objects.ts";
 
 const backend: Backend = { address: ip("10.244.0.5"), port: 8080, local: true };
 

@@ -11,12 +11,7 @@ import {
   parsePrefix,
   prefixContains,
 } from "../../../../src/base/ip.ts";
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed.ok) throw new Error(`${text}: ${parsed.error.why}`);
-  return parsed.value;
-}
+import { ip } from "../../../support/network-objects.ts";
 
 const bytes4 = fc.uint8Array({ minLength: 4, maxLength: 4 });
 const bytes16 = fc.uint8Array({ minLength: 16, maxLength: 16 });

@@ -1,14 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { type Ip, parseIp } from "../../../../src/base/ip.ts";
 import { LOOPBACK_LABEL, planServiceLink, type WantedServiceLink } from "../../../../src/linux/service-link-plan.ts";
 import type { LinkAddress } from "../../../../src/wire/rtnetlink-address.ts";
 import type { Link } from "../../../../src/wire/rtnetlink-link.ts";
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed.ok) throw new Error(parsed.error.why);
-  return parsed.value;
-}
+import { ip } from "../../../support/network-objects.ts";
 
 function link(index: number, name: string, more: Partial<Link> = {}): Link {
   const kind = name === "lo" ? undefined : "dummy";
