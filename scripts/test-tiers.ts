@@ -64,6 +64,16 @@ export const TIERS: readonly Tier[] = [
     steps: () => [testRun("./test/system")],
   },
   {
+    name: "faults",
+    about: "the compiled agent and what breaks such agents",
+    preparations: [
+      ["scripts/setup", "system"],
+      ["scripts/build", "x64"],
+    ],
+    lacks: namespaces,
+    steps: () => [testRun("./test/faults")],
+  },
+  {
     name: "cluster",
     about: "the compiled agent and a real API server",
     preparations: [
