@@ -15,6 +15,9 @@ import { type Step, TIERS, type Tier, UNAVAILABLE } from "./test-tiers.ts";
 /** A step that takes longer hangs. The longest, a first build of the API server on two cores, takes six minutes. */
 const STEP_LIMIT_MS = 20 * 60_000;
 
+/** Set to 1 for every tier with --all: tests that repeat themselves do it as often as test/support/effort.ts says. */
+const ALL = "SELVEDGE_TEST_ALL";
+
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
@@ -27,6 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     );
     return EXIT_USAGE;
   }
+  if (args.includes("--all")) process.env[ALL] = "1";
   const scratch = mkdtempSync(join(tmpdir(), "selvedge-test-"));
   try {
     const results: TierResult[] = [];
