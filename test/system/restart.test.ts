@@ -6,6 +6,7 @@ import { seconds } from "../../src/base/duration.ts";
 import type { LabProcess } from "../lab/process.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { dig, ECHO_PORT, EdgeWorld, PODS, selvedge, statusOf } from "../support/edge-world.ts";
+import { KernelChanges } from "../support/kernel-changes.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const ECHO = { name: "echo", clusterIp: "10.96.0.40", endpoints: Object.values(PODS), targetPort: ECHO_PORT };
@@ -30,7 +31,7 @@ const NEWER = join(directory, "selvedge");
 let world: EdgeWorld;
 let agent: LabProcess;
 let conversation: LabProcess;
-let monitor: LabProcess;
+let changes: KernelChanges;
 
 beforeAll(async () => {
   const flags = ["--compile", "--minify", "--bytecode", "--define", 'SELVEDGE_VERSION="99.0.0"'];
@@ -41,8 +42,7 @@ beforeAll(async () => {
   await waitFor("the service", async () => (await rules()).includes(ECHO.clusterIp));
   await world.cached(ECHO.clusterIp);
   conversation = await world.client.spawn(["bash", "-c", CONVERSATION, "bash", ECHO.clusterIp], { ready: /^20$/m });
-  // Prints every change of anybody's to tables, sets, chains and rules.
-  monitor = await world.edge.spawn(["stdbuf", "-oL", "nft", "monitor"]);
+  changes = await KernelChanges.watch(world.edge);
 }, seconds(60));
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
@@ -61,27 +61,15 @@ async function expectConversation(): Promise<void> {
   expect(conversation.running).toBeTrue();
 }
 
-/**
- * What nft saw up to now, but for the lines that only count transactions, and the table with which the agent asks the
- * kernel what it can do. A change made here shows that nft sees.
- */
-async function changesSeen(): Promise<readonly string[]> {
-  const mark = `mark${Date.now()}`;
-  await world.edge.output(["nft", `add table ip ${mark}; delete table ip ${mark}`]);
-  await waitFor("the mark in what nft sees", () => monitor.log.includes(`delete table ip ${mark}`));
-  const known = / mark\d+$| ip6? selvedge-probe\b|^# new generation |^$/;
-  return monitor.log.split("\n").filter((line) => !known.test(line));
-}
-
 async function expectUntouched(restart: () => Promise<unknown>): Promise<void> {
-  const [rulesBefore, seenBefore, socketsBefore] = [await rules(), await changesSeen(), await sockets()];
+  const [rulesBefore, seenBefore, socketsBefore] = [await rules(), await changes.seen(), await sockets()];
   await restart();
   await waitFor("the source", async () => (await statusOf(world.edge)).source.connected, { timeout: seconds(20) });
   expect(await dig(world.client, "echo")).toBe(ECHO.clusterIp);
   await expectConversation();
   expect((await sockets()).replace(/^\d+\s+\d+\s+/, "")).toBe(socketsBefore.replace(/^\d+\s+\d+\s+/, ""));
   expect(await rules()).toBe(rulesBefore);
-  expect(await changesSeen()).toEqual(seenBefore);
+  expect(await changes.seen()).toEqual(seenBefore);
 }
 
 describe("a connection through a service", () => {
@@ -118,10 +106,10 @@ describe("a connection through a service", () => {
   });
 
   test("goes on when the new agent then changes what is there", async () => {
-    const before = await changesSeen();
+    const before = await changes.seen();
     await world.declare(MARKER);
     await waitFor("the new service", async () => (await rules()).includes(MARKER.clusterIp));
-    const added = (await changesSeen()).slice(before.length).join("\n");
+    const added = (await changes.seen()).slice(before.length).join("\n");
     expect(added).toContain(MARKER.clusterIp);
     expect(added).not.toContain(ECHO.clusterIp);
     await expectConversation();
