@@ -1,5 +1,6 @@
 import type { ListWatchEvent, Observed, Rejected } from "../../src/kube/list-watch-event.ts";
 import { compareResourceVersions } from "../../src/kube/resource-version.ts";
+import { isSuspicious } from "../../src/kube/shrinkage.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 
 /** What is remembered of an object, beside its content. */
@@ -42,14 +43,6 @@ export interface CachePlan<T> {
   readonly trustedVersion: string | undefined;
   readonly heldDeletions: number;
 }
-
-/**
- * A source that loses its objects sends an empty list, and so does one whose last object was deleted. Up to this many
- * objects a list may shrink as it likes, unless to nothing.
- */
-export const SHRINK_FREE = 20;
-/** More than this part of the objects gone in one list has to be said twice. */
-export const SHRINK_MOST = 0.5;
 
 /**
  * What an event changes.
@@ -101,10 +94,6 @@ function planTrustedList<T extends Digested>(
     trustedVersion: resourceVersion,
     heldDeletions: 0,
   };
-}
-
-function isSuspicious(known: number, absent: number, listed: number): boolean {
-  return (listed === 0 && absent > 0) || (known >= SHRINK_FREE && absent > known * SHRINK_MOST);
 }
 
 /** Takes objects as they are, comparing their content only. */

@@ -1,3 +1,5 @@
+import type { Duration } from "./duration.ts";
+
 /** Who has to act on an error: the person who configured us, a program we talk to, this machine, or we. */
 export type Blame = "user" | "peer" | "host" | "us";
 
@@ -10,6 +12,8 @@ export interface ErrorDetails {
   readonly retry: Retry;
   /** What a person should do, one sentence. */
   readonly hint?: string;
+  /** How long the other side asks to be left alone. */
+  readonly after?: Duration;
   readonly cause?: unknown;
 }
 
@@ -22,6 +26,7 @@ export class SelvedgeError extends Error {
   readonly blame: Blame;
   readonly retry: Retry;
   readonly hint: string | undefined;
+  readonly after: Duration | undefined;
 
   constructor(message: string, details: ErrorDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -30,6 +35,7 @@ export class SelvedgeError extends Error {
     this.blame = details.blame;
     this.retry = details.retry;
     this.hint = details.hint;
+    this.after = details.after;
   }
 }
 

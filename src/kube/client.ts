@@ -1,7 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { type Duration, formatDuration, seconds } from "../base/duration.ts";
-import { errorCode, SelvedgeError } from "../base/errors.ts";
-import { statusError } from "./status.ts";
+import { errorCode } from "../base/errors.ts";
+import { readBeginning, readWhole } from "./body.ts";
+import { OBJECT_BYTES_MAX } from "./piece.ts";
+import { badResponse, parseRetryAfter, statusError, unreachable } from "./status.ts";
 
 /** PEM texts. */
 export interface TlsMaterial {
@@ -26,8 +28,11 @@ export interface KubeEndpoint {
   readonly credentials: () => Promise<Credentials>;
 }
 
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
 export interface FetchInit {
-  readonly method: "GET";
+  readonly method: Method;
+  readonly body?: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly redirect: "manual";
@@ -44,10 +49,22 @@ export type Query = Readonly<Record<string, string | undefined>>;
 export const HEADER_TIMEOUT = seconds(30);
 /** A Status is a sentence or two; of a gateway's page the beginning will do. */
 export const REFUSAL_BYTES_MAX = 32 * 1024;
-/** No part of a refusal for so long. */
-const REFUSAL_IDLE = seconds(30);
 
-/** GET over HTTP(S), JSON only. Every failure is a SelvedgeError with a KUBE_ code. */
+/** One request whose answer is one object. */
+export interface KubeRequest {
+  /** For error texts: "get", "apply", "delete". */
+  readonly verb: string;
+  readonly method: Method;
+  readonly path: string;
+  readonly query?: Query;
+  readonly body?: { readonly type: string; readonly text: string };
+  /** What to answer with, where it is not the whole object as JSON. */
+  readonly accept?: string;
+  /** For the whole of it, the answer's body included. */
+  readonly timeout: Duration;
+}
+
+/** HTTP(S), JSON only. Every failure is a SelvedgeError with a KUBE_ code. */
 export class KubeClient {
   readonly #endpoint: KubeEndpoint;
   readonly #userAgent: string;
@@ -72,28 +89,58 @@ export class KubeClient {
    * @param verb for error texts: "list", "watch"
    */
   async open(verb: string, path: string, query: Query, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const what = `${verb} ${path}`;
-    const response = await this.#request(what, this.#endpoint.url + path + formatQuery(query), signal);
-    if (response.status === 200 && response.body !== null) return response.body;
-    if (response.status === 200) throw badResponse(what, "an empty answer");
-    const body = response.body === null ? "" : await readRefusal(response.body, this.#clock);
-    throw statusError(what, response.status, parseOrText(body));
-  }
-
-  async #request(what: string, url: string, signal: AbortSignal): Promise<Response> {
-    const { token, tls } = await this.#endpoint.credentials();
-    const headers = {
-      accept: "application/json",
-      "user-agent": this.#userAgent,
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    };
+    const request: KubeRequest = { verb, method: "GET", path, query, timeout: HEADER_TIMEOUT };
     const late = new AbortController();
     const timer = this.#clock.after(HEADER_TIMEOUT, () => late.abort());
     try {
+      return await this.#open(request, late.signal, signal);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** The answer, parsed; at most OBJECT_BYTES_MAX of it. */
+  async send(request: KubeRequest, signal: AbortSignal): Promise<unknown> {
+    const what = nameOf(request);
+    const late = new AbortController();
+    const timer = this.#clock.after(request.timeout, () => late.abort());
+    try {
+      const body = await this.#open(request, late.signal, signal);
+      const text = await readWhole(body, OBJECT_BYTES_MAX, request.timeout, this.#clock);
+      if (text === undefined) throw badResponse(what, `more than ${OBJECT_BYTES_MAX} bytes`);
+      return parseAnswer(what, text);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #open(request: KubeRequest, late: AbortSignal, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const what = nameOf(request);
+    const response = await this.#fetchAnswer(what, request, late, signal);
+    const { status, body } = response;
+    // 201: it was not there before; 202: a deletion that finalizers delay.
+    if (status >= 200 && status <= 202 && body !== null) return body;
+    if (status >= 200 && status <= 202) throw badResponse(what, "an empty answer");
+    const said = body === null ? "" : await readBeginning(body, REFUSAL_BYTES_MAX, this.#clock);
+    throw statusError(what, status, parseOrText(said), parseRetryAfter(response.headers.get("retry-after")));
+  }
+
+  async #fetchAnswer(what: string, request: KubeRequest, late: AbortSignal, signal: AbortSignal): Promise<Response> {
+    const { token, tls } = await this.#endpoint.credentials();
+    const { method, body, accept = "application/json", timeout } = request;
+    const url = this.#endpoint.url + request.path + formatQuery(request.query ?? {});
+    const headers = {
+      accept,
+      "user-agent": this.#userAgent,
+      ...(body === undefined ? {} : { "content-type": body.type }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
+    try {
       return await this.#fetch(url, {
-        method: "GET",
+        method,
         headers,
-        signal: AbortSignal.any([signal, late.signal]),
+        ...(body === undefined ? {} : { body: body.text }),
+        signal: AbortSignal.any([signal, late]),
         // A redirect would carry the token to somebody else.
         redirect: "manual",
         // Bun's own of five minutes would end quiet watches; ours are the header time-out and the reader's.
@@ -103,63 +150,22 @@ export class KubeClient {
         ...(tls === undefined ? {} : { tls: fetchTls(tls) }),
       });
     } catch (cause) {
-      if (late.signal.aborted) throw unreachable(what, `no answer within ${formatDuration(HEADER_TIMEOUT)}`, undefined);
+      if (late.aborted) throw unreachable(what, `no answer within ${formatDuration(timeout)}`, undefined);
       throw unreachable(what, errorCode(cause), cause);
-    } finally {
-      timer.cancel();
     }
   }
 }
 
-/** Chunks of a body; a pause longer than `idle` is KUBE_UNREACHABLE. The body is cancelled when the reader stops. */
-export async function* readChunks(
-  body: ReadableStream<Uint8Array>,
-  idle: Duration,
-  clock: Clock,
-): AsyncGenerator<Uint8Array, void, void> {
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      const chunk = await within(reader.read(), idle, clock);
-      if (chunk === undefined) return;
-      yield chunk;
-    }
-  } finally {
-    // Cancelling a body that has failed already fails again, with what has been reported.
-    await reader.cancel().catch(() => undefined);
-  }
+function nameOf({ verb, path }: KubeRequest): string {
+  return `${verb} ${path}`;
 }
 
-async function within(
-  read: Promise<{ readonly value?: Uint8Array | undefined }>,
-  idle: Duration,
-  clock: Clock,
-): Promise<Uint8Array | undefined> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = clock.after(idle, () => reject(unreachable("read", `silence for ${formatDuration(idle)}`, undefined)));
+function parseAnswer(what: string, text: string): unknown {
   try {
-    return (await Promise.race([read, late])).value;
+    return JSON.parse(text);
   } catch (cause) {
-    throw cause instanceof SelvedgeError ? cause : unreachable("read", errorCode(cause), cause);
-  } finally {
-    timer.cancel();
+    throw badResponse(what, "not JSON", cause);
   }
-}
-
-/** What a refusal says, as far as it is to be had: the status counts without it. */
-async function readRefusal(body: ReadableStream<Uint8Array>, clock: Clock): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  try {
-    for await (const chunk of readChunks(body, REFUSAL_IDLE, clock)) {
-      chunks.push(chunk);
-      sizeBytes += chunk.length;
-      if (sizeBytes > REFUSAL_BYTES_MAX) break;
-    }
-  } catch {
-    // Cut short: what has come has to do.
-  }
-  return Buffer.concat(chunks).subarray(0, REFUSAL_BYTES_MAX).toString();
 }
 
 function parseOrText(text: string): unknown {
@@ -168,26 +174,6 @@ function parseOrText(text: string): unknown {
   } catch {
     return { message: text };
   }
-}
-
-export function badResponse(what: string, value: string, cause?: unknown): SelvedgeError {
-  return new SelvedgeError(`Cannot ${what} as the answer is not the Kubernetes API's: current value is ${value}`, {
-    code: "KUBE_BAD_RESPONSE",
-    blame: "peer",
-    retry: "later",
-    hint: "Is this address a Kubernetes API?",
-    cause,
-  });
-}
-
-function unreachable(what: string, value: string, cause: unknown): SelvedgeError {
-  return new SelvedgeError(`Cannot ${what} as the source does not answer: current value is ${value}`, {
-    code: "KUBE_UNREACHABLE",
-    blame: "peer",
-    retry: "later",
-    hint: "Check the address of the source and whether it runs; until then everything goes on from the cache.",
-    cause,
-  });
 }
 
 function formatQuery(query: Query): string {

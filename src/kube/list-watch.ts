@@ -7,6 +7,7 @@ import type { KubeClient } from "./client.ts";
 import { listObjects } from "./list.ts";
 import type { ListWatchEvent } from "./list-watch-event.ts";
 import type { ObjectDecoder } from "./object-reader.ts";
+import type { Selection } from "./resource.ts";
 import { TRAITS } from "./traits.ts";
 import type { SourceKind } from "./trust.ts";
 import { Watch } from "./watch.ts";
@@ -24,11 +25,10 @@ const REFUSALS_MAX = 3;
  */
 const SILENT_WATCHES_MAX = 2;
 
-export interface ListWatchOptions<T> {
+export interface ListWatchOptions<T> extends Selection {
   readonly client: KubeClient;
   readonly source: SourceKind;
   readonly decoder: ObjectDecoder<T>;
-  readonly fieldSelector?: string;
   /** Called in the order of the source; must not throw. */
   readonly emit: (event: ListWatchEvent<T>) => void;
   readonly clock: Clock;
@@ -84,7 +84,7 @@ export class ListWatch<T> {
 
   async #list(signal: AbortSignal): Promise<void> {
     const { clock, emit } = this.#options;
-    const list = await listObjects({ ...this.#options, fieldSelector: this.#options.fieldSelector }, signal);
+    const list = await listObjects(this.#options, signal);
     if (signal.aborted) return;
     this.#position = list.resourceVersion;
     this.#listNext = false;
@@ -103,7 +103,6 @@ export class ListWatch<T> {
     const watch = new Watch(
       {
         ...this.#options,
-        fieldSelector: this.#options.fieldSelector,
         traits,
         emit: (event) => {
           emit(event);

@@ -2,13 +2,15 @@ import { edenGC } from "bun:jsc";
 import type { Clock } from "../base/clock.ts";
 import { seconds } from "../base/duration.ts";
 import { errorCode } from "../base/errors.ts";
-import { badResponse, type KubeClient, type Query, readChunks } from "./client.ts";
+import { readChunks } from "./body.ts";
+import type { KubeClient, Query } from "./client.ts";
 import { parseJson } from "./json-view.ts";
 import { ListSplitter } from "./list-stream.ts";
 import type { Observed, Rejected } from "./list-watch-event.ts";
 import { type ObjectDecoder, readItem } from "./object-reader.ts";
 import { OBJECT_BYTES_MAX } from "./piece.ts";
-import { collectionPath } from "./resource.ts";
+import { collectionPath, type Selection } from "./resource.ts";
+import { badResponse } from "./status.ts";
 import { TRAITS } from "./traits.ts";
 import { isAuthoritative, type SourceKind } from "./trust.ts";
 
@@ -28,11 +30,10 @@ const CHUNK_IDLE = seconds(30);
 const ITEMS_A_COLLECTION = 256;
 const TOKEN_LENGTH_MAX = 32 * 1024;
 
-export interface ListQuery<T> {
+export interface ListQuery<T> extends Selection {
   readonly client: KubeClient;
   readonly source: SourceKind;
   readonly decoder: ObjectDecoder<T>;
-  readonly fieldSelector: string | undefined;
   readonly clock: Clock;
 }
 
@@ -80,6 +81,7 @@ class Lister<T> {
         limit: limit === undefined ? undefined : String(limit),
         continue: token,
         fieldSelector: this.#query.fieldSelector,
+        labelSelector: this.#query.labelSelector,
       });
       authoritative &&= isAuthoritative(this.#query.source, page);
       resourceVersion = page.resourceVersion;
@@ -89,8 +91,8 @@ class Lister<T> {
   }
 
   async #page(query: Query) {
-    const { client, decoder, clock } = this.#query;
-    const path = collectionPath(decoder.resource);
+    const { client, decoder, namespace, clock } = this.#query;
+    const path = collectionPath(decoder.resource, namespace);
     const late = new AbortController();
     const timer = clock.after(PAGE_TIMEOUT, () => late.abort());
     try {

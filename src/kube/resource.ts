@@ -9,6 +9,19 @@ export interface Resource {
   readonly namespaced: boolean;
 }
 
+export interface ObjectName {
+  /** undefined for a cluster-scoped object. */
+  readonly namespace?: string | undefined;
+  readonly name: string;
+}
+
+/** Which objects of a kind: all of them, unless told. */
+export interface Selection {
+  readonly namespace?: string | undefined;
+  readonly fieldSelector?: string | undefined;
+  readonly labelSelector?: string | undefined;
+}
+
 export const SERVICES: Resource = { group: "", version: "v1", plural: "services", kind: "Service", namespaced: true };
 export const ENDPOINTS: Resource = {
   group: "",
@@ -18,6 +31,29 @@ export const ENDPOINTS: Resource = {
   namespaced: true,
 };
 export const NODES: Resource = { group: "", version: "v1", plural: "nodes", kind: "Node", namespaced: false };
+export const CONFIG_MAPS: Resource = {
+  group: "",
+  version: "v1",
+  plural: "configmaps",
+  kind: "ConfigMap",
+  namespaced: true,
+};
+export const SECRETS: Resource = { group: "", version: "v1", plural: "secrets", kind: "Secret", namespaced: true };
+export const PODS: Resource = { group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true };
+export const LEASES: Resource = {
+  group: "coordination.k8s.io",
+  version: "v1",
+  plural: "leases",
+  kind: "Lease",
+  namespaced: true,
+};
+export const EVENTS: Resource = {
+  group: "events.k8s.io",
+  version: "v1",
+  plural: "events",
+  kind: "Event",
+  namespaced: true,
+};
 export const ENDPOINT_SLICES: Resource = {
   group: "discovery.k8s.io",
   version: "v1",
@@ -31,7 +67,16 @@ export function apiVersion(resource: Resource): string {
   return resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;
 }
 
-/** The path of the whole collection, all namespaces. */
-export function collectionPath(resource: Resource): string {
-  return `${resource.group === "" ? "/api" : "/apis"}/${apiVersion(resource)}/${resource.plural}`;
+/** @param namespace only this one's objects; undefined: all namespaces, or a cluster-scoped resource */
+export function collectionPath(resource: Resource, namespace?: string): string {
+  const folder = namespace === undefined ? "" : `namespaces/${encodeURIComponent(namespace)}/`;
+  return `${resource.group === "" ? "/api" : "/apis"}/${apiVersion(resource)}/${folder}${resource.plural}`;
+}
+
+/** Throws where a namespaced resource is asked for without a namespace, or the other way round. */
+export function objectPath(resource: Resource, { namespace, name }: ObjectName): string {
+  if (resource.namespaced !== (namespace !== undefined)) {
+    throw new Error(`Cannot name a ${resource.kind} as its scope is another: current value is ${namespace}/${name}`);
+  }
+  return `${collectionPath(resource, namespace)}/${encodeURIComponent(name)}`;
 }

@@ -1,3 +1,4 @@
+import { type Duration, milliseconds, seconds } from "../base/duration.ts";
 import { type Blame, type Retry, SelvedgeError } from "../base/errors.ts";
 import { parseJson } from "./json-view.ts";
 
@@ -8,7 +9,7 @@ interface Meaning {
   readonly hint: string;
 }
 
-const MEANINGS: Readonly<Record<number, Meaning>> = {
+const MEANINGS: Readonly<Record<number, Meaning | undefined>> = {
   400: {
     code: "KUBE_BAD_REQUEST",
     blame: "us",
@@ -25,7 +26,7 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
     code: "KUBE_FORBIDDEN",
     blame: "user",
     retry: "later",
-    hint: "Give the account get, list and watch on this resource.",
+    hint: "Give the account the permission that the answer names; to read is get, list and watch.",
   },
   404: {
     code: "KUBE_NOT_FOUND",
@@ -39,11 +40,29 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
     retry: "later",
     hint: "The source does not give JSON.",
   },
+  409: {
+    code: "KUBE_CONFLICT",
+    blame: "peer",
+    retry: "now",
+    hint: "Somebody else changed the object; it is looked at again. Where it stays, see who else writes its fields.",
+  },
   410: {
     code: "KUBE_GONE",
     blame: "peer",
     retry: "now",
     hint: "The version asked for is too old; a new list follows by itself.",
+  },
+  413: {
+    code: "KUBE_TOO_LARGE",
+    blame: "us",
+    retry: "never",
+    hint: "The object is larger than the server takes; fewer members in a community make it smaller.",
+  },
+  422: {
+    code: "KUBE_INVALID",
+    blame: "user",
+    retry: "never",
+    hint: "The server's own text says which field is wrong.",
   },
   429: {
     code: "KUBE_BUSY",
@@ -51,6 +70,14 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
     retry: "later",
     hint: "The source is overloaded; the next attempt comes later.",
   },
+};
+
+/** A gateway's or the server's own word that nobody is there to work: no matter of this one object. */
+const UNAVAILABLE: Meaning = {
+  code: "KUBE_UNAVAILABLE",
+  blame: "peer",
+  retry: "later",
+  hint: "The source is starting, stopping or overloaded; the next attempt comes later.",
 };
 
 const OTHER: Meaning = {
@@ -64,23 +91,53 @@ const OTHER: Meaning = {
 const STATUS_MESSAGE_MAX = 512;
 
 /**
- * The error for an answer other than 200.
+ * The error for an answer that refuses.
  *
  * @param what what was asked, such as "list /api/v1/services"
  * @param body the Status object, or whatever came in its place
+ * @param after how long the source asks to be left alone
  */
-export function statusError(what: string, httpStatus: number, body: unknown): SelvedgeError {
+export function statusError(what: string, httpStatus: number, body: unknown, after?: Duration): SelvedgeError {
   const message = parseJson(body, (status) => status.field("message").optionalString(64 * STATUS_MESSAGE_MAX));
-  const meaning = MEANINGS[httpStatus] ?? OTHER;
+  const meaning = MEANINGS[httpStatus] ?? (httpStatus >= 502 && httpStatus <= 504 ? UNAVAILABLE : OTHER);
   const said = (message.ok && message.value) || "no reason given";
   return new SelvedgeError(
     `Cannot ${what} as the source refused: current value is ${httpStatus} "${said.slice(0, STATUS_MESSAGE_MAX)}"`,
-    meaning,
+    after === undefined ? meaning : { ...meaning, after },
   );
+}
+
+/** Nothing that asks for more is believed: an hour's maintenance is announced by other means. */
+const RETRY_AFTER_MAX = seconds(120);
+
+/** @param header Retry-After: seconds. The API server writes no dates there (RFC 9110 section 10.2.3 would allow them) */
+export function parseRetryAfter(header: string | null): Duration | undefined {
+  if (header === null || !/^\d{1,9}$/.test(header)) return undefined;
+  return milliseconds(Math.min(RETRY_AFTER_MAX, seconds(Number(header))));
 }
 
 /** The error for a watch's ERROR event, whose object is a Status with a code of its own. */
 export function watchError(what: string, status: unknown): SelvedgeError {
   const code = parseJson(status, (s) => s.field("code").optionalInteger(100, 599));
   return statusError(what, (code.ok && code.value) || 500, status);
+}
+
+export function badResponse(what: string, value: string, cause?: unknown): SelvedgeError {
+  return new SelvedgeError(`Cannot ${what} as the answer is not the Kubernetes API's: current value is ${value}`, {
+    code: "KUBE_BAD_RESPONSE",
+    blame: "peer",
+    retry: "later",
+    hint: "Is this address a Kubernetes API?",
+    cause,
+  });
+}
+
+export function unreachable(what: string, value: string, cause: unknown): SelvedgeError {
+  return new SelvedgeError(`Cannot ${what} as the source does not answer: current value is ${value}`, {
+    code: "KUBE_UNREACHABLE",
+    blame: "peer",
+    retry: "later",
+    hint: "Check the address of the source and whether it runs; until then everything goes on from the cache.",
+    cause,
+  });
 }

@@ -1,13 +1,14 @@
 import { type Clock, elapsed } from "../base/clock.ts";
 import { type Duration, formatDuration, milliseconds, seconds } from "../base/duration.ts";
-import { badResponse, type KubeClient, readChunks } from "./client.ts";
+import { readChunks } from "./body.ts";
+import type { KubeClient } from "./client.ts";
 import { parseJson } from "./json-view.ts";
 import type { ListWatchEvent, Origin } from "./list-watch-event.ts";
 import { type ObjectDecoder, oversizedKey, oversizedText, parseJsonText, readObject } from "./object-reader.ts";
 import { parseIdentity } from "./objects/metadata.ts";
 import { OBJECT_BYTES_MAX, type Piece, parseOversizedHead } from "./piece.ts";
-import { collectionPath } from "./resource.ts";
-import { watchError } from "./status.ts";
+import { collectionPath, type Selection } from "./resource.ts";
+import { badResponse, watchError } from "./status.ts";
 import type { SourceTraits } from "./traits.ts";
 import { LineSplitter } from "./watch-stream.ts";
 
@@ -19,11 +20,10 @@ const TYPE_LENGTH_MAX = 16;
 /** How long after its own time-out a watch may take to end. */
 const END_GRACE = seconds(15);
 
-export interface WatchQuery<T> {
+export interface WatchQuery<T> extends Selection {
   readonly client: KubeClient;
   readonly traits: SourceTraits;
   readonly decoder: ObjectDecoder<T>;
-  readonly fieldSelector: string | undefined;
   readonly clock: Clock;
   readonly emit: (event: ListWatchEvent<T>) => void;
   readonly onOpen: () => void;
@@ -57,8 +57,8 @@ export class Watch<T> {
 
   /** Ends when the source ends the watch; throws a SelvedgeError when it breaks. */
   async run(timeoutSeconds: number, signal: AbortSignal): Promise<void> {
-    const { client, traits, decoder, fieldSelector, clock } = this.#query;
-    const path = collectionPath(decoder.resource);
+    const { client, traits, decoder, namespace, fieldSelector, labelSelector, clock } = this.#query;
+    const path = collectionPath(decoder.resource, namespace);
     const idle = traits.idle ?? ((seconds(timeoutSeconds) + END_GRACE) as Duration);
     const query = {
       watch: "true",
@@ -66,6 +66,7 @@ export class Watch<T> {
       timeoutSeconds: String(timeoutSeconds),
       resourceVersion: this.#position,
       fieldSelector,
+      labelSelector,
     };
     const body = await client.open("watch", path, query, signal);
     this.#query.onOpen();

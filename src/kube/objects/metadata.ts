@@ -8,7 +8,7 @@ export const NAME_LENGTH_MAX = 253;
 /** RFC 1123 label. */
 export const NAMESPACE_LENGTH_MAX = 63;
 /** A uid is 36 characters and a resourceVersion at most 20 digits; both are opaque, so there is room. */
-const OPAQUE_LENGTH_MAX = 128;
+export const OPAQUE_LENGTH_MAX = 128;
 /** "2026-11-21T05:15:00Z" with room for fractions. */
 const TIMESTAMP_LENGTH_MAX = 64;
 

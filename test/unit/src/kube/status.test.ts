@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { statusError, watchError } from "../../../../src/kube/status.ts";
+import { seconds } from "../../../../src/base/duration.ts";
+import { parseRetryAfter, statusError, watchError } from "../../../../src/kube/status.ts";
 
 describe("Status objects", () => {
   test("each kind of refusal has its code and says what was refused", () => {
-    const codes = [400, 401, 403, 404, 406, 410, 429, 500, 503].map(
+    const codes = [400, 401, 403, 404, 406, 409, 410, 413, 422, 429, 500, 503].map(
       (http) => statusError("list /api/v1/services", http, { message: "no" }).code,
     );
     expect(codes).toEqual([
@@ -12,10 +13,13 @@ describe("Status objects", () => {
       "KUBE_FORBIDDEN",
       "KUBE_NOT_FOUND",
       "KUBE_NOT_ACCEPTABLE",
+      "KUBE_CONFLICT",
       "KUBE_GONE",
+      "KUBE_TOO_LARGE",
+      "KUBE_INVALID",
       "KUBE_BUSY",
       "KUBE_SERVER_ERROR",
-      "KUBE_SERVER_ERROR",
+      "KUBE_UNAVAILABLE",
     ]);
     expect(statusError("list /api/v1/services", 403, { message: "no" }).message).toBe(
       'Cannot list /api/v1/services as the source refused: current value is 403 "no"',
@@ -30,5 +34,14 @@ describe("Status objects", () => {
   test("an answer that is no Status still gives an error, of bounded length", () => {
     expect(statusError("x", 500, undefined).message).toContain("no reason given");
     expect(statusError("x", 500, { message: "y".repeat(5000) }).message.length).toBeLessThan(700);
+  });
+
+  test("Retry-After is believed up to two minutes, and not where it is no number of seconds", () => {
+    expect(["0", "5", "999999999"].map(parseRetryAfter)).toEqual([seconds(0), seconds(5), seconds(120)]);
+    expect([null, "", "-1", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT", "9".repeat(400)].map(parseRetryAfter)).toEqual(
+      Array.from({ length: 6 }, () => undefined),
+    );
+    expect(statusError("x", 429, undefined, seconds(5)).after).toBe(seconds(5));
+    expect(statusError("x", 429, undefined).after).toBeUndefined();
   });
 });
