@@ -45,6 +45,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "edge/wiring/", may: ["src/", "edge/"], why: "the one place where capabilities meet" },
   { of: "edge/main.ts", may: ["src/", "edge/"], why: "the entry" },
   { of: "cloud/hub/", may: SHARED, why: "capabilities meet in main, never in each other" },
+  { of: "cloud/operator/", may: SHARED, why: "capabilities meet in main, never in each other" },
   { of: "cloud/config.ts", may: ["src/base/"], why: "settings are values: nothing starts by reading them" },
   { of: "cloud/main.ts", may: ["src/", "cloud/"], why: "the entry" },
   {

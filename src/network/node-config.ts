@@ -1,0 +1,16 @@
+import type { TunnelEndpoint } from "./tunnel-endpoint.ts";
+
+/**
+ * What a node or a connector has to know of the fabric: FabEdge's tunnels.yaml. The endpoint itself, who it talks to,
+ * and, where hole punching is on, who mediates.
+ */
+export interface NodeConfig {
+  readonly endpoint: TunnelEndpoint;
+  readonly peers: readonly TunnelEndpoint[];
+  readonly mediator: TunnelEndpoint | undefined;
+  /**
+   * More peers than one ConfigMap can hold stand in so many further documents. Whoever reads has the whole only when
+   * it has all of them, and until then goes on with what it had. 0: all peers are here.
+   */
+  readonly peerShards: number;
+}
