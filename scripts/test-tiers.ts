@@ -75,10 +75,10 @@ export const TIERS: readonly Tier[] = [
   },
   {
     name: "cluster",
-    about: "the compiled agent and a real API server",
+    about: "the compiled agent, a real API server and real edgecores",
     preparations: [
       ["scripts/setup", "cluster"],
-      ["scripts/tools", "etcd", "kube-apiserver"],
+      ["scripts/tools", "etcd", "kube-apiserver", "edgecore", "edgecore-1.15"],
       ["scripts/build", "x64"],
     ],
     lacks: namespaces,
