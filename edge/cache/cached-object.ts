@@ -1,7 +1,7 @@
-import { ok } from "../../src/base/result.ts";
+import { fail, ok } from "../../src/base/result.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { KINDS } from "../../src/kube/objects/kinds.ts";
-import { trimObject } from "../../src/kube/objects/trim.ts";
+import { isNestedDeeper, trimObject } from "../../src/kube/objects/trim.ts";
 import type { ObjectKind, ObjectValues } from "../../src/network/object-change.ts";
 import type { Digested } from "./plan.ts";
 
@@ -11,6 +11,9 @@ export interface CachedObject<K extends ObjectKind> extends Digested {
   readonly body: string;
   readonly value: ObjectValues[K];
 }
+
+/** What we read of an object nests seven deep; JSON.stringify would run out of stack at some ten thousand. */
+const OBJECT_DEPTH_MAX = 32;
 
 /** Trims before it parses, so that what comes back from disk parses to the same. */
 export function cachedObjectDecoder<K extends ObjectKind>(
@@ -24,8 +27,11 @@ export function cachedObjectDecoder<K extends ObjectKind>(
       const trimmed = trimObject(json, fields);
       const value = parse(trimmed);
       if (!value.ok || value.value === undefined) return value.ok ? ok(undefined) : value;
+      if (isNestedDeeper(trimmed, OBJECT_DEPTH_MAX))
+        return fail({ at: "", why: `nested more than ${OBJECT_DEPTH_MAX} deep` });
       const body = JSON.stringify(trimmed);
       return ok({ body, digest: digest(body), value: value.value });
     },
+    sizeBytes: ({ body }) => body.length,
   };
 }

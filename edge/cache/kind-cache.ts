@@ -13,6 +13,9 @@ import type { StoredObject, StoredTombstone, Watermark } from "./stored-state.ts
 /** Rejected objects that are kept by name, for people; beyond it they are only counted. */
 export const REJECTED_MAX = 100;
 
+/** As many as a list may have (src/kube/list.ts): what comes one by one adds up to no more. */
+export const OBJECTS_MAX = 50_000;
+
 /** What there is to tell about one kind. */
 export interface KindStatus {
   readonly kind: ObjectKind;
@@ -89,6 +92,10 @@ export class KindCache<K extends ObjectKind> {
 
   /** @returns what changes for everybody else, which for most events is nothing */
   apply(event: ListWatchEvent<CachedObject<K>>, replays: boolean): readonly ObjectChange[] {
+    if (event.type === "upsert" && this.#isFull(event.object.key)) {
+      const why = `one more than ${OBJECTS_MAX} objects`;
+      return this.apply({ type: "rejected", rejected: { key: event.object.key, at: "", why } }, replays);
+    }
     this.#note(event);
     const plan = planEvent(this.#memory, event, replays);
     if (plan.exhume) this.#pending.exhume(this.kind, this.#memory.tombstones.keys());
@@ -125,6 +132,11 @@ export class KindCache<K extends ObjectKind> {
       rejectedCount: this.#rejectedCount,
       rejected: [...this.#rejected.values()],
     };
+  }
+
+  #isFull(key: ObjectKey): boolean {
+    const { objects } = this.#memory;
+    return objects.size >= OBJECTS_MAX && !objects.has(key);
   }
 
   #note(event: ListWatchEvent<CachedObject<K>>): void {

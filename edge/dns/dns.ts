@@ -7,7 +7,7 @@ import type { Log } from "../../src/base/log.ts";
 import type { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
-import type { ServiceIndex } from "../../src/network/service-index.ts";
+import type { ServiceViews } from "../../src/network/service-index.ts";
 import { formatRcode, formatRecordType } from "../../src/wire/dns.ts";
 import { formatName, lowerName, parseName } from "../../src/wire/dns-name.ts";
 import { formatRecordData } from "../../src/wire/dns-record.ts";
@@ -144,7 +144,7 @@ export class Dns {
   }
 
   /** Takes in the services that changed. */
-  update(index: ServiceIndex, changed: ReadonlySet<ObjectKey>): void {
+  update(index: ServiceViews, changed: ReadonlySet<ObjectKey>): void {
     this.#table.update(index, changed);
   }
 

@@ -1,7 +1,7 @@
 import type { Ip } from "../../src/base/ip.ts";
 import { ipFamily, parseIp } from "../../src/base/ip.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
-import type { ServiceIndex, ServiceView } from "../../src/network/service-index.ts";
+import type { ServiceView, ServiceViews } from "../../src/network/service-index.ts";
 import { RecordType } from "../../src/wire/dns.ts";
 import { type DnsName, isWithin, latin1, nameLabels, parentName } from "../../src/wire/dns-name.ts";
 import type { QueryReader } from "../../src/wire/dns-query.ts";
@@ -37,7 +37,7 @@ export class NameTable {
   readonly #published = new Map<ObjectKey, Published>();
   readonly #servicesOfNamespace = new Map<string, number>();
   readonly #servicesOfAddress = new Map<Ip, readonly ObjectKey[]>();
-  #index: ServiceIndex | undefined;
+  #index: ServiceViews | undefined;
 
   /** @param nameServers the addresses of ns.dns.<zone>: where this program listens */
   constructor(zone: Zone, nameServers: readonly Ip[]) {
@@ -51,7 +51,7 @@ export class NameTable {
   }
 
   /** Takes in what changed. `index` is read again when names are asked for. */
-  update(index: ServiceIndex, changed: Iterable<ObjectKey>): void {
+  update(index: ServiceViews, changed: Iterable<ObjectKey>): void {
     this.#index = index;
     for (const key of changed) {
       const view = index.get(key);

@@ -66,6 +66,11 @@ export function planServiceNames(
   return type === RecordType.SRV ? serviceRecords(name, located) : NO_DATA;
 }
 
+/** As much of a view as names are made of: endpoints have some below a headless service only (section 2.4). */
+export function nameView(view: ServiceView): ServiceView {
+  return view.service.headless ? view : { ...view, slices: [] };
+}
+
 /** The addresses by which the service is found backwards: its own, or its published endpoints' where it has none. */
 export function serviceAddresses(view: ServiceView): readonly Ip[] {
   if (!view.service.headless) return view.service.clusterIps;

@@ -3,6 +3,7 @@ import { elapsed } from "../../src/base/clock.ts";
 import { seconds } from "../../src/base/duration.ts";
 import type { Ip } from "../../src/base/ip.ts";
 import { MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
+import { LENGTH_BYTES, MessageStream } from "./message-stream.ts";
 import { LATER } from "./query-handler.ts";
 import type { ServerDeps } from "./udp-server.ts";
 
@@ -25,9 +26,7 @@ type Socket = Bun.Socket<Connection>;
 /** What has come of the queries of one client, and what has to go out. */
 interface Connection {
   readonly client: string;
-  /** At most one query with its two length bytes. */
-  readonly received: Uint8Array;
-  receivedBytes: number;
+  readonly received: MessageStream;
   unsent: Uint8Array[];
   unsentBytes: number;
   idle: Timer | undefined;
@@ -36,7 +35,7 @@ interface Connection {
 /** One listening TCP socket (RFC 7766): pipelined queries, answers in the order in which they are found. */
 export class TcpServer {
   readonly #deps: ServerDeps;
-  readonly #out = new Uint8Array(2 + MAX_MESSAGE_BYTES);
+  readonly #out = new Uint8Array(LENGTH_BYTES + MAX_MESSAGE_BYTES);
   readonly #sockets = new Set<Socket>();
   #listener: Bun.TCPSocketListener<Connection> | undefined;
 
@@ -83,8 +82,7 @@ export class TcpServer {
     const client = socket.remoteAddress;
     socket.data = {
       client,
-      received: new Uint8Array(2 + MAX_QUERY_BYTES),
-      receivedBytes: 0,
+      received: new MessageStream(MAX_QUERY_BYTES),
       unsent: [],
       unsentBytes: 0,
       idle: undefined,
@@ -103,35 +101,22 @@ export class TcpServer {
   }
 
   #receive(socket: Socket, data: Uint8Array): void {
-    const connection = socket.data;
-    for (let at = 0; at < data.length && this.#sockets.has(socket); ) {
-      const { received } = connection;
-      const wanted = connection.receivedBytes < 2 ? 2 : 2 + queryBytes(received);
-      const chunk = data.subarray(at, at + wanted - connection.receivedBytes);
-      received.set(chunk, connection.receivedBytes);
-      connection.receivedBytes += chunk.length;
-      at += chunk.length;
-      if (connection.receivedBytes < 2) return;
-      if (queryBytes(received) > MAX_QUERY_BYTES) {
-        this.#end(socket);
-        return;
-      }
-      if (connection.receivedBytes === 2 + queryBytes(received)) {
-        connection.receivedBytes = 0;
-        this.#restartIdle(socket);
-        this.#answer(socket, received.subarray(2, 2 + queryBytes(received)));
-      }
-    }
+    const readable = socket.data.received.push(data, (query) => {
+      this.#restartIdle(socket);
+      this.#answer(socket, query);
+      return this.#sockets.has(socket);
+    });
+    if (!readable) this.#end(socket);
   }
 
   #answer(socket: Socket, query: Uint8Array): void {
     const { handler, counts, clock } = this.#deps;
     const started = clock.now();
-    const end = handler.handle(query, this.#out, 2, "tcp");
+    const end = handler.handle(query, this.#out, LENGTH_BYTES, "tcp");
     if (end !== LATER) {
       // A packet that is not to be answered does not come from a resolver's client.
-      if (end === 2) this.#end(socket);
-      else this.#frame(socket, this.#out.subarray(2, end));
+      if (end === LENGTH_BYTES) this.#end(socket);
+      else this.#frame(socket, this.#out.subarray(LENGTH_BYTES, end));
       counts.took(elapsed(started, clock.now()) / 1000);
       return;
     }
@@ -142,10 +127,10 @@ export class TcpServer {
   }
 
   #frame(socket: Socket, response: Uint8Array): void {
-    const framed = new Uint8Array(2 + response.length);
+    const framed = new Uint8Array(LENGTH_BYTES + response.length);
     framed[0] = response.length >> 8;
     framed[1] = response.length & 0xff;
-    framed.set(response, 2);
+    framed.set(response, LENGTH_BYTES);
     const connection = socket.data;
     connection.unsent.push(framed);
     connection.unsentBytes += framed.length;
@@ -181,8 +166,4 @@ export class TcpServer {
     this.#sockets.delete(socket);
     socket.data?.idle?.cancel();
   }
-}
-
-function queryBytes(received: Uint8Array): number {
-  return ((received[0] ?? 0) << 8) | (received[1] ?? 0);
 }

@@ -4,6 +4,7 @@ import { errorCode } from "../../src/base/errors.ts";
 import { fail, ok, type Result } from "../../src/base/result.ts";
 import { MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
 import type { Message } from "../../src/wire/dns-message.ts";
+import { MessageStream } from "./message-stream.ts";
 import type { Exchange, ExchangeFailure, UpstreamTransport } from "./upstream-transport.ts";
 
 type Outcome = Result<Message, ExchangeFailure>;
@@ -45,7 +46,7 @@ export class UpstreamSockets implements UpstreamTransport {
   tcp(exchange: Exchange): Promise<Outcome> {
     const { server, query, accept } = exchange;
     const { promise, settle, done } = this.#pending(exchange);
-    const reader = new LengthPrefixedReader();
+    const received = new MessageStream(MAX_MESSAGE_BYTES);
     const framed = new Uint8Array(2 + query.length);
     framed.set([query.length >> 8, query.length & 0xff]);
     framed.set(query, 2);
@@ -53,10 +54,12 @@ export class UpstreamSockets implements UpstreamTransport {
     const socket = connect({ host: server.address, port: server.port });
     socket.on("data", (data) => {
       // Without an encoding it is never a string.
-      const bytes = typeof data === "string" ? undefined : reader.push(data);
-      if (bytes === undefined) return;
-      const message = accept(bytes);
-      settle(message === undefined ? fail({ kind: "network", code: "EBADMSG" }) : ok(message));
+      if (typeof data === "string") return;
+      received.push(data, (bytes) => {
+        const message = accept(bytes);
+        settle(message === undefined ? fail({ kind: "network", code: "EBADMSG" }) : ok(message));
+        return false;
+      });
     });
     socket.on("error", (error) => settle(fail(networkFailure(error))));
     socket.on("close", () => settle(fail({ kind: "network", code: "ECONNRESET" })));
@@ -85,20 +88,4 @@ export class UpstreamSockets implements UpstreamTransport {
 
 function networkFailure(error: unknown): ExchangeFailure {
   return { kind: "network", code: errorCode(error) };
-}
-
-/** Collects one message behind its two length bytes (RFC 1035 section 4.2.2); what follows it is not read. */
-class LengthPrefixedReader {
-  readonly #bytes = new Uint8Array(2 + MAX_MESSAGE_BYTES);
-  #length = 0;
-
-  /** @returns the message once it is whole */
-  push(chunk: Uint8Array): Uint8Array | undefined {
-    const kept = chunk.subarray(0, this.#bytes.length - this.#length);
-    this.#bytes.set(kept, this.#length);
-    this.#length += kept.length;
-    if (this.#length < 2) return undefined;
-    const end = 2 + (((this.#bytes[0] ?? 0) << 8) | (this.#bytes[1] ?? 0));
-    return this.#length < end ? undefined : this.#bytes.subarray(2, end);
-  }
 }

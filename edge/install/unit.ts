@@ -28,8 +28,8 @@ WorkingDirectory=/
 UnsetEnvironment=BUN_BE_BUN BUN_OPTIONS
 WatchdogSec=30s
 Restart=on-failure
-# 1 s, then longer up to a minute; systemd before 254 stays at 1 s.
-RestartSec=1s
+# Names are away for less than a second; then longer, up to a minute. systemd before 254 stays at 500 ms.
+RestartSec=500ms
 RestartSteps=8
 RestartMaxDelaySec=1min
 # A wrong command line or configuration does not mend itself.

@@ -9,18 +9,18 @@ import type {
 
 /** What the agent tells whoever asks: wiring gives the functions, the servers call them. */
 export interface ControlHandlers {
-  status(): StatusReport;
+  status(): Promise<StatusReport>;
   /** The same as a text for people. */
-  statusText(): string;
+  statusText(): Promise<string>;
   /** Sorted by namespace and name. */
   services(filter: ServiceFilter): readonly ServiceDetail[];
   /** @throws SelvedgeError when DNS is switched off or the name or type is none */
   resolve(name: string, type: string): Promise<Resolution>;
   components(): readonly ComponentState[];
   conditions(): readonly Condition[];
-  /** Whether the process itself works: never a matter of cloud, source or peers. */
+  /** Whether the process itself works, every thread of it: never a matter of cloud, source or peers. */
   alive(): boolean;
   /** Prometheus' text format. */
-  metrics(): string;
+  metrics(): Promise<string>;
   version(): string;
 }

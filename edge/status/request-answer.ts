@@ -27,7 +27,9 @@ export async function answerQuestion(question: Question, surface: Surface, handl
   }
   try {
     const control = surface === "control" ? await answerControl(question, handlers) : undefined;
-    return control ?? answerOpen(question, handlers) ?? { status: 404, type: TEXT, body: "there is no such page\n" };
+    return (
+      control ?? (await answerOpen(question, handlers)) ?? { status: 404, type: TEXT, body: "there is no such page\n" }
+    );
   } catch (error) {
     return answerError(error);
   }
@@ -36,7 +38,7 @@ export async function answerQuestion(question: Question, surface: Surface, handl
 async function answerControl({ path, query }: Question, handlers: ControlHandlers): Promise<Answer | undefined> {
   switch (path) {
     case "/v1/status":
-      return json(agentDocument("Status", handlers.status()));
+      return json(agentDocument("Status", await handlers.status()));
     case "/v1/services": {
       const filter = { namespace: query.get("namespace") ?? undefined, name: query.get("name") ?? undefined };
       return json(agentDocument("ServiceList", { items: handlers.services(filter) }));
@@ -50,7 +52,7 @@ async function answerControl({ path, query }: Question, handlers: ControlHandler
   }
 }
 
-function answerOpen({ path, query }: Question, handlers: ControlHandlers): Answer | undefined {
+async function answerOpen({ path, query }: Question, handlers: ControlHandlers): Promise<Answer | undefined> {
   switch (path) {
     case "/livez":
       return probe("livez", [{ name: "event-loop", ok: handlers.alive(), reason: "it stood still" }], query);
@@ -58,11 +60,11 @@ function answerOpen({ path, query }: Question, handlers: ControlHandlers): Answe
     case "/healthz":
       return probe(path.slice(1), checkReadiness(handlers.components(), handlers.conditions()), query);
     case "/metrics":
-      return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: handlers.metrics() };
+      return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: await handlers.metrics() };
     case "/version":
       return json({ version: handlers.version() });
     case "/statusz":
-      return { status: 200, type: TEXT, body: handlers.statusText() };
+      return { status: 200, type: TEXT, body: await handlers.statusText() };
     default:
       return undefined;
   }

@@ -8,8 +8,8 @@ export interface StatusFacts {
   readonly version: string;
   components(): readonly ComponentState[];
   conditions(): readonly Condition[];
-  /** Watchdog.takeWorstLag: every scrape starts anew. */
-  takeWorstLag(): Duration;
+  /** Watchdog.takeWorstLag of each thread: every scrape starts anew. */
+  takeWorstLags(): Readonly<Record<string, Duration>>;
 }
 
 /** What every scrape says about the agent as a whole. */
@@ -21,7 +21,7 @@ export function registerStatusMetrics(metrics: Metrics, facts: StatusFacts): voi
   metrics.gauge("health", "Conditions that hold now, one each; docs/errors.md explains the codes.", () =>
     facts.conditions().map(({ component, code, severity }) => [{ component, code, severity }, 1]),
   );
-  metrics.gauge("event_loop_lag_seconds", "The longest stall of the event loop since the last scrape.", () => {
-    return facts.takeWorstLag() / 1000;
-  });
+  metrics.gauge("event_loop_lag_seconds", "The longest stall of a thread's event loop since the last scrape.", () =>
+    Object.entries(facts.takeWorstLags()).map(([thread, lag]) => [{ thread }, lag / 1000]),
+  );
 }

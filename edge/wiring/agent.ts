@@ -16,11 +16,12 @@ import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import { parseRecordType } from "../../src/wire/dns.ts";
 import { Cache } from "../cache/cache.ts";
 import { CacheStore } from "../cache/store.ts";
+import { EXIT } from "../cli/exit-code.ts";
 import { formatStatus } from "../cli/render.ts";
 import { plain } from "../cli/table.ts";
 import type { Config } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
-import type { Dns } from "../dns/dns.ts";
+import type { DnsStatus } from "../dns/dns.ts";
 import { hasRuleset } from "../service/open-nftables.ts";
 import type { ServiceProxy } from "../service/service-proxy.ts";
 import type { ControlHandlers } from "../status/control.ts";
@@ -28,7 +29,8 @@ import { ControlServer } from "../status/control-server.ts";
 import { openLogSink } from "../status/log-sink.ts";
 import { registerStatusMetrics } from "../status/status-metrics.ts";
 import { Watchdog } from "../status/watchdog.ts";
-import { type Foundation, makeDns, makeServiceProxy } from "./capabilities.ts";
+import { dnsSettings, type Foundation, makeDns, makeServiceProxy } from "./capabilities.ts";
+import type { DnsClient } from "./dns-client.ts";
 import { NodeNetwork } from "./node-network.ts";
 import { reportServices, reportStatus } from "./report.ts";
 import { sourceConfig } from "./source.ts";
@@ -36,15 +38,8 @@ import type { System } from "./system.ts";
 
 /** Runs until the process is asked to end. The kernel keeps what it has: traffic goes on. @returns the exit status */
 export async function runAgent(loaded: LoadedConfig, system: System): Promise<number> {
-  const scope = new Scope();
-  try {
-    const agent = new Agent(loaded.config, system, scope);
-    await agent.start(loaded.warnings);
-    await agent.stopped();
-    return 0;
-  } finally {
-    await scope.close();
-  }
+  const agent = new Agent(loaded.config, system, new Scope());
+  return Promise.race([agent.run(loaded.warnings), agent.failed()]);
 }
 
 /** The parts of the agent, in the order cache → kernel → network. */
@@ -61,7 +56,7 @@ class Agent {
   readonly #cache: Cache;
   readonly #index = new ServiceIndex();
   readonly #service: ServiceProxy | undefined;
-  readonly #dns: Dns | undefined;
+  readonly #dns: DnsClient | undefined;
   readonly #started: number;
   #running = false;
   /** The cache was lost and the kernel has services: they stay until the cloud has spoken. */
@@ -82,25 +77,46 @@ class Agent {
     this.#systemd = new SdNotify(environment["NOTIFY_SOCKET"], (error) =>
       this.#log.warn("systemd.notify", "systemd does not hear how the agent is.", { err: errorText(error) }),
     );
-    this.#watchdog = new Watchdog(clock, () => this.#systemd.alive(), scope);
+    this.#watchdog = new Watchdog(clock, () => this.#feedSystemd(), scope);
     const inside = [...config.proxyClusterCidr, ...config.dnsAllowCidr];
     const linkName = config.dummyInterfaceName;
-    const foundation = { config, system, log: this.#log, health: this.#health, metrics: this.#metrics };
+    const foundation = { config, system, logSink: sink, log: this.#log, health: this.#health, metrics: this.#metrics };
     this.#network = new NodeNetwork({ ...foundation, linkName, inside, clock }, scope);
     const store = new CacheStore(config.stateDir);
     this.#cache = new Cache({ ...foundation, store, clock, random });
     const whole: Foundation = { ...foundation, network: this.#network };
     this.#service = config.enableProxy ? makeServiceProxy(whole, scope) : undefined;
-    this.#dns = config.enableDns ? makeDns(whole, scope) : undefined;
+    this.#dns = config.enableDns ? makeDns(whole) : undefined;
     registerStatusMetrics(this.#metrics, {
       version: VERSION,
       components: () => this.#components(),
       conditions: () => this.#health.list(),
-      takeWorstLag: () => this.#watchdog.takeWorstLag(),
+      takeWorstLags: () => ({
+        main: this.#watchdog.takeWorstLag(),
+        ...(this.#dns === undefined ? {} : { dns: this.#dns.takeWorstLag() }),
+      }),
     });
   }
 
-  async start(warnings: readonly string[]): Promise<void> {
+  async run(warnings: readonly string[]): Promise<number> {
+    try {
+      await this.#start(warnings);
+      await this.#stopped();
+    } finally {
+      await this.#scope.close();
+    }
+    return EXIT.ok.code;
+  }
+
+  /** Nothing is closed then: the kernel and the file have what they need, and a closer may wait for ever. */
+  async failed(): Promise<number> {
+    const error = await this.#system.failure();
+    const err = error instanceof Error ? (error.stack ?? errorText(error)) : errorText(error);
+    this.#log.error("agent.failed", "The agent ends as an error was handled nowhere; please report it.", { err });
+    return EXIT.failed.code;
+  }
+
+  async #start(warnings: readonly string[]): Promise<void> {
     const { clock, random } = this.#system;
     this.#log.info("agent.start", "The agent starts.", { version: VERSION, name: this.#config.nodeName });
     for (const warning of warnings) this.#log.warn("config.warning", warning);
@@ -113,7 +129,10 @@ class Agent {
     this.#network.hold("dns", new Set(this.#config.enableDns ? this.#config.dnsBindIp : []));
     this.#keepsServices = this.#service !== undefined && this.#knowsNothing() && hasRuleset();
     if (this.#keepsServices) this.#tellServicesKept();
-    await Promise.all([this.#updateServices(new Set()), this.#dns?.start()]);
+    await Promise.all([
+      this.#updateServices(new Set()),
+      this.#dns?.start(dnsSettings(this.#config), this.#network.inside()),
+    ]);
     await this.#network.watch(() => this.#networkChanged(), this.#scope);
     this.#running = true;
     this.#systemd.ready();
@@ -123,7 +142,7 @@ class Agent {
     void this.#followSource();
   }
 
-  async stopped(): Promise<void> {
+  async #stopped(): Promise<void> {
     const signal = await this.#system.stopRequested();
     this.#log.info("agent.stop", "The agent stops; what it put into the kernel stays.", { reason: signal });
     this.#systemd.stopping();
@@ -203,7 +222,7 @@ class Agent {
   }
 
   #networkChanged(): void {
-    this.#dns?.allowedChanged();
+    this.#dns?.setInside(this.#network.inside());
     void this.#service?.resync();
   }
 
@@ -221,6 +240,32 @@ class Agent {
     this.#systemd.status(worst === undefined ? "Services and names are up." : `${worst.code}: ${worst.message}`);
   }
 
+  #feedSystemd(): void {
+    if (this.#dnsAlive()) this.#systemd.alive();
+  }
+
+  #dnsAlive(): boolean {
+    return this.#dns?.alive() ?? true;
+  }
+
+  /** Undefined also where its thread is silent: the rest of the status is told all the same. */
+  async #dnsStatus(): Promise<DnsStatus | undefined> {
+    try {
+      return await this.#dns?.status();
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #renderMetrics(): Promise<string> {
+    const own = this.#metrics.render();
+    try {
+      return own + ((await this.#dns?.metrics()) ?? "");
+    } catch {
+      return own;
+    }
+  }
+
   #components(): readonly ComponentState[] {
     const state = this.#running ? ("running" as const) : ("starting" as const);
     return [
@@ -233,19 +278,20 @@ class Agent {
   #handlers(): ControlHandlers {
     return {
       status: () => this.#status(),
-      statusText: () => formatStatus(this.#status(), plain),
+      statusText: async () => formatStatus(await this.#status(), plain),
       services: (filter) => reportServices(this.#index, this.#service?.services() ?? new Map(), filter),
       resolve: (name, type) => this.#resolve(name, type),
       components: () => this.#components(),
       conditions: () => this.#health.list(),
-      alive: () => this.#watchdog.alive(),
-      metrics: () => this.#metrics.render(),
+      alive: () => this.#watchdog.alive() && this.#dnsAlive(),
+      metrics: () => this.#renderMetrics(),
       version: () => VERSION,
     };
   }
 
-  #status(): StatusReport {
+  async #status(): Promise<StatusReport> {
     const config = this.#config;
+    const dns = await this.#dnsStatus();
     return reportStatus({
       config,
       version: VERSION,
@@ -258,7 +304,7 @@ class Agent {
       cache: this.#cache.status(),
       cacheSizeBytes: this.#system.folderSize(config.stateDir),
       service: this.#service?.status(),
-      dns: this.#dns?.status(),
+      dns,
     });
   }
 

@@ -1,14 +1,15 @@
 import { errorCode } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
-import type { Log } from "../../src/base/log.ts";
+import type { Log, LogSink } from "../../src/base/log.ts";
 import type { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import type { Config } from "../config/options.ts";
-import { Dns } from "../dns/dns.ts";
 import { openNftables, removeRuleset } from "../service/open-nftables.ts";
 import { ServiceMetrics } from "../service/service-metrics.ts";
 import { ServiceProxy } from "../service/service-proxy.ts";
 import { UserspaceApplier } from "../service/userspace-applier.ts";
+import { DnsClient } from "./dns-client.ts";
+import type { DnsSettings } from "./dns-messages.ts";
 import type { NodeNetwork } from "./node-network.ts";
 import type { System } from "./system.ts";
 
@@ -16,6 +17,7 @@ import type { System } from "./system.ts";
 export interface Foundation {
   readonly config: Config;
   readonly system: System;
+  readonly logSink: LogSink;
   readonly log: Log;
   readonly health: Health;
   readonly metrics: Metrics;
@@ -73,19 +75,17 @@ function removeNftablesMode(log: Log): void {
   }
 }
 
-export function makeDns(foundation: Foundation, scope: Scope): Dns {
-  const { config, system, log, health, metrics, network } = foundation;
-  const { clock, random, randomWord } = system;
-  return new Dns(
-    {
-      zone: config.dnsClusterDomain,
-      bindAddresses: config.dnsBindIp,
-      port: config.dnsBindPort,
-      upstreams: config.dnsUpstream.length === 0 ? undefined : config.dnsUpstream,
-      resolvConf: RESOLV_CONF,
-      allowed: (client) => network.isInside(client),
-    },
-    { clock, random, randomWord, log, health, metrics },
-    scope,
-  );
+export function makeDns({ system, logSink, health }: Foundation): DnsClient {
+  return new DnsClient({ port: system.openDnsThread(), clock: system.clock, logSink, health });
+}
+
+export function dnsSettings(config: Config): DnsSettings {
+  return {
+    zone: config.dnsClusterDomain,
+    bindAddresses: config.dnsBindIp,
+    port: config.dnsBindPort,
+    upstreams: config.dnsUpstream.length === 0 ? undefined : config.dnsUpstream,
+    resolvConf: RESOLV_CONF,
+    logLevel: config.logLevel,
+  };
 }

@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../../src/base/clock.ts";
 import { milliseconds, minutes } from "../../src/base/duration.ts";
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
-import { type Ip, type Prefix, prefixContains } from "../../src/base/ip.ts";
+import type { Ip, Prefix } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { readConntrackUse } from "../../src/linux/conntrack.ts";
@@ -10,6 +10,7 @@ import { watchLinks } from "../../src/linux/link-events.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { type NodeLinks, observeNodeLinks } from "../../src/linux/node-links.ts";
 import { ServiceLink, type ServiceLinkState } from "../../src/linux/service-link.ts";
+import { type Inside, isInside } from "../../src/network/inside.ts";
 import { judgeConntrackUse } from "./conntrack-use.ts";
 
 export interface NodeNetworkOptions {
@@ -85,18 +86,17 @@ export class NodeNetwork {
   }
 
   /** This node itself, its pods, and what the configuration says. */
+  inside(): Inside {
+    const { ownAddresses, podNetworks } = this.#links;
+    return {
+      // Those of the link are its own already, and seen there only by the next look.
+      addresses: [...ownAddresses, ...this.link().addresses],
+      networks: [...podNetworks, ...this.#podCidrs, ...this.#options.inside],
+    };
+  }
+
   isInside(client: Ip): boolean {
-    const contains = (prefix: Prefix) => prefixContains(prefix, client);
-    return (
-      client.startsWith("127.") ||
-      client === "::1" ||
-      this.#links.ownAddresses.includes(client) ||
-      // Its own already, and seen on the link only by the next look.
-      this.#held.values().some((addresses) => addresses.has(client)) ||
-      this.#links.podNetworks.some(contains) ||
-      this.#podCidrs.some(contains) ||
-      this.#options.inside.some(contains)
-    );
+    return isInside(this.inside(), client) || (this.#held.get("services")?.has(client) ?? false);
   }
 
   #schedule(soon: boolean): void {

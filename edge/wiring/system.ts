@@ -2,6 +2,7 @@ import type { Random } from "../../src/base/backoff.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Fetch } from "../../src/kube/client.ts";
 import type { ReadText } from "../../src/kube/source.ts";
+import type { FromDns, Port, ToDns } from "./dns-messages.ts";
 
 /** The process and its machine, as `main` hands them in. */
 export interface System {
@@ -18,6 +19,10 @@ export interface System {
   readonly readText: ReadText;
   /** Bytes of all files in a directory; 0 where there is none. */
   readonly folderSize: (path: string) => number;
+  /** Starts this program once more, as a thread that serves names. */
+  readonly openDnsThread: () => Port<FromDns, ToDns>;
   /** @returns the signal's name, once the process is asked to end */
   readonly stopRequested: () => Promise<string>;
+  /** @returns the first error that nobody caught, in any thread, once there is one: from then on nothing is certain */
+  readonly failure: () => Promise<unknown>;
 }

@@ -9,6 +9,9 @@ export interface ServiceView {
   readonly slices: readonly EndpointSlice[];
 }
 
+/** Where the view of a service is read when it is needed. */
+export type ServiceViews = Pick<ServiceIndex, "get">;
+
 interface Entry {
   service: Service | undefined;
   slices: readonly EndpointSlice[];

@@ -83,8 +83,8 @@ export function statusReport(conditions: readonly Condition[] = []): StatusRepor
 /** Handlers that answer from constants; a test replaces those that it is about. */
 export function agentHandlers(replaced: Partial<ControlHandlers> = {}): ControlHandlers {
   return {
-    status: () => statusReport(),
-    statusText: () => "Node edge-1\n",
+    status: async () => statusReport(),
+    statusText: async () => "Node edge-1\n",
     services: (filter) =>
       [WEB, DATABASE].filter(
         (service) =>
@@ -95,7 +95,7 @@ export function agentHandlers(replaced: Partial<ControlHandlers> = {}): ControlH
     components: () => statusReport().components,
     conditions: () => [],
     alive: () => true,
-    metrics: () => "selvedge_up 1\n",
+    metrics: async () => "selvedge_up 1\n",
     version: () => "0.1.0",
     ...replaced,
   };

@@ -35,11 +35,11 @@ describe("run", () => {
 describe("status", () => {
   test("is 0 when all is well and 3 when something is wrong", async () => {
     expect((await cli(["status"])).exit).toBe(0);
-    const wrong = await cli(["status"], { handlers: { status: () => statusReport([FAILED]) } });
+    const wrong = await cli(["status"], { handlers: { status: async () => statusReport([FAILED]) } });
     expect(wrong.out).toContain("DNS_BIND_FAILED");
     expect(wrong.exit).toBe(3);
     const worth = { ...FAILED, severity: "info" } as const;
-    expect((await cli(["status"], { handlers: { status: () => statusReport([worth]) } })).exit).toBe(0);
+    expect((await cli(["status"], { handlers: { status: async () => statusReport([worth]) } })).exit).toBe(0);
   });
 
   test("json and yaml are the versioned document", async () => {
@@ -164,7 +164,7 @@ describe("check", () => {
     const io = { observeHost: async () => ({ ...GOOD_HOST, source }) };
     const alone = await cli(["check", "-o", "json"], { io });
     expect(JSON.parse(alone.out)).toMatchObject({ apiVersion: "selvedge.io/v1", kind: "CheckReport", healthy: false });
-    const both = await cli(["check"], { io, handlers: { status: () => statusReport([known]) } });
+    const both = await cli(["check"], { io, handlers: { status: async () => statusReport([known]) } });
     expect(both.out).toContain("known");
     expect(both.out).not.toContain("ECONNREFUSED");
     expect(both.exit).toBe(0);

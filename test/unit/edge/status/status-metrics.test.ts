@@ -15,7 +15,7 @@ test("a scrape says version, readiness, conditions and the worst stall since the
       { name: "cache", state: "disabled" },
     ],
     conditions: () => [FAILED],
-    takeWorstLag: () => stalls.shift() ?? milliseconds(0),
+    takeWorstLags: () => ({ main: stalls.shift() ?? milliseconds(0), dns: milliseconds(0) }),
   });
   const samples = () =>
     metrics
@@ -27,7 +27,8 @@ test("a scrape says version, readiness, conditions and the worst stall since the
     'selvedge_ready{component="service"} 1',
     'selvedge_ready{component="dns"} 0',
     'selvedge_health{component="dns",code="DNS_BIND_FAILED",severity="failed"} 1',
-    "selvedge_event_loop_lag_seconds 2.5",
+    'selvedge_event_loop_lag_seconds{thread="main"} 2.5',
+    'selvedge_event_loop_lag_seconds{thread="dns"} 0',
   ]);
-  expect(samples()).toContain("selvedge_event_loop_lag_seconds 0");
+  expect(samples()).toContain('selvedge_event_loop_lag_seconds{thread="main"} 0');
 });

@@ -1,0 +1,124 @@
+import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { Health } from "../../src/base/health.ts";
+import { Log } from "../../src/base/log.ts";
+import { Metrics } from "../../src/base/metrics.ts";
+import { Scope } from "../../src/base/scope.ts";
+import { type Inside, isInside } from "../../src/network/inside.ts";
+import type { ObjectKey } from "../../src/network/service.ts";
+import type { ServiceView } from "../../src/network/service-index.ts";
+import { Dns } from "../dns/dns.ts";
+import { Watchdog } from "../status/watchdog.ts";
+import type {
+  DnsAnswer,
+  DnsQuestion,
+  DnsSettings,
+  Failure,
+  FromDns,
+  Port,
+  ServiceChanges,
+  ToDns,
+} from "./dns-messages.ts";
+import type { System } from "./system.ts";
+
+type ThreadSystem = Pick<System, "clock" | "random" | "randomWord">;
+
+/**
+ * The names capability in a thread of its own: what keeps the agent's loop busy (10,000 services at once, a card that
+ * takes a second to write) delays no answer, and a flood of questions delays nothing else.
+ */
+export function serveDns(port: Port<ToDns, FromDns>, system: ThreadSystem): Scope {
+  const scope = new Scope();
+  const thread = new DnsThread(port, system, scope);
+  port.receive((message) => thread.take(message));
+  return scope;
+}
+
+class DnsThread {
+  readonly #port: Port<ToDns, FromDns>;
+  readonly #system: ThreadSystem;
+  readonly #scope: Scope;
+  readonly #services = new Map<ObjectKey, ServiceView>();
+  readonly #metrics = new Metrics("selvedge");
+  #inside: Inside = { addresses: [], networks: [] };
+  #dns: Dns | undefined;
+
+  constructor(port: Port<ToDns, FromDns>, system: ThreadSystem, scope: Scope) {
+    this.#port = port;
+    this.#system = system;
+    this.#scope = scope;
+    const watchdog = new Watchdog(
+      system.clock,
+      () => port.send({ kind: "beat", lagMs: watchdog.takeWorstLag() }),
+      scope,
+    );
+  }
+
+  take(message: ToDns): void {
+    switch (message.kind) {
+      case "services":
+        this.#change(JSON.parse(message.json));
+        break;
+      case "inside":
+        this.#inside = message.inside;
+        this.#dns?.allowedChanged();
+        break;
+      case "question":
+        void this.#reply(message.id, message.question);
+        break;
+    }
+  }
+
+  #change(changes: ServiceChanges): void {
+    for (const [key, view] of changes) {
+      if (view === null) this.#services.delete(key);
+      else this.#services.set(key, view);
+    }
+    this.#dns?.update(this.#services, new Set(changes.map(([key]) => key)));
+  }
+
+  async #reply(id: number, question: DnsQuestion): Promise<void> {
+    try {
+      this.#port.send({ kind: "answer", id, value: await this.#answer(question) });
+    } catch (error) {
+      this.#port.send({ kind: "failure", id, failure: describe(error) });
+    }
+  }
+
+  async #answer(question: DnsQuestion): Promise<DnsAnswer> {
+    switch (question.about) {
+      case "start":
+        this.#inside = question.inside;
+        return this.#start(question.settings);
+      case "status":
+        return this.#dns?.status();
+      case "metrics":
+        return this.#metrics.render();
+      case "name":
+        return this.#dns?.resolve(question.name, question.type);
+    }
+  }
+
+  async #start({ logLevel, ...settings }: DnsSettings): Promise<undefined> {
+    const { clock } = this.#system;
+    const log = new Log((record) => this.#port.send({ kind: "log", record }), logLevel);
+    const health = new Health(
+      () => clock.wall(),
+      (condition, raised) => this.#port.send({ kind: "condition", condition, raised }),
+    );
+    const options = {
+      ...settings,
+      allowed: (client: Parameters<typeof isInside>[1]) => isInside(this.#inside, client),
+    };
+    this.#dns = new Dns(options, { ...this.#system, log, health, metrics: this.#metrics }, this.#scope);
+    this.#dns.update(this.#services, new Set(this.#services.keys()));
+    await this.#dns.start();
+  }
+}
+
+function describe(error: unknown): Failure {
+  if (!(error instanceof SelvedgeError)) {
+    return { message: errorText(error), code: errorCode(error), blame: "us", retry: "later" };
+  }
+  const { message, code, blame, retry, hint } = error;
+  return { message, code, blame, retry, ...(hint === undefined ? {} : { hint }) };
+}
