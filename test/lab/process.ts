@@ -78,6 +78,17 @@ export class LabProcess {
     if (this.running) process.kill(this.pid, signal);
   }
 
+  /** Stands still until what is returned is disposed of. */
+  pause(): Disposable {
+    this.signal("SIGSTOP");
+    // nsenter stops with its child, and would not go on by itself.
+    const resume = () => {
+      this.signal("SIGCONT");
+      this.#entry.kill("SIGCONT");
+    };
+    return { [Symbol.dispose]: resume };
+  }
+
   /** SIGTERM, and SIGKILL for whoever does not listen. @returns the exit code */
   async stop(grace: Duration = GRACE): Promise<number> {
     this.signal("SIGTERM");

@@ -5,32 +5,18 @@ import { join } from "node:path";
 import { seconds } from "../../src/base/duration.ts";
 import type { LabProcess } from "../lab/process.ts";
 import { waitFor } from "../lab/wait-for.ts";
+import { Conversation } from "../support/conversation.ts";
 import { dig, ECHO_PORT, EdgeWorld, PODS, selvedge, statusOf } from "../support/edge-world.ts";
 import { KernelChanges } from "../support/kernel-changes.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const ECHO = { name: "echo", clusterIp: "10.96.0.40", endpoints: Object.values(PODS), targetPort: ECHO_PORT };
 const MARKER = { name: "marker", clusterIp: "10.96.0.50", endpoints: [PODS["web-1"]] };
-/** More lines than are under way at one moment. */
-const GOES_ON = 20;
-
-/** Says the numbers from 1 into one connection, each after the one before came back, and prints what comes. */
-const CONVERSATION = `
-exec 3<>/dev/tcp/$1/80
-number=0
-while :; do
-  echo $((++number)) >&3
-  read -r -t 5 answer <&3 || { echo broken; exit 1; }
-  [ "$answer" = $number ] || { echo "wrong: $answer"; exit 1; }
-  echo "$answer"
-  sleep 0.01
-done`;
-
 const directory = mkdtempSync(join(tmpdir(), "selvedge-upgrade-"));
 const NEWER = join(directory, "selvedge");
 let world: EdgeWorld;
 let agent: LabProcess;
-let conversation: LabProcess;
+let conversation: Conversation;
 let changes: KernelChanges;
 
 beforeAll(async () => {
@@ -41,7 +27,7 @@ beforeAll(async () => {
   agent = await world.startAgent();
   await waitFor("the service", async () => (await rules()).includes(ECHO.clusterIp));
   await world.cached(ECHO.clusterIp);
-  conversation = await world.client.spawn(["bash", "-c", CONVERSATION, "bash", ECHO.clusterIp], { ready: /^20$/m });
+  conversation = await Conversation.start(world.client, ECHO.clusterIp);
   changes = await KernelChanges.watch(world.edge);
 }, seconds(60));
 afterAll(async () => {
@@ -51,22 +37,14 @@ afterAll(async () => {
 
 /** With handles: what was deleted and made again has others. */
 const rules = () => world.edge.output(["nft", "-a", "list", "ruleset"]);
-const said = () => Number(conversation.log.trimEnd().split("\n").at(-1));
 const sockets = () => world.client.output(["ss", "-tnH", "state", "established", "dst", ECHO.clusterIp]);
-
-async function expectConversation(): Promise<void> {
-  const before = said();
-  await waitFor("the conversation going on", () => said() > before + GOES_ON || !conversation.running);
-  expect(conversation.log).not.toContain("broken");
-  expect(conversation.running).toBeTrue();
-}
 
 async function expectUntouched(restart: () => Promise<unknown>): Promise<void> {
   const [rulesBefore, seenBefore, socketsBefore] = [await rules(), await changes.seen(), await sockets()];
   await restart();
   await waitFor("the source", async () => (await statusOf(world.edge)).source.connected, { timeout: seconds(20) });
   expect(await dig(world.client, "echo")).toBe(ECHO.clusterIp);
-  await expectConversation();
+  await conversation.goesOn();
   expect((await sockets()).replace(/^\d+\s+\d+\s+/, "")).toBe(socketsBefore.replace(/^\d+\s+\d+\s+/, ""));
   expect(await rules()).toBe(rulesBefore);
   expect(await changes.seen()).toEqual(seenBefore);
@@ -74,7 +52,7 @@ async function expectUntouched(restart: () => Promise<unknown>): Promise<void> {
 
 describe("a connection through a service", () => {
   test("is one that the kernel translates", async () => {
-    await expectConversation();
+    await conversation.goesOn();
     const tracked = await world.edge.output(["conntrack", "-L", "-p", "tcp", "-d", ECHO.clusterIp]);
     expect(tracked).toMatch(/ESTABLISHED src=10\.244\.1\.10 dst=10\.96\.0\.40 .* src=10\.244\.1\.2[12] /);
   });
@@ -82,7 +60,7 @@ describe("a connection through a service", () => {
   test("goes on while the agent is stopped and started again, which writes nothing into the kernel", async () => {
     await expectUntouched(async () => {
       expect(await agent.stop()).toBe(0);
-      await expectConversation();
+      await conversation.goesOn();
       agent = await world.startAgent();
     });
   });
@@ -90,7 +68,7 @@ describe("a connection through a service", () => {
   test("goes on while the agent is killed and started again, which writes nothing into the kernel", async () => {
     await expectUntouched(async () => {
       await agent.kill();
-      await expectConversation();
+      await conversation.goesOn();
       agent = await world.startAgent();
     });
   });
@@ -112,6 +90,6 @@ describe("a connection through a service", () => {
     const added = (await changes.seen()).slice(before.length).join("\n");
     expect(added).toContain(MARKER.clusterIp);
     expect(added).not.toContain(ECHO.clusterIp);
-    await expectConversation();
+    await conversation.goesOn();
   });
 });
