@@ -1,4 +1,5 @@
 import { constants, Database } from "bun:sqlite";
+import { existsSync } from "node:fs";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 
 /**
@@ -87,11 +88,17 @@ export class StoreFile {
     return new StoreFile(db);
   }
 
-  /** For a disk that cannot be written: SQLite would want to make the WAL's index beside the file. */
-  static openImmutable(path: string): StoreFile {
-    const uri = `${Bun.pathToFileURL(path)}?immutable=1`;
+  /**
+   * For a disk that cannot be written: SQLite would want to make the WAL's index beside the file. A WAL that a crash left
+   * behind may hold everything that there is, so it is read, with its index in memory, which SQLite does for who has the
+   * file alone and locks nothing (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
+   */
+  static openReadOnly(path: string): StoreFile {
+    const hasWal = existsSync(`${path}-wal`);
+    const uri = `${Bun.pathToFileURL(path)}?${hasWal ? "vfs=unix-none" : "immutable=1"}`;
     const db = new Database(uri, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
     try {
+      if (hasWal) db.run("PRAGMA locking_mode = EXCLUSIVE");
       checkSchema(db, path);
     } catch (error) {
       db.close();

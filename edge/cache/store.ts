@@ -105,7 +105,7 @@ export class CacheStore {
       removeDatabase(this.#next);
       try {
         file.copyTo(this.#next);
-        const damage = checkImmutable(this.#next);
+        const damage = readOnlyDamage(this.#next);
         if (damage !== undefined) throw Object.assign(new Error(damage), { code: "SQLITE_CORRUPT" });
         syncPath(this.#next);
         renameSync(this.#next, this.#previous);
@@ -168,8 +168,8 @@ export class CacheStore {
 
   /** What can be read of the current file, completed from the previous generation. */
   #salvage(): Rows {
-    const current = this.#file?.read() ?? readImmutable(this.#current);
-    return mergeContents(current, readImmutable(this.#previous));
+    const current = this.#file?.read() ?? readOnlyRows(this.#current);
+    return mergeContents(current, readOnlyRows(this.#previous));
   }
 
   /** Puts a sound file in the damaged one's place. At every moment there is a whole generation on disk. */
@@ -197,7 +197,7 @@ export class CacheStore {
 
   #loadTooNew(error: SelvedgeError, take: (row: Row) => void): LoadedStore {
     this.#tooNew = error;
-    const { rows, damage } = readImmutable(this.#previous);
+    const { rows, damage } = readOnlyRows(this.#previous);
     if (damage === undefined) rows.objects.forEach(take);
     return {
       state: damage === undefined ? stateOf(rows) : EMPTY_STATE,
@@ -241,27 +241,27 @@ function collectingRows(receive: (object: StoredObject) => void): (row: Row) => 
 }
 
 /** Reads without touching the folder; a file that cannot be opened has no rows. */
-function readImmutable(path: string): FileContent {
+function readOnlyRows(path: string): FileContent {
   const none = { objects: [], tombstones: [], facts: [] };
-  return withImmutable(
+  return withReadOnly(
     path,
     (file) => file.read(),
     (damage) => ({ rows: none, damage }),
   );
 }
 
-function checkImmutable(path: string): string | undefined {
-  return withImmutable(
+function readOnlyDamage(path: string): string | undefined {
+  return withReadOnly(
     path,
     (file) => file.scan(() => undefined),
     (damage) => damage,
   );
 }
 
-function withImmutable<T>(path: string, work: (file: StoreFile) => T, fail: (damage: string) => T): T {
+function withReadOnly<T>(path: string, work: (file: StoreFile) => T, fail: (damage: string) => T): T {
   if (!existsSync(path)) return fail("the file is missing");
   try {
-    const file = StoreFile.openImmutable(path);
+    const file = StoreFile.openReadOnly(path);
     try {
       return work(file);
     } finally {

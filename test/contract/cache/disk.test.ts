@@ -104,6 +104,42 @@ inNamespace(import.meta.path, () => {
     }
   });
 
+  test.each([
+    ["read-only", () => run("mount", "-o", "remount,ro", folder)],
+    ["full", () => run("sh", "-c", `dd if=/dev/zero of=${folder}/filler bs=512 2>/dev/null || true`)],
+  ])(
+    "a disk that is %s after a crash gives what was written last, and keeps it for when it can be written",
+    async (_, spoil) => {
+      run("mount", "-t", "tmpfs", "-o", "size=2m", "none", folder);
+      try {
+        const program = Bun.spawn([process.execPath, PROGRAM, folder, "5"], { stdout: "pipe", stderr: "inherit" });
+        // Before the seventh, which would bring it from the log into the file.
+        const written = await readUntil(program.stdout, 3);
+        program.kill("SIGKILL");
+        await program.exited;
+        run("sh", "-c", `rm -f ${folder}/*-shm`);
+        spoil();
+        for (let load = 0; load < 2; load++) {
+          const store = new CacheStore(folder);
+          const { state, trouble } = loadWhole(store);
+          expect(trouble).toBeUndefined();
+          expect(state.objects.length).toBe(5);
+          expect(Number(state.watermarks.get("Service")?.trustedVersion)).toBeGreaterThanOrEqual(written);
+          expect(() => store.write(putting(10, 20))).toThrow("Cannot write the cache");
+          store.close();
+        }
+        run("mount", "-o", "remount,rw", folder);
+        rmSync(join(folder, "filler"), { force: true });
+        const again = new CacheStore(folder);
+        expect(loadWhole(again).state.objects.length).toBe(5);
+        again.write(putting(10, 20));
+        again.close();
+      } finally {
+        run("umount", "--lazy", folder);
+      }
+    },
+  );
+
   test("a read-only disk that is empty is a condition, not a crash", () => {
     run("mount", "-t", "tmpfs", "-o", "ro", "none", folder);
     try {
