@@ -7,7 +7,7 @@ import type { KubeClient, Query } from "./client.ts";
 import { parseJson } from "./json-view.ts";
 import { ListSplitter } from "./list-stream.ts";
 import type { Observed, Rejected } from "./list-watch-event.ts";
-import { type ObjectDecoder, readItem } from "./object-reader.ts";
+import { type ObjectDecoder, type ReadObject, readItem } from "./object-reader.ts";
 import { OBJECT_BYTES_MAX } from "./piece.ts";
 import { collectionPath, type Selection } from "./resource.ts";
 import { badResponse } from "./status.ts";
@@ -18,6 +18,16 @@ import { isAuthoritative, type SourceKind } from "./trust.ts";
 export const PAGE_LIMIT = 500;
 /** Kubernetes' own threshold is 10,000 services a cluster; slices may be a few times as many. */
 export const LIST_ITEMS_MAX = 50_000;
+/**
+ * Pages of one list: a hundred of them make the most items, and a server that filters gives fewer a page. A list of empty
+ * pages would never end.
+ */
+export const PAGES_MAX = 1000;
+/**
+ * What the objects of one list may keep: three times the slices of 10,000 services. In memory they take a few times as
+ * much while they are compared, which has to stay below the 256 MB at which the unit slows the agent down.
+ */
+export const LIST_KEPT_BYTES_MAX = 32 * 1024 * 1024;
 /** What a list may send altogether, the bytes of passed-over items included. */
 export const LIST_BYTES_MAX = 512 * 1024 * 1024;
 /** The API server gives up a list after 60 s; a slow line gets five minutes for a page, a dripping one no more. */
@@ -64,7 +74,9 @@ class Lister<T> {
   readonly #signal: AbortSignal;
   readonly #items = new Map<string, Observed<T>>();
   readonly #rejected: Rejected[] = [];
+  #pageCount = 0;
   #itemCount = 0;
+  #keptBytes = 0;
   #sizeBytes = 0;
 
   constructor(query: ListQuery<T>, signal: AbortSignal) {
@@ -93,6 +105,8 @@ class Lister<T> {
   async #page(query: Query) {
     const { client, decoder, namespace, clock } = this.#query;
     const path = collectionPath(decoder.resource, namespace);
+    this.#pageCount += 1;
+    if (this.#pageCount > PAGES_MAX) throw badResponse(`list ${path}`, `more than ${PAGES_MAX} pages`);
     const late = new AbortController();
     const timer = clock.after(PAGE_TIMEOUT, () => late.abort());
     try {
@@ -101,11 +115,8 @@ class Lister<T> {
       for await (const chunk of readChunks(body, CHUNK_IDLE, clock)) {
         this.#sizeBytes += chunk.length;
         for (const item of splitter.push(chunk)) {
-          const read = readItem(item, decoder);
-          if (read.ok) this.#items.set(read.object.key, read.object);
-          else this.#rejected.push(read.rejected);
-          this.#itemCount += 1;
-          if (this.#itemCount % ITEMS_A_COLLECTION === 0) edenGC();
+          this.#take(readItem(item, decoder));
+          this.#checkBounds(path);
         }
         this.#checkBounds(path);
       }
@@ -115,8 +126,21 @@ class Lister<T> {
     }
   }
 
+  #take(read: ReadObject<T>): void {
+    if (read.ok) {
+      const { key, value } = read.object;
+      this.#items.set(key, read.object);
+      if (value !== undefined) this.#keptBytes += this.#query.decoder.sizeBytes?.(value) ?? 0;
+    } else this.#rejected.push(read.rejected);
+    this.#itemCount += 1;
+    if (this.#itemCount % ITEMS_A_COLLECTION === 0) edenGC();
+  }
+
   #checkBounds(path: string): void {
     if (this.#itemCount > LIST_ITEMS_MAX) throw badResponse(`list ${path}`, `more than ${LIST_ITEMS_MAX} items`);
+    if (this.#keptBytes > LIST_KEPT_BYTES_MAX) {
+      throw badResponse(`list ${path}`, `objects of more than ${LIST_KEPT_BYTES_MAX} bytes`);
+    }
     if (this.#sizeBytes > LIST_BYTES_MAX) throw badResponse(`list ${path}`, `more than ${LIST_BYTES_MAX} bytes`);
   }
 }

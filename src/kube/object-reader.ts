@@ -8,6 +8,8 @@ import type { Resource } from "./resource.ts";
 export interface ObjectDecoder<T> {
   readonly resource: Resource;
   readonly decode: (json: unknown) => Result<T | undefined, DecodeError>;
+  /** What a value keeps in memory, roughly, for the bound of a list; without it only items are counted. */
+  readonly sizeBytes?: (value: T) => number;
 }
 
 export type ReadObject<T> =

@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { seconds } from "../../src/base/duration.ts";
 import type { StatusReport } from "../../src/network/agent-report.ts";
 import type { LabProcess } from "../lab/process.ts";
@@ -12,8 +11,6 @@ import {
   DNS_ADDRESS,
   dig,
   EdgeWorld,
-  HUB_URL,
-  objectsOf,
   PODS,
   ruleset,
   selvedge,
@@ -21,7 +18,6 @@ import {
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
 const NEW = { name: "new", clusterIp: "10.96.0.30", endpoints: [PODS["web-2"]] };
-const ODD_SOURCE = join(import.meta.dir, "../support/odd-source.ts");
 const HTTP_PORT = 10_560;
 /** Pauses between attempts grow; what is put right has to be seen within this. */
 const HEALED = { timeout: seconds(20) };
@@ -151,44 +147,6 @@ describe("a disk", () => {
     await servicesWork();
     await cleared("CACHE_CORRUPT");
     await onDisk(WEB.clusterIp);
-  });
-});
-
-describe("a source", () => {
-  const odd = (...manifest: readonly string[]) =>
-    world.cloud.spawn([process.execPath, ODD_SOURCE, new URL(HUB_URL).host, ...manifest], { ready: /ready/ });
-
-  test("that answers with rubbish is a condition and changes nothing, and is followed when it comes to itself", async () => {
-    await start();
-    await servicesWork();
-    const rules = await ruleset(world.edge);
-    await world.stopHub();
-    const liar = await odd();
-    expect(await raised("SOURCE_REFUSED")).toMatchObject({ component: "source", severity: "degraded" });
-    expect(await ruleset(world.edge)).toBe(rules);
-    expect(await dig(world.client, "web")).toBe(WEB.clusterIp);
-    await liar.kill();
-    await world.startHub();
-    await cleared("SOURCE_REFUSED");
-  });
-
-  test("with one object that cannot be read gives all others, and the condition names that one", async () => {
-    await world.stopHub();
-    const metadata = { name: "broken", namespace: "default", uid: "1", resourceVersion: "1" };
-    const spec = { clusterIP: "10.96.0.66", clusterIPs: "10.96.0.66", ports: "eighty" };
-    const broken = { apiVersion: "v1", kind: "Service", metadata, spec };
-    const others = objectsOf(NEW).map((object) => ({
-      ...object,
-      metadata: { ...object.metadata, uid: "2", resourceVersion: "2" },
-    }));
-    await world.cloud.writeFile("/run/odd.yaml", JSON.stringify([broken, ...others]));
-    const source = await odd("/run/odd.yaml");
-    await start({ args: ["--state-dir", "/var/lib/odd"] });
-    await waitFor("the other one", async () => (await dig(world.client, "new")) === NEW.clusterIp);
-    expect((await raised("OBJECTS_REJECTED")).message).toContain("default/broken");
-    await source.kill();
-    await world.startHub();
-    await cleared("OBJECTS_REJECTED");
   });
 });
 

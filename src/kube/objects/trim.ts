@@ -11,7 +11,8 @@ export interface Fields {
  * say the same to us give the same text, whatever order the server wrote them in.
  */
 export function trimObject(json: unknown, fields: Fields): unknown {
-  if (Array.isArray(json)) return json.map((item) => trimObject(item, fields));
+  // No field of the API is an array of arrays: such an item is left as it is, and refused by whoever reads it.
+  if (Array.isArray(json)) return json.map((item) => (Array.isArray(item) ? item : trimObject(item, fields)));
   if (typeof json !== "object" || json === null) return json;
   const kept: Record<string, unknown> = {};
   for (const [name, inner] of Object.entries(fields)) {
@@ -21,4 +22,10 @@ export function trimObject(json: unknown, fields: Fields): unknown {
     kept[name] = inner === true ? value : trimObject(value, inner);
   }
   return kept;
+}
+
+/** Whether arrays and objects stand inside each other more than `most` deep. */
+export function isNestedDeeper(json: unknown, most: number): boolean {
+  if (typeof json !== "object" || json === null) return false;
+  return most === 0 || Object.values(json).some((inner) => isNestedDeeper(inner, most - 1));
 }
