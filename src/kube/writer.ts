@@ -7,7 +7,7 @@ import { OPAQUE_LENGTH_MAX } from "./objects/metadata.ts";
 import { apiVersion, collectionPath, type ObjectName, objectPath, type Resource } from "./resource.ts";
 import { badResponse } from "./status.ts";
 
-/** Of the object that a plan was made from. A write that carries it fails with KUBE_CONFLICT once somebody wrote since. */
+/** Of the object that a plan was made from: it fails with KUBE_CONFLICT once the object is another, or was changed. */
 export interface Precondition {
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
@@ -54,8 +54,7 @@ export class KubeWriter {
     { force = false, subresource, precondition }: ApplyOptions = {},
   ): Promise<Written> {
     const path = objectPath(resource, manifest.metadata) + (subresource === undefined ? "" : `/${subresource}`);
-    const { uid, resourceVersion } = precondition ?? {};
-    const metadata = { ...manifest.metadata, uid, resourceVersion };
+    const metadata = { ...manifest.metadata, ...precondition };
     return await this.#write(
       { verb: "apply", method: "PATCH", path, query: { force: force ? "true" : undefined } },
       { type: "application/apply-patch+yaml", object: { ...typed(resource, manifest), metadata } },

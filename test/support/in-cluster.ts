@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { seconds } from "../../src/base/duration.ts";
+import type { Fetch, KubeEndpoint } from "../../src/kube/client.ts";
+import { openSource } from "../../src/kube/source.ts";
+import { ApiServer, apiServerPrograms } from "../lab/api-server.ts";
+import { Lab } from "../lab/lab.ts";
+
+const KUBECONFIG = "SELVEDGE_TEST_KUBECONFIG";
+const PATH = "/run/kubernetes/administrator";
+const LIMIT = seconds(180);
+
+/**
+ * Defines the tests of one file so that they run on a host of a lab, beside a real API server with its etcd.
+ *
+ * Started by `bun test`, the file is run again there, as one test whose output is that of all.
+ *
+ * @param file import.meta.path of the test file
+ */
+export function inCluster(file: string, define: () => void): void {
+  if (process.env[KUBECONFIG] !== undefined) {
+    define();
+    return;
+  }
+  describe("beside a real API server", () => {
+    test(
+      "every test of the file passes",
+      async () => {
+        await using lab = await Lab.create();
+        const cloud = await lab.host("cloud");
+        await cloud.connect(await lab.switch("wan"), { address: "192.0.2.1/24" });
+        const server = await ApiServer.start(cloud, "192.0.2.1", await apiServerPrograms());
+        await cloud.writeFile(PATH, server.administratorKubeconfig, "0600");
+        const argv = [process.execPath, "test", "--timeout=30000", file];
+        const { code, stdout, stderr } = await cloud.run(argv, { env: { [KUBECONFIG]: PATH }, timeout: LIMIT });
+        if (code !== 0) throw new Error(stderr + stdout);
+        expect(stderr).toContain(" 0 fail");
+      },
+      LIMIT,
+    );
+  });
+}
+
+export const realFetch: Fetch = (url, init) => fetch(url, init as RequestInit);
+
+/** The API server, as its administrator. */
+export async function administrator(): Promise<KubeEndpoint> {
+  return await openSource(
+    {
+      url: undefined,
+      kubeconfig: process.env[KUBECONFIG],
+      caFile: undefined,
+      certFile: undefined,
+      keyFile: undefined,
+      tokenFile: undefined,
+      insecure: false,
+    },
+    {},
+    (path) => readFile(path, "utf8"),
+  );
+}
+
+/** Runs kubectl as the administrator. @returns standard output @throws with what it printed, unless it succeeded */
+export function kubectl(...argv: readonly string[]): string {
+  const { stdout, stderr, exitCode } = Bun.spawnSync([
+    kubectlPath(),
+    `--kubeconfig=${process.env[KUBECONFIG]}`,
+    ...argv,
+  ]);
+  if (exitCode !== 0) throw new Error(`Cannot run kubectl ${argv.join(" ")}: exit ${exitCode}: ${stderr}`);
+  return stdout.toString();
+}
+
+let path: string | undefined;
+
+function kubectlPath(): string {
+  path ??= tool("kubectl");
+  return path;
+}
+
+function tool(name: string): string {
+  const { stdout } = Bun.spawnSync([`${import.meta.dir}/../../scripts/tools`, name]);
+  const found = stdout.toString().trim().split(" ")[1];
+  if (found === undefined) throw new Error(`Cannot find ${name}: scripts/tools says why`);
+  return found;
+}
