@@ -46,6 +46,7 @@ export interface EffectPlace {
 /** Where effects may stand, besides the files of adapters.ts, scripts and test. */
 export const EFFECT_PLACES: readonly EffectPlace[] = [
   { at: "src/linux/", why: "the kernel" },
+  { at: "src/certificate/", why: "the runtime's cryptography" },
   { at: "src/kube/", why: "the Kubernetes API over HTTP" },
   { at: "src/strongswan/", why: "charon's socket" },
   { at: "edge/main.ts", why: "hands the process, the clock and randomness to the rest" },

@@ -7,7 +7,7 @@ export interface Layer {
 }
 
 const FOUNDATION = ["src/base/", "src/wire/", "src/network/"];
-const SHARED = [...FOUNDATION, "src/kube/", "src/linux/", "src/strongswan/", "src/reconcile/"];
+const SHARED = [...FOUNDATION, "src/certificate/", "src/kube/", "src/linux/", "src/strongswan/", "src/reconcile/"];
 
 /** Imports go one way. A folder that is not in this table fails the test: decide where it stands, then add it. */
 export const LAYERS: readonly Layer[] = [
@@ -17,6 +17,11 @@ export const LAYERS: readonly Layer[] = [
   { of: "src/kube/", may: FOUNDATION, why: "an adapter of one outside thing knows no other adapter" },
   { of: "src/linux/", may: FOUNDATION, why: "an adapter of one outside thing knows no other adapter" },
   { of: "src/strongswan/", may: FOUNDATION, why: "an adapter of one outside thing knows no other adapter" },
+  {
+    of: "src/certificate/",
+    may: ["src/base/"],
+    why: "X.509 is the same for the cloud that issues and the node that asks",
+  },
   {
     of: "src/reconcile/",
     may: [...FOUNDATION, "src/kube/", "src/linux/", "src/strongswan/"],
@@ -72,5 +77,7 @@ export const PACKAGES: readonly PackageRule[] = [
   { name: "dns-packet", in: ["test/"], why: "an oracle" },
   { name: "ipaddr.js", in: ["test/"], why: "an oracle" },
   { name: "netlink", in: ["src/wire/", "src/linux/", "test/"], why: "rtnetlink's structures" },
+  { name: "pkijs", in: ["src/certificate/"], why: "X.509, which Bun reads and does not make" },
+  { name: "asn1js", in: ["src/certificate/"], why: "pkijs takes its values" },
   { name: "@kubernetes/client-node", in: ["src/kube/", "test/"], why: "kubeconfig and the object types" },
 ];
