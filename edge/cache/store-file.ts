@@ -75,6 +75,7 @@ export class StoreFile {
   static open(path: string): StoreFile {
     const db = new Database(path, { create: true });
     try {
+      keepIndexInMemory(db);
       db.run(`PRAGMA page_size = ${PAGE_BYTES}`);
       if (checkSchema(db, path) === 0) createSchema(db);
       db.run("PRAGMA synchronous = NORMAL");
@@ -90,15 +91,14 @@ export class StoreFile {
 
   /**
    * For a disk that cannot be written: SQLite would want to make the WAL's index beside the file. A WAL that a crash left
-   * behind may hold everything that there is, so it is read, with its index in memory, which SQLite does for who has the
-   * file alone and locks nothing (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
+   * behind may hold everything that there is: it is read, without locks, which would want a file that can be written.
    */
   static openReadOnly(path: string): StoreFile {
     const hasWal = existsSync(`${path}-wal`);
     const uri = `${Bun.pathToFileURL(path)}?${hasWal ? "vfs=unix-none" : "immutable=1"}`;
     const db = new Database(uri, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
     try {
-      if (hasWal) db.run("PRAGMA locking_mode = EXCLUSIVE");
+      keepIndexInMemory(db);
       checkSchema(db, path);
     } catch (error) {
       db.close();
@@ -196,6 +196,15 @@ function formatTotal(count: number, sum: number): string {
 
 function isWhole(row: SummedRow): boolean {
   return [row.id, row.uid, row.version, row.body].every((text) => typeof text === "string");
+}
+
+/**
+ * SQLite keeps the index of a WAL in memory for who has the file alone (sqlite.org/wal.html, "Use of WAL Without
+ * Shared-Memory"). Otherwise it is a file that is mapped, of which it makes sure that there is a block for every 4 KiB: on
+ * a full disk with smaller blocks, as mkfs.ext4 chooses below 512 MiB, a store into the map ends the program with SIGBUS.
+ */
+function keepIndexInMemory(db: Database): void {
+  db.run("PRAGMA locking_mode = EXCLUSIVE");
 }
 
 function checkSchema(db: Database, path: string): number {

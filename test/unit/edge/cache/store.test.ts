@@ -157,10 +157,19 @@ describe("the store", () => {
     withStore((store) => {
       store.write(putting(stored("a"), stored("b")));
       store.keepPrevious();
-      const db = new Database(at("cache.db"));
-      db.run("DELETE FROM objects WHERE id = 'Service d/a'");
-      db.close();
-      expect(() => store.keepPrevious()).toThrow("rows are missing");
+    });
+    const db = new Database(at("cache.db"));
+    db.run("DELETE FROM objects WHERE id = 'Service d/a'");
+    db.close();
+    const store = new CacheStore(folder);
+    expect(() => store.keepPrevious()).toThrow("rows are missing");
+    store.close();
+  });
+
+  test("has the file alone, without a mapped index beside it", () => {
+    withStore((store) => {
+      store.write(putting(stored("a")));
+      expect(readdirSync(folder).sort()).toEqual(["cache.db", "cache.db-wal"]);
     });
   });
 
