@@ -18,6 +18,14 @@ export const LEASE_TIMING: LeaseTiming = {
   retryPeriod: seconds(2),
 };
 
+export interface SentRecord {
+  readonly record: LeaseRecord;
+  readonly at: MonotonicTime;
+}
+
+/** More writes than fit before the deadline are of no use. */
+const SENT_MAX = 8;
+
 export interface ElectionState {
   readonly identity: string;
   readonly timing: LeaseTiming;
@@ -25,6 +33,11 @@ export interface ElectionState {
   readonly lease: ObservedLease | undefined;
   /** When this version of it was first seen here: other machines' clocks are not asked. */
   readonly seenAt: MonotonicTime | undefined;
+  /**
+   * Writes that may have been taken without our knowing, the latest last: the answer was lost, or it was a conflict with
+   * the write itself, since HTTP clients send a request again where a connection ends before an answer.
+   */
+  readonly sent: readonly SentRecord[];
   /** When the write that last renewed our leadership was sent: from then on others may have counted. */
   readonly renewedAt: MonotonicTime | undefined;
 }
@@ -35,7 +48,7 @@ export function newElection(identity: string, timing: LeaseTiming): ElectionStat
     const text = `${leaseDuration}, ${renewDeadline}, ${retryPeriod} ms`;
     throw new Error(`Cannot elect as lease > deadline > period > 0 does not hold: current value is ${text}`);
   }
-  return { identity, timing, lease: undefined, seenAt: undefined, renewedAt: undefined };
+  return { identity, timing, lease: undefined, seenAt: undefined, sent: [], renewedAt: undefined };
 }
 
 /**
@@ -58,19 +71,28 @@ export function observeLease(
   lease: ObservedLease | undefined,
   now: MonotonicTime,
 ): ElectionState {
-  if (lease?.record.holder !== state.identity && state.renewedAt !== undefined) {
-    return { ...state, lease, seenAt: now, renewedAt: undefined };
-  }
+  const { identity, sent } = state;
   const unchanged = lease !== undefined && lease.resourceVersion === state.lease?.resourceVersion;
-  return { ...state, lease, seenAt: unchanged ? state.seenAt : now };
+  const seen = { ...state, lease, seenAt: unchanged ? state.seenAt : now };
+  if (lease?.record.holder !== identity) return { ...seen, renewedAt: undefined };
+  const taken = sent.find(({ record }) => record.renewTime === lease.record.renewTime);
+  return taken === undefined ? seen : { ...seen, sent: [], renewedAt: taken.at };
 }
 
-/** A write of {@link wantedRecord} was taken. @param sentAt before it was sent */
-export function recordRenewal(state: ElectionState, lease: ObservedLease, sentAt: MonotonicTime): ElectionState {
-  return { ...state, lease, seenAt: sentAt, renewedAt: sentAt };
+/** A write of {@link wantedRecord} goes out. */
+export function sendRecord(state: ElectionState, record: LeaseRecord, now: MonotonicTime): ElectionState {
+  return { ...state, sent: [...state.sent.slice(1 - SENT_MAX), { record, at: now }] };
 }
 
-/** It leads no longer: the deadline passed, or it gave the lease up. */
+/** The write that went out last was taken. */
+export function confirmRecord(state: ElectionState, resourceVersion: string): ElectionState {
+  const last = state.sent.at(-1);
+  if (last === undefined) return state;
+  const { record, at } = last;
+  return { ...state, lease: { resourceVersion, record }, seenAt: at, sent: [], renewedAt: at };
+}
+
+/** It leads no longer: the deadline passed, or it gives the lease up. */
 export function stepDown(state: ElectionState): ElectionState {
   return { ...state, renewedAt: undefined };
 }

@@ -5,14 +5,15 @@ import { errorCode } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { KubeClient } from "./client.ts";
 import {
+  confirmRecord,
   type ElectionState,
   isLeading,
   type LeaseTiming,
   leadingUntil,
   newElection,
   observeLease,
-  recordRenewal,
   releasedRecord,
+  sendRecord,
   stepDown,
   takeableAt,
   wantedRecord,
@@ -132,12 +133,12 @@ export class Elector {
   }
 
   async #write(record: LeaseRecord, signal: AbortSignal): Promise<void> {
-    const sentAt = this.#options.clock.now();
-    const lease = await this.#put(record, signal);
-    this.#become(recordRenewal(this.#state, lease, sentAt));
+    this.#state = sendRecord(this.#state, record, this.#options.clock.now());
+    this.#become(confirmRecord(this.#state, await this.#put(record, signal)));
   }
 
-  async #put(record: LeaseRecord, signal: AbortSignal): Promise<ObservedLease> {
+  /** @returns the version that it left behind */
+  async #put(record: LeaseRecord, signal: AbortSignal): Promise<string> {
     const { lease: name } = this.#options;
     const spec = formatLeaseSpec(record);
     const known = this.#state.lease?.resourceVersion;
@@ -145,7 +146,7 @@ export class Elector {
       known === undefined
         ? await this.#writer.create(LEASES, { metadata: name, spec }, signal)
         : await this.#writer.merge(LEASES, name, { metadata: { resourceVersion: known }, spec }, signal);
-    return { resourceVersion, record };
+    return resourceVersion;
   }
 
   #become(state: ElectionState): void {

@@ -27,6 +27,9 @@ const CLUSTER_NAMESPACE = "default";
 /** RFC 1123 subdomain, less the suffix. */
 const NAME_LENGTH_MAX = 200;
 
+/** An Event whose hour is over, or one that was made although its answer got lost. */
+const SETTLED = ["KUBE_NOT_FOUND", "KUBE_CONFLICT"];
+
 interface Waiting {
   readonly event: EventDescription;
   readonly step: EventStep;
@@ -74,7 +77,8 @@ export class EventRecorder {
       } catch (error) {
         // A count without its Event is of no use; the next occurrence makes a new one.
         this.#series.forget(next.event);
-        if (errorCode(error) !== "KUBE_NOT_FOUND" && !this.#signal.aborted) this.#options.onFailure(error);
+        const ended = this.#signal.aborted || SETTLED.includes(errorCode(error));
+        if (!ended) this.#options.onFailure(error);
       }
     }
   }
