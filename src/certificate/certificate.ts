@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { type Ip, parseIp } from "../base/ip.ts";
 import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
 import { type DistinguishedName, parseSubjectLines } from "./distinguished-name.ts";
@@ -38,7 +38,6 @@ export function parseCertificate(pem: string): Result<Certificate, DecodeError> 
     const names = (certificate.subjectAltName ?? "").split(", ");
     const ofKind = (kind: string) =>
       names.filter((name) => name.startsWith(kind)).map((name) => name.slice(kind.length));
-    const spki = certificate.publicKey.export({ type: "spki", format: "der" });
     return ok({
       pem,
       subject: parseSubjectLines(certificate.subject),
@@ -54,7 +53,7 @@ export function parseCertificate(pem: string): Result<Certificate, DecodeError> 
       }),
       usages: certificate.keyUsage ?? [],
       fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-      publicKeyHash: new Bun.CryptoHasher("sha256").update(spki).digest("base64"),
+      publicKeyHash: hashPublicKey(readPublicKey(pem)),
     });
   } catch (error) {
     return fail({ at: "certificate", why: error instanceof Error ? error.message : "it cannot be read" });
@@ -81,4 +80,14 @@ export function isSignedBy(certificate: Certificate, authority: Certificate): bo
   return (
     authority.isAuthority && new X509Certificate(certificate.pem).verify(new X509Certificate(authority.pem).publicKey)
   );
+}
+
+/** @returns DER of SubjectPublicKeyInfo. @throws where `pem` is no certificate */
+export function readPublicKey(pem: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new X509Certificate(pem).publicKey.export({ type: "spki", format: "der" }));
+}
+
+/** @returns SHA-256 in base64, as RFC 7469 pins keys */
+export function hashPublicKey(publicKey: Uint8Array): string {
+  return createHash("sha256").update(publicKey).digest("base64");
 }

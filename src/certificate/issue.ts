@@ -28,8 +28,6 @@ export interface Leaf extends Validity {
   readonly addresses: readonly Ip[];
   /** DER of SubjectPublicKeyInfo. */
   readonly publicKey: Uint8Array<ArrayBuffer>;
-  /** 16 bytes from a cryptographic generator. */
-  readonly serial: Uint8Array;
 }
 
 export interface Authority {
@@ -61,11 +59,10 @@ export async function issueAuthority(
   key: PrivateKey,
   subject: DistinguishedName,
   validity: Validity,
-  serial: Uint8Array,
 ): Promise<Authority> {
   const publicKey = key.publicKey();
   const name = encodeDistinguishedName(subject);
-  const certificate = await sign(key, name, { ...validity, subject, publicKey, serial }, [
+  const certificate = await sign(key, name, { ...validity, subject, publicKey }, [
     extension("basicConstraints", new BasicConstraints({ cA: true, pathLenConstraint: 0 }).toSchema(), true),
     keyUsage(SIGNS_CERTIFICATES),
     subjectKey(publicKey),
@@ -100,7 +97,7 @@ export function issueLeaf(authority: Authority, leaf: Leaf): Promise<string> {
   return sign(authority.key, issuer.subject, leaf, extensions);
 }
 
-type Body = Pick<Leaf, "subject" | "notBefore" | "notAfter" | "publicKey" | "serial">;
+type Body = Pick<Leaf, "subject" | "notBefore" | "notAfter" | "publicKey">;
 
 async function sign(
   key: PrivateKey,
@@ -110,7 +107,7 @@ async function sign(
 ): Promise<string> {
   const certificate = new PkijsCertificate({
     version: 2,
-    serialNumber: new Integer({ valueHex: positive(body.serial) }),
+    serialNumber: new Integer({ valueHex: newSerial() }),
     issuer,
     subject: encodeDistinguishedName(body.subject),
     notBefore: time(body.notBefore),
@@ -122,9 +119,9 @@ async function sign(
   return toPem("CERTIFICATE", new Uint8Array(certificate.toSchema(true).toBER()));
 }
 
-/** Section 4.1.2.2: a positive number of at most 20 bytes. */
-function positive(serial: Uint8Array): ArrayBuffer {
-  const bytes = new Uint8Array(serial);
+/** Section 4.1.2.2: a positive number of at most 20 bytes, that nobody can foretell. */
+function newSerial(): ArrayBuffer {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
   return bytes.buffer;
 }
