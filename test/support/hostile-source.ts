@@ -89,7 +89,10 @@ const HOSTILITIES: Readonly<Record<string, Hostility>> = {
     list: () => [Bun.gzipSync(Buffer.concat(filler(HUGE_MIB, " ").map((text) => Buffer.from(text))))],
   },
   "a-refusal-of-200-mb": { status: 500, list: () => filler(HUGE_MIB) },
-  "no-json": { list: () => ["<html>502 Bad Gateway</html>"] },
+  "no-json": {
+    list: () => ["<html>502 Bad Gateway</html>"],
+    watch: () => Array<string>(1000).fill("<html>502 Bad Gateway</html>\n"),
+  },
   "a-list-cut-short": { list: (sound) => [BEGIN, sound.join()] },
   "pages-without-end": { list: () => ['{"metadata":{"resourceVersion":"1000","continue":"more"},"items":[]}'] },
   "a-byte-now-and-then": { list: (sound) => dripping(`${BEGIN}${sound.join()}${END}`.padEnd(100_000)) },

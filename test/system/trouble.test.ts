@@ -12,17 +12,13 @@ import {
   dig,
   EdgeWorld,
   PODS,
-  ruleset,
   selvedge,
 } from "../support/edge-world.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
-const NEW = { name: "new", clusterIp: "10.96.0.30", endpoints: [PODS["web-2"]] };
 const HTTP_PORT = 10_560;
 /** Pauses between attempts grow; what is put right has to be seen within this. */
 const HEALED = { timeout: seconds(20) };
-/** A file system of the node's own, small enough to be filled. */
-const DISK = "/run/disk";
 
 let world: EdgeWorld;
 let agent: LabProcess | undefined;
@@ -34,7 +30,6 @@ beforeAll(async () => {
 afterEach(async () => {
   await agent?.kill();
   agent = undefined;
-  await world.edge.run(["umount", DISK]);
   await selvedge(world.edge, "cleanup");
 });
 afterAll(() => world?.[Symbol.asyncDispose]());
@@ -90,63 +85,6 @@ describe("a port that another program has", () => {
     await holder.kill();
     await cleared("HTTP_CLOSED");
     expect(await readyz()).toEndWith(" 200");
-  });
-});
-
-describe("a disk", () => {
-  const mount = (...options: readonly string[]) =>
-    world.edge.output(["mount", "-t", "tmpfs", "-o", ["size=1m", ...options].join(","), "tmpfs", "--mkdir", DISK]);
-  const remount = (options: string) => world.edge.output(["mount", "-o", `remount,${options}`, DISK]);
-  const onDisk = (text: string) =>
-    waitFor(`${text} on the disk`, async () => (await world.edge.run(["grep", "-rq", text, DISK])).code === 0, HEALED);
-
-  test("that is read-only is a condition, everything else goes on, and the cache is written when it is not any more", async () => {
-    await mount("ro");
-    await start({ args: ["--state-dir", `${DISK}/state`] });
-    await servicesWork();
-    await namesWork();
-    expect(await raised("CACHE_WRITE_FAILED")).toMatchObject({ component: "cache", severity: "degraded" });
-    expect(await readyz()).toEndWith(" 200");
-    await remount("rw");
-    await cleared("CACHE_WRITE_FAILED");
-    await onDisk(WEB.clusterIp);
-  });
-
-  test("that is full is a condition, changes go on in memory, and reach the disk when there is room", async () => {
-    await mount();
-    await start({ args: ["--state-dir", `${DISK}/state`] });
-    await servicesWork();
-    await onDisk(WEB.clusterIp);
-    await world.edge.run(["dd", "if=/dev/zero", `of=${DISK}/rubbish`, "bs=4k"]);
-    const many = Array.from({ length: 40 }, (_, i) => ({ ...NEW, name: `new-${i}`, clusterIp: `10.96.1.${i}` }));
-    for (const service of [NEW, ...many]) await world.declare(service);
-    await waitFor("a change in the kernel", async () => (await ruleset(world.edge)).includes("10.96.1.39"));
-    await raised("CACHE_WRITE_FAILED");
-    expect(await dig(world.client, "new")).toBe(NEW.clusterIp);
-    await world.edge.output(["rm", `${DISK}/rubbish`]);
-    await cleared("CACHE_WRITE_FAILED");
-    await onDisk("10.96.1.39");
-    await world.remove(...[NEW, ...many].map(({ name }) => name));
-  });
-
-  test("that has damaged the cache is a condition, what can be read is served, and the cloud completes it", async () => {
-    await mount();
-    const args = ["--state-dir", `${DISK}/state`];
-    const first = await start({ args });
-    await servicesWork();
-    await onDisk(WEB.clusterIp);
-    await first.stop();
-    const rubbish = new Uint8Array(8192).fill(0x5a);
-    await world.edge.writeFile(`${DISK}/state/cache.db`, rubbish);
-    await world.uplink.unplug();
-    await start({ args });
-    expect(await raised("CACHE_CORRUPT")).toMatchObject({ component: "cache", severity: "degraded" });
-    expect(await world.edge.readFile(`${DISK}/state/cache.corrupt.db`)).toBe(new TextDecoder().decode(rubbish));
-    await world.uplink.plug();
-    await namesWork();
-    await servicesWork();
-    await cleared("CACHE_CORRUPT");
-    await onDisk(WEB.clusterIp);
   });
 });
 
