@@ -6,6 +6,7 @@ const NLA_HDRLEN = 4;
 const NLA_TYPE_MASK = 0x3fff;
 
 const TEXT = new TextDecoder();
+const NO_BYTES = new Uint8Array();
 
 /**
  * Walks the attributes of a netlink payload without allocating.
@@ -95,6 +96,11 @@ export class AttributeReader {
   /** A view, as long-lived as the datagram; `slice()` it to keep it. */
   bytes(): Uint8Array {
     return this.#bytes.subarray(this.#start, this.#start + this.#size);
+  }
+
+  /** As `bytes`; of another size they are empty, and a fault. */
+  exactly(size: number): Uint8Array {
+    return this.#has(size) ? this.bytes() : NO_BYTES;
   }
 
   /** The attributes inside the current one. */

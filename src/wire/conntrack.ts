@@ -87,19 +87,20 @@ export function decodeConntrack(
 ): Result<ConntrackEntry | undefined, DecodeError> {
   if (payload.length < NFGENMSG_LENGTH) return shortPayload(payload, NFGENMSG_LENGTH);
   const family = familyOf(payload[0] ?? 0);
+  if (family === undefined) return ok(undefined);
   let original: NumberedTuple | undefined;
   let reply: NumberedTuple | undefined;
   let id = 0;
   let zone = 0;
   const attributes = new AttributeReader(payload, NFGENMSG_LENGTH);
   while (attributes.next()) {
-    if (attributes.type === CTA_TUPLE_ORIG) original = decodeTuple(attributes.nested());
-    else if (attributes.type === CTA_TUPLE_REPLY) reply = decodeTuple(attributes.nested());
+    if (attributes.type === CTA_TUPLE_ORIG) original = decodeTuple(attributes.nested(), family);
+    else if (attributes.type === CTA_TUPLE_REPLY) reply = decodeTuple(attributes.nested(), family);
     else if (attributes.type === CTA_ID) id = attributes.u32be();
     else if (attributes.type === CTA_ZONE) zone = attributes.u16be();
   }
   if (attributes.fault !== undefined) return fail(attributes.fault);
-  if (family === undefined || original?.protocol !== protocol || reply === undefined) return ok(undefined);
+  if (original?.protocol !== protocol || reply === undefined) return ok(undefined);
   return ok({ family, protocol, original: original.tuple, reply: reply.tuple, id, zone });
 }
 
@@ -108,7 +109,7 @@ interface NumberedTuple {
   readonly tuple: ConntrackTuple;
 }
 
-function decodeTuple(attributes: AttributeReader): NumberedTuple | undefined {
+function decodeTuple(attributes: AttributeReader, family: Family): NumberedTuple | undefined {
   let source: Ip | undefined;
   let destination: Ip | undefined;
   let protocol = 0;
@@ -118,8 +119,8 @@ function decodeTuple(attributes: AttributeReader): NumberedTuple | undefined {
     const inner = attributes.nested();
     if (attributes.type === CTA_TUPLE_IP) {
       while (inner.next()) {
-        if (inner.type === CTA_IP_V4_SRC || inner.type === CTA_IP_V6_SRC) source = readIp(inner);
-        else if (inner.type === CTA_IP_V4_DST || inner.type === CTA_IP_V6_DST) destination = readIp(inner);
+        if (inner.type === CTA_IP_V4_SRC || inner.type === CTA_IP_V6_SRC) source = readIp(inner, family);
+        else if (inner.type === CTA_IP_V4_DST || inner.type === CTA_IP_V6_DST) destination = readIp(inner, family);
       }
     } else if (attributes.type === CTA_TUPLE_PROTO) {
       while (inner.next()) {

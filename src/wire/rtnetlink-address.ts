@@ -3,7 +3,16 @@ import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
 import { AttributeReader } from "./attribute-reader.ts";
 import { type NetlinkMessage, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST } from "./netlink.ts";
 import type { NetlinkWriter } from "./netlink-writer.ts";
-import { addressFamily, CHANGE, familyOf, RTM_DELADDR, RTM_NEWADDR, readIp, shortPayload } from "./rtnetlink.ts";
+import {
+  addressFamily,
+  CHANGE,
+  familyOf,
+  longPrefix,
+  RTM_DELADDR,
+  RTM_NEWADDR,
+  readIp,
+  shortPayload,
+} from "./rtnetlink.ts";
 
 /** "host" keeps an address from being chosen as the source of packets that leave the node. */
 export type AddressScope = "global" | "link" | "host";
@@ -53,14 +62,18 @@ export function encodeAddressDelete(writer: NetlinkWriter, sequence: number, add
 /** @param message RTM_NEWADDR or RTM_DELADDR; addresses of other families are undefined */
 export function decodeAddress({ payload }: NetlinkMessage): Result<LinkAddress | undefined, DecodeError> {
   if (payload.length < IFADDRMSG_LENGTH) return shortPayload(payload, IFADDRMSG_LENGTH);
-  if (familyOf(payload[0] ?? 0) === undefined) return ok(undefined);
+  const [familyNumber = 0, prefixLength = 0, , scope = 0] = payload;
+  const family = familyOf(familyNumber);
+  if (family === undefined) return ok(undefined);
+  const tooLong = longPrefix(family, prefixLength);
+  if (tooLong !== undefined) return tooLong;
   const attributes = new AttributeReader(payload, IFADDRMSG_LENGTH);
   let local: Ip | undefined;
   let peer: Ip | undefined;
   let label: string | undefined;
   while (attributes.next()) {
-    if (attributes.type === IFA_LOCAL) local = readIp(attributes);
-    else if (attributes.type === IFA_ADDRESS) peer = readIp(attributes);
+    if (attributes.type === IFA_LOCAL) local = readIp(attributes, family);
+    else if (attributes.type === IFA_ADDRESS) peer = readIp(attributes, family);
     else if (attributes.type === IFA_LABEL) label = attributes.text();
   }
   if (attributes.fault !== undefined) return fail(attributes.fault);
@@ -70,8 +83,8 @@ export function decodeAddress({ payload }: NetlinkMessage): Result<LinkAddress |
   return ok({
     linkIndex: new DataView(payload.buffer, payload.byteOffset).getUint32(4, true),
     address,
-    prefixLength: payload[1] ?? 0,
-    scope: scopeName(payload[3] ?? 0),
+    prefixLength,
+    scope: scopeName(scope),
     label,
   });
 }

@@ -3,7 +3,7 @@ import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
 import { AttributeReader } from "./attribute-reader.ts";
 import { type NetlinkMessage, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST } from "./netlink.ts";
 import type { NetlinkWriter } from "./netlink-writer.ts";
-import { addressFamily, CHANGE, familyOf, readIp, shortPayload, TABLE_IN_ATTRIBUTE } from "./rtnetlink.ts";
+import { addressFamily, CHANGE, familyOf, longPrefix, readIp, shortPayload, TABLE_IN_ATTRIBUTE } from "./rtnetlink.ts";
 
 export type RouteType = "unicast" | "local" | "blackhole" | "unreachable" | "prohibit" | "other";
 
@@ -83,6 +83,8 @@ export function decodeRoute({ payload }: NetlinkMessage, filter: RouteFilter): R
   const family = familyOf(familyNumber);
   const flags = new DataView(payload.buffer, payload.byteOffset).getUint32(8, true);
   if (family === undefined || (flags & RTM_F_CLONED) !== 0) return ok(undefined);
+  const tooLong = longPrefix(family, length);
+  if (tooLong !== undefined) return tooLong;
 
   let destination: Ip | undefined;
   let table = shortTable;
@@ -92,12 +94,12 @@ export function decodeRoute({ payload }: NetlinkMessage, filter: RouteFilter): R
   let source: Ip | undefined;
   const attributes = new AttributeReader(payload, RTMSG_LENGTH);
   while (attributes.next()) {
-    if (attributes.type === RTA_DST) destination = readIp(attributes);
+    if (attributes.type === RTA_DST) destination = readIp(attributes, family);
     else if (attributes.type === RTA_TABLE) table = attributes.u32();
     else if (attributes.type === RTA_PRIORITY) metric = attributes.u32();
     else if (attributes.type === RTA_OIF) linkIndex = attributes.u32();
-    else if (attributes.type === RTA_GATEWAY) gateway = readIp(attributes);
-    else if (attributes.type === RTA_PREFSRC) source = readIp(attributes);
+    else if (attributes.type === RTA_GATEWAY) gateway = readIp(attributes, family);
+    else if (attributes.type === RTA_PREFSRC) source = readIp(attributes, family);
   }
   if (attributes.fault !== undefined) return fail(attributes.fault);
   // A kernel that is built without the family answers with all that it has (rtnl_dump_all).

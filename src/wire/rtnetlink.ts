@@ -30,9 +30,16 @@ export function familyOf(addressFamilyNumber: number): Family | undefined {
   return addressFamilyNumber === 10 ? 6 : undefined;
 }
 
-/** The current attribute as an address; undefined when it has another size. */
-export function readIp(attributes: AttributeReader): Ip | undefined {
-  return attributes.size === 4 || attributes.size === 16 ? ipFromBytes(attributes.bytes()) : undefined;
+/** The current attribute as an address; one of another size is a fault: left out, it would make a default route. */
+export function readIp(attributes: AttributeReader, family: Family): Ip | undefined {
+  const bytes = attributes.exactly(family === 4 ? 4 : 16);
+  return bytes.length === 0 ? undefined : ipFromBytes(bytes);
+}
+
+/** For a prefix that has more bits than its address. */
+export function longPrefix(family: Family, length: number): Result<never, DecodeError> | undefined {
+  if (length <= (family === 4 ? 32 : 128)) return undefined;
+  return fail({ at: 1, why: `a prefix of IPv${family} has no ${length} bits` });
 }
 
 /** For the payload of a family whose fixed header is missing. */

@@ -52,3 +52,18 @@ test("any payload is decoded or refused, and never throws", () => {
     { numRuns: 1000 },
   );
 });
+
+test("an entry whose addresses are not of its family is refused: it could not be deleted", () => {
+  fc.assert(
+    fc.property(entry, (e) => {
+      const writer = new NetlinkWriter();
+      encodeConntrackDelete(writer, 1, e);
+      const messages = decodeMessages(writer.bytes());
+      const [message] = messages.ok ? messages.value : [];
+      if (message === undefined) throw new Error("no message");
+      const payload = message.payload.slice();
+      payload[0] = e.family === 4 ? 10 : 2;
+      expect(decodeConntrack({ ...message, payload }, UDP).ok).toBeFalse();
+    }),
+  );
+});

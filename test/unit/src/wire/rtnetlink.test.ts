@@ -94,6 +94,20 @@ describe("routes", () => {
     );
   });
 
+  /** struct rtmsg of a unicast route in the main table, and RTA_DST. */
+  const route4 = (length: number, destination: readonly number[]) => {
+    const header = [2, length, 0, 0, 254, 2, 0, 1, 0, 0, 0, 0, 4 + destination.length, 0, 1, 0];
+    const payload = Uint8Array.from([...header, ...destination]);
+    return decodeRoute({ type: 24, flags: 0, sequence: 1, port: 0, payload }, { family: 4, table: 254 });
+  };
+
+  test("a destination that is no IPv4 address is refused, and is not the default route", () => {
+    expect(route4(32, [192, 0, 2, 1])).toMatchObject({ ok: true, value: { destination: { length: 32 } } });
+    expect(route4(32, [192, 0, 2, 1, 0]).ok).toBeFalse();
+    expect(route4(32, Array(16).fill(1)).ok).toBeFalse();
+    expect(route4(33, [192, 0, 2, 1]).ok).toBeFalse();
+  });
+
   test("a filter leaves other tables and families out", () => {
     fc.assert(
       fc.property(route, (r) => {
