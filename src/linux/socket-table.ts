@@ -12,6 +12,10 @@ export interface ListeningSocket {
 /** TCP_LISTEN and, for unconnected UDP, TCP_CLOSE of net/tcp_states.h. */
 const WAITING: Readonly<Record<ListeningSocket["protocol"], string>> = { TCP: "0A", UDP: "07" };
 
+/** An address of IPv4 or IPv6, and a port, as the kernel prints them: %08X and %04X. */
+const ADDRESS = /^(?:[0-9A-F]{8}|[0-9A-F]{32})$/;
+const PORT = /^[0-9A-F]{4}$/;
+
 /** Reads /proc/net/{tcp,tcp6,udp,udp6}: see Documentation/networking/proc_net_tcp.rst. */
 export function parseSocketTable(text: string, protocol: ListeningSocket["protocol"]): readonly ListeningSocket[] {
   return text
@@ -20,7 +24,7 @@ export function parseSocketTable(text: string, protocol: ListeningSocket["protoc
     .flatMap((line) => {
       const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/);
       const [hex = "", port = ""] = local.split(":");
-      if (state !== WAITING[protocol] || (hex.length !== 8 && hex.length !== 32)) return [];
+      if (state !== WAITING[protocol] || !ADDRESS.test(hex) || !PORT.test(port)) return [];
       return [{ protocol, address: hexAddress(hex), port: Number.parseInt(port, 16), inode }];
     });
 }

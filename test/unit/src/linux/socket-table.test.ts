@@ -25,6 +25,8 @@ describe("socket table", () => {
 
   test("what is no table is empty", () => {
     expect(parseSocketTable("", "TCP")).toEqual([]);
+    expect(parseSocketTable(TCP.replace("0A19FEA9", "0A19FEAG"), "TCP")).toEqual([]);
+    expect(parseSocketTable(TCP.replace(":0035", ":"), "TCP")).toEqual([]);
     expect(parseSocketTable("header\ngarbage\n 0: zz:1 x 0A\n", "TCP")).toEqual([]);
   });
 
