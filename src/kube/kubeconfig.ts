@@ -64,8 +64,9 @@ function material(parent: JsonView, field: string): Material | undefined {
   const data = parent.field(`${field}-data`);
   const encoded = data.optionalString(TEXT_MAX);
   if (encoded) {
-    if (!/^[A-Za-z0-9+/=\s]+$/.test(encoded)) data.refuse("not base64");
-    return { from: "data", text: Buffer.from(encoded, "base64").toString() };
+    const text = /^[A-Za-z0-9+/=\s]+$/.test(encoded) ? Buffer.from(encoded, "base64").toString() : "";
+    // "==" has the characters of base64 and says nothing.
+    return text === "" ? data.refuse("not base64") : { from: "data", text };
   }
   const path = parent.field(field).optionalString(TEXT_MAX);
   return path ? { from: "file", path } : undefined;

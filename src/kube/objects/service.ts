@@ -55,7 +55,7 @@ function readService(object: JsonView): Service {
     trafficDistribution: readTrafficDistribution(spec),
     healthCheckNodePort: optionalPort(spec.field("healthCheckNodePort")),
     publishNotReadyAddresses: spec.field("publishNotReadyAddresses").optionalBoolean() ?? false,
-    foreignProxy: !labels.field(SERVICE_PROXY_NAME).absent,
+    foreignProxy: labels.field(SERVICE_PROXY_NAME).optionalString(NAME_LENGTH_MAX) !== undefined,
   };
 }
 

@@ -58,9 +58,11 @@ describe("kubeconfig", () => {
       error: { at: "current-context", why: '"typo" is not among the contexts' },
     });
     expect(parseKubeconfig("text").ok).toBe(false);
-    expect(parseKubeconfig(config({ "client-key-data": "***" }))).toEqual({
-      ok: false,
-      error: { at: "users[0].user.client-key-data", why: "not base64" },
-    });
+    for (const data of ["***", "=="]) {
+      expect(parseKubeconfig(config({ "client-key-data": data }))).toEqual({
+        ok: false,
+        error: { at: "users[0].user.client-key-data", why: "not base64" },
+      });
+    }
   });
 });
