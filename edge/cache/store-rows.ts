@@ -26,7 +26,8 @@ export function stateOf(rows: Pick<Rows, "tombstones" | "facts">): StoredState {
   const watermarks = new Map<ObjectKind, Watermark>();
   for (const kind of Object.keys(KINDS) as ObjectKind[]) {
     const row = rows.facts.find(({ id }) => id === watermarkId(kind));
-    if (row !== undefined)
+    // Another version may write it otherwise: without a watermark the kind waits for its next list.
+    if (row !== undefined && /^\d{1,16}$/.test(row.body))
       watermarks.set(kind, { trustedVersion: row.version || undefined, listedAt: Number(row.body) });
   }
   return {
