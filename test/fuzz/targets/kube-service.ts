@@ -1,0 +1,4 @@
+import { parseService } from "../../../src/kube/objects/service.ts";
+import { kubeObjectTarget } from "../kube-object.ts";
+
+export const target = kubeObjectTarget("Service", parseService);
