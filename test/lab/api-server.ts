@@ -2,6 +2,7 @@ import { seconds } from "../../src/base/duration.ts";
 import type { Host } from "./host.ts";
 import type { LabProcess } from "./process.ts";
 import type { KubernetesObject } from "./service-objects.ts";
+import { toolPaths } from "./tools.ts";
 
 const DIRECTORY = "/run/kubernetes";
 const PORT = 6443;
@@ -23,15 +24,9 @@ export interface ApiServerPrograms {
   readonly "kube-apiserver": string;
 }
 
-/** Paths of the programs, built from their Go modules where they are not there yet. @throws Error where Go is missing */
-export async function apiServerPrograms(): Promise<ApiServerPrograms> {
-  const tools = Bun.spawn([`${import.meta.dir}/../../scripts/tools`, "etcd", "kube-apiserver"], { stderr: "inherit" });
-  const paths = Object.fromEntries((await tools.stdout.text()).split("\n").map((line) => line.split(" ")));
-  const { etcd, "kube-apiserver": server } = paths;
-  if ((await tools.exited) !== 0 || etcd === undefined || server === undefined) {
-    throw new Error("Cannot run an API server as its programs cannot be built: scripts/tools says why");
-  }
-  return { etcd, "kube-apiserver": server };
+/** @throws Error where they cannot be built */
+export function apiServerPrograms(): Promise<ApiServerPrograms> {
+  return toolPaths("etcd", "kube-apiserver");
 }
 
 /** The real kube-apiserver with etcd on a host of the lab. No controller runs: endpoint slices are made by hand. */

@@ -1,0 +1,87 @@
+import { join } from "node:path";
+import { seconds } from "../../src/base/duration.ts";
+import type { CloudcoreState, Order } from "./cloudcore/program.ts";
+import type { EdgeCertificates } from "./edge-certificates.ts";
+import type { Host } from "./host.ts";
+import type { LabProcess } from "./process.ts";
+import type { KubernetesObject } from "./service-objects.ts";
+import { waitFor } from "./wait-for.ts";
+
+const PROGRAM = join(import.meta.dir, "cloudcore/program.ts");
+/** edgecore tries a lost connection every 5 s, five times, and then pauses for two heartbeats. */
+const RECONNECT_TIMEOUT = seconds(30);
+
+/**
+ * A stand-in for KubeEdge's cloudcore on a host of the lab: its end of the connection is cloudcore's (reference: its
+ * pkg/cloudhub and pkg/dynamiccontroller), the cluster behind it is a map of objects.
+ */
+export class Cloudcore {
+  readonly #socket: string;
+  readonly #process: LabProcess;
+
+  static async start(host: Host, address: string, certificates: EdgeCertificates): Promise<Cloudcore> {
+    const socket = join(certificates.folder, "cloudcore.sock");
+    const argv = [process.execPath, PROGRAM, address, certificates.folder, socket];
+    return new Cloudcore(socket, await host.spawn(argv, { ready: /cloudcore ready/ }));
+  }
+
+  private constructor(socket: string, program: LabProcess) {
+    this.#socket = socket;
+    this.#process = program;
+  }
+
+  get log(): string {
+    return this.#process.log;
+  }
+
+  /** Creates or changes objects, and tells a node that watches them. */
+  async put(...objects: readonly KubernetesObject[]): Promise<void> {
+    await this.#order({ put: objects });
+  }
+
+  async remove(...objects: readonly KubernetesObject[]): Promise<void> {
+    await this.#order({ remove: objects });
+  }
+
+  /** As a controller of cloudcore sends an object that nobody watches. */
+  async push(source: string, object: KubernetesObject): Promise<void> {
+    await this.#order({ push: { source, object } });
+  }
+
+  /** Ends the node's connection with a reset, and takes none until it is back. */
+  async leave(): Promise<void> {
+    await this.#order({ reachable: false });
+  }
+
+  async comeBack(): Promise<void> {
+    await this.#order({ reachable: true });
+    await this.connected();
+  }
+
+  /** @param collections such as "/core/v1/services", which cloudcore's account may not read from here on */
+  async refuse(...collections: readonly string[]): Promise<void> {
+    await this.#order({ refuse: collections });
+  }
+
+  /** Loses the node's watches, as a restart of cloudcore does. */
+  async forgetWatches(): Promise<void> {
+    await this.#order({ forget: true });
+  }
+
+  async connected(): Promise<void> {
+    const connected = async () => (await this.#order({})).connected;
+    await waitFor("the node connected to cloudcore", connected, { timeout: RECONNECT_TIMEOUT });
+  }
+
+  /** @returns when the node watches a collection such as "/core/v1/services" */
+  async watched(collection: string): Promise<void> {
+    await waitFor(`a watch of ${collection}`, async () => (await this.#order({})).watched.includes(collection), {
+      timeout: RECONNECT_TIMEOUT,
+    });
+  }
+
+  async #order(order: Order): Promise<CloudcoreState> {
+    const request = { method: "POST", body: JSON.stringify(order), unix: this.#socket };
+    return (await (await fetch("http://cloudcore/", request)).json()) as CloudcoreState;
+  }
+}
