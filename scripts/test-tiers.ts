@@ -78,7 +78,7 @@ export const TIERS: readonly Tier[] = [
     about: "the compiled agent, a real API server and real edgecores",
     preparations: [
       ["scripts/setup", "cluster"],
-      ["scripts/tools", "etcd", "kube-apiserver", "edgecore", "edgecore-1.15"],
+      ["scripts/tools", "etcd", "kube-apiserver", "kubectl", "edgecore", "edgecore-1.15"],
       ["scripts/build", "x64"],
     ],
     lacks: namespaces,
