@@ -23,7 +23,9 @@ export class Conversation {
 
   /** @param address of a service whose port 80 leads to ECHO_PORT */
   static async start(client: Host, address: string): Promise<Conversation> {
-    return new Conversation(await client.spawn(["bash", "-c", SCRIPT, "bash", address], { ready: /^20$/m }));
+    const argv = ["bash", "-c", SCRIPT, "bash", address];
+    // A service may be there before its endpoints.
+    return new Conversation(await waitFor("a first word", () => client.spawn(argv, { ready: /^20$/m })));
   }
 
   private constructor(process: LabProcess) {
