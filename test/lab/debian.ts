@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { seconds } from "../../src/base/duration.ts";
 import type { Host } from "./host.ts";
 import { Namespace } from "./namespace.ts";
 import { waitFor } from "./wait-for.ts";
@@ -39,6 +40,20 @@ umount -l /mnt
 exec env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=multi-user.target
 `;
 
+/** A policy-rc.d that says 101 forbids the start of services (invoke-rc.d(8)). */
+const INSTALL = `
+export DEBIAN_FRONTEND=noninteractive
+mkdir /var/packages
+tar -x -C /var/packages
+printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+rm -f /var/lib/man-db/auto-update
+quickly="--force-unsafe-io --path-exclude=/usr/share/man/* --path-exclude=/usr/share/doc/*"
+find /var/packages -name '*.deb' -exec dpkg --install $quickly {} +
+rm -r /usr/sbin/policy-rc.d /var/packages
+`;
+const INSTALL_TIMEOUT = seconds(120);
+
 /**
  * This machine's Debian on a host of the lab: the same files, copied on write, with systemd as process 1. Packages can
  * be installed and removed, services run, and everything goes with the lab.
@@ -56,6 +71,15 @@ export class Debian extends Namespace {
     const debian = new Debian(host.name, ["nsenter", "-t", init, "--all", "--root", "--wdns=/", "--"]);
     await waitFor("systemd up", async () => (await debian.systemctl("is-active", "multi-user.target")) === "active");
     return debian;
+  }
+
+  /**
+   * Installs packages and starts none of their services: a test does that. What only people read is left out.
+   * @param folder of package files, such as `fetchMissingPackages` returns
+   */
+  async install(folder: string): Promise<void> {
+    const archive = await Bun.$`tar -C ${folder} -c .`.quiet();
+    await this.output(["sh", "-euc", INSTALL], { input: archive.bytes(), timeout: INSTALL_TIMEOUT });
   }
 
   /** @returns what it prints, whether it succeeds or not */

@@ -14,12 +14,29 @@ export async function unpackDebianPackages(
   into: string,
 ): Promise<void> {
   const work = `${into}.apt`;
+  const apt = aptOptions(work, architecture);
+  mkdirSync(`${work}/packages`);
+  try {
+    await command(["apt-get", ...apt, "-qq", "update"], work);
+    const names = await Promise.all(packages.map((name) => newestVersionOf(name, apt, work)));
+    await command(["apt-get", ...apt, "-qq", "download", ...names], `${work}/packages`);
+    for (const file of readdirSync(`${work}/packages`)) {
+      await command(["dpkg-deb", "--extract", `${work}/packages/${file}`, into], work);
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/**
+ * apt-get with a directory of its own, this machine's package sources, and what is installed as `status` says.
+ * @param status of dpkg: nothing is installed unless told
+ */
+export function aptOptions(work: string, architecture: string, status = ""): readonly string[] {
   const sources = SOURCES.find((path) => existsSync(path));
   if (sources === undefined) throw new Error(`Cannot fetch Debian packages as none of ${SOURCES.join(", ")} exists`);
-  for (const directory of ["lists/partial", "archives/partial", "packages"]) {
-    mkdirSync(`${work}/${directory}`, { recursive: true });
-  }
-  writeFileSync(`${work}/status`, "");
+  for (const directory of ["lists/partial", "archives/partial"]) mkdirSync(`${work}/${directory}`, { recursive: true });
+  writeFileSync(`${work}/status`, status);
   const settings = {
     "APT::Architecture": architecture,
     "APT::Architectures": architecture,
@@ -31,17 +48,7 @@ export async function unpackDebianPackages(
     "Dir::Etc::sourcelist": sources,
     "Dir::Etc::sourceparts": "-",
   };
-  const apt = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-  try {
-    await command(["apt-get", ...apt, "-qq", "update"], work);
-    const names = await Promise.all(packages.map((name) => newestVersionOf(name, apt, work)));
-    await command(["apt-get", ...apt, "-qq", "download", ...names], `${work}/packages`);
-    for (const file of readdirSync(`${work}/packages`)) {
-      await command(["dpkg-deb", "--extract", `${work}/packages/${file}`, into], work);
-    }
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  return Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
 }
 
 /** linux-image-cloud-arm64 depends on linux-image-6.1.0-56-cloud-arm64, and contains nothing. */
