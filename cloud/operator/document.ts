@@ -46,11 +46,11 @@ export interface DesiredPod {
   readonly spec: AgentPodSpec;
 }
 
-/** Annotations of a Node that differ from what they should be; null: to be taken away. */
+/** Annotations of a Node that are not yet as they should be. */
 export interface DesiredNodeAnnotations {
   readonly kind: "NodeAnnotations";
   readonly name: string;
-  readonly annotations: Readonly<Record<string, string | null>>;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 export interface DesiredIpPool {

@@ -1,6 +1,6 @@
-import { type Ip, ipFamily, ipFromBytes, type Prefix } from "../../src/base/ip.ts";
+import { type Ip, ipFromBytes, type Prefix } from "../../src/base/ip.ts";
 import { fnv1a } from "./fnv.ts";
-import { type PrefixClaims, startOf } from "./prefix-claims.ts";
+import { type PrefixClaims, rangeOf } from "./prefix-claims.ts";
 import type { EdgePool } from "./settings.ts";
 
 /**
@@ -9,20 +9,18 @@ import type { EdgePool } from "./settings.ts";
  */
 export function planSubnet(pool: EdgePool, node: string, claims: PrefixClaims): Prefix | undefined {
   const { cidr, blockLength } = pool;
-  const bits = ipFamily(cidr.address) === 4 ? 32 : 128;
+  const { start, bits } = rangeOf(cidr);
   const blocks = 1n << BigInt(blockLength - cidr.length);
   const size = 1n << BigInt(bits - blockLength);
-  const first = startOf(cidr);
   const begin = BigInt(fnv1a(node)) % blocks;
   let tried = 0n;
   while (tried < blocks) {
     const index = (begin + tried) % blocks;
-    const subnet = { address: addressAt(first + index * size, bits), length: blockLength };
-    const taken = claims.overlapping(subnet);
-    if (taken === undefined) return subnet;
+    const first = start + index * size;
+    const taken = claims.overlapping({ start: first, end: first + size - 1n, length: blockLength, bits });
+    if (taken === undefined) return { address: addressAt(first, bits), length: blockLength };
     // What is taken may be wider than a part: go on behind it, or behind the pool's end.
-    const end = startOf(taken) + (1n << BigInt(bits - taken.length));
-    const next = taken.length < blockLength ? minimum((end - first) / size, blocks) : index + 1n;
+    const next = taken.length < blockLength ? minimum((taken.end + 1n - start) / size, blocks) : index + 1n;
     tried += next - index;
   }
   return undefined;

@@ -1,4 +1,4 @@
-import { type Ip, ipBytes, ipFamily, type Prefix } from "../../src/base/ip.ts";
+import { ipBytes, type Prefix } from "../../src/base/ip.ts";
 
 /** Who claims a prefix; of claims that overlap, the smallest rank has it. */
 export interface Claimant {
@@ -14,20 +14,25 @@ export interface Conflict {
   readonly otherPrefix: Prefix;
 }
 
+/** A prefix as the numbers that it begins and ends with, those of IPv6 after those of IPv4. */
+export interface AddressRange {
+  readonly start: bigint;
+  readonly end: bigint;
+  /** Of the prefix. */
+  readonly length: number;
+  readonly bits: 32 | 128;
+}
+
 interface Claim {
   readonly claimant: Claimant;
   readonly prefix: Prefix;
+  readonly range: AddressRange;
 }
 
-/** A distinct prefix as the numbers that it begins and ends with. */
-interface Span {
-  readonly start: bigint;
-  readonly end: bigint;
-  readonly length: number;
+/** A distinct prefix that is claimed. */
+interface Span extends AddressRange {
   readonly claims: Claim[];
 }
-
-const IPV6 = 1n << 128n;
 
 /**
  * Who claims which prefix, and who came first. Two prefixes overlap only when one contains the other: those inside a
@@ -44,7 +49,7 @@ export class PrefixClaims {
   set(claimant: Claimant, prefixes: readonly Prefix[]): ReadonlySet<string> {
     const touched = new Set<string>();
     for (const claim of this.#claimants.get(claimant.name) ?? []) this.#remove(claim, touched);
-    const claims = prefixes.map((prefix) => ({ claimant, prefix }));
+    const claims = prefixes.map((prefix) => ({ claimant, prefix, range: rangeOf(prefix) }));
     if (claims.length === 0) this.#claimants.delete(claimant.name);
     else this.#claimants.set(claimant.name, claims);
     for (const claim of claims) this.#add(claim, touched);
@@ -59,21 +64,22 @@ export class PrefixClaims {
   /** For each prefix that somebody claimed before: the first of them. */
   conflictsOf(name: string): readonly Conflict[] {
     const conflicts: Conflict[] = [];
-    for (const { claimant, prefix } of this.#claimants.get(name) ?? []) {
-      const first = this.#firstOver(prefix, (other) => other.name !== name && ranksBefore(other, claimant));
+    for (const { claimant, prefix, range } of this.#claimants.get(name) ?? []) {
+      const first = this.#firstOver(range, (other) => other.name !== name && ranksBefore(other, claimant));
       if (first !== undefined) conflicts.push({ prefix, other: first.claimant.name, otherPrefix: first.prefix });
     }
     return conflicts;
   }
 
-  /** Any claim that overlaps the prefix, by the earliest claimant. */
-  overlapping(prefix: Prefix): Prefix | undefined {
-    return this.#firstOver(prefix, () => true)?.prefix;
+  /** Something claimed that overlaps the range. */
+  overlapping(range: AddressRange): AddressRange | undefined {
+    for (const span of this.#spansOver(range)) return span;
+    return undefined;
   }
 
-  #firstOver(prefix: Prefix, counts: (claimant: Claimant) => boolean): Claim | undefined {
+  #firstOver(range: AddressRange, counts: (claimant: Claimant) => boolean): Claim | undefined {
     let first: Claim | undefined;
-    for (const span of this.#spansOver(prefix)) {
+    for (const span of this.#spansOver(range)) {
       for (const claim of span.claims) {
         if (!counts(claim.claimant)) continue;
         if (first === undefined || ranksBefore(claim.claimant, first.claimant)) first = claim;
@@ -83,42 +89,39 @@ export class PrefixClaims {
   }
 
   #add(claim: Claim, touched: Set<string>): void {
-    for (const span of this.#spansOver(claim.prefix)) for (const other of span.claims) touched.add(other.claimant.name);
-    const lengths = this.#lengthsOf(claim.prefix);
-    const start = startOf(claim.prefix);
-    const before = lengths.get(start);
+    const { range } = claim;
+    for (const span of this.#spansOver(range)) for (const other of span.claims) touched.add(other.claimant.name);
+    const spans = this.#spansOfLength(range);
+    const before = spans.get(range.start);
     if (before !== undefined) {
       before.claims.push(claim);
       return;
     }
-    const { length } = claim.prefix;
-    const span = { start, end: endOf(claim.prefix), length, claims: [claim] };
-    lengths.set(start, span);
-    this.#order.splice(this.#position(start, length), 0, span);
+    const span = { ...range, claims: [claim] };
+    spans.set(range.start, span);
+    this.#order.splice(this.#position(range.start, range.length), 0, span);
   }
 
   #remove(claim: Claim, touched: Set<string>): void {
-    const lengths = this.#lengthsOf(claim.prefix);
-    const start = startOf(claim.prefix);
-    const span = lengths.get(start);
+    const { range } = claim;
+    const spans = this.#spansOfLength(range);
+    const span = spans.get(range.start);
     if (span === undefined) return;
     span.claims.splice(span.claims.indexOf(claim), 1);
     if (span.claims.length === 0) {
-      lengths.delete(start);
-      if (lengths.size === 0) this.#byLength.delete(lengthKey(claim.prefix));
-      this.#order.splice(this.#position(start, span.length), 1);
+      spans.delete(range.start);
+      if (spans.size === 0) this.#byLength.delete(lengthKey(range));
+      this.#order.splice(this.#position(range.start, range.length), 1);
     }
-    for (const near of this.#spansOver(claim.prefix)) for (const other of near.claims) touched.add(other.claimant.name);
+    for (const near of this.#spansOver(range)) for (const other of near.claims) touched.add(other.claimant.name);
   }
 
-  *#spansOver(prefix: Prefix): Generator<Span> {
-    const start = startOf(prefix);
-    const end = endOf(prefix);
-    const bits = bitsOf(prefix);
+  *#spansOver({ start, end, length, bits }: AddressRange): Generator<Span> {
     for (const [key, spans] of this.#byLength) {
-      const length = key - (bits === 32 ? 0 : FAMILY_STEP);
-      if (length < 0 || length >= prefix.length || key >= FAMILY_STEP !== (bits === 128)) continue;
-      const host = BigInt(bits - length);
+      const wider = key - (bits === 32 ? 0 : FAMILY_STEP);
+      // A negative one is of IPv4 while this is of IPv6, a large one the other way round.
+      if (wider < 0 || wider >= length) continue;
+      const host = BigInt(bits - wider);
       const around = spans.get((start >> host) << host);
       if (around !== undefined) yield around;
     }
@@ -126,12 +129,12 @@ export class PrefixClaims {
       const inside = this.#order[i];
       if (inside === undefined || inside.start > end) return;
       // A wider span may begin at the same address: it has been found above.
-      if (inside.length >= prefix.length) yield inside;
+      if (inside.length >= length) yield inside;
     }
   }
 
-  #lengthsOf(prefix: Prefix): Map<bigint, Span> {
-    const key = lengthKey(prefix);
+  #spansOfLength(range: AddressRange): Map<bigint, Span> {
+    const key = lengthKey(range);
     let spans = this.#byLength.get(key);
     if (spans === undefined) {
       spans = new Map();
@@ -154,35 +157,24 @@ export class PrefixClaims {
   }
 }
 
+/** More than the longest prefix of IPv4. */
 const FAMILY_STEP = 1000;
 
-function lengthKey(prefix: Prefix): number {
-  return prefix.length + (bitsOf(prefix) === 32 ? 0 : FAMILY_STEP);
+function lengthKey({ length, bits }: AddressRange): number {
+  return length + (bits === 32 ? 0 : FAMILY_STEP);
 }
 
 function ranksBefore(a: Claimant, b: Claimant): boolean {
   return a.created === b.created ? a.name < b.name : a.created < b.created;
 }
 
-function bitsOf(prefix: Prefix): number {
-  return ipFamily(prefix.address) === 4 ? 32 : 128;
-}
-
-/** The address as a number, those of IPv6 after those of IPv4. */
-export function startOf(prefix: Prefix): bigint {
-  return addressNumber(prefix.address);
-}
-
-function endOf(prefix: Prefix): bigint {
-  return startOf(prefix) + (1n << BigInt(bitsOf(prefix) - prefix.length)) - 1n;
-}
-
-function addressNumber(ip: Ip): bigint {
-  const bytes = ipBytes(ip);
-  let value = 0n;
+export function rangeOf(prefix: Prefix): AddressRange {
+  const bytes = ipBytes(prefix.address);
+  const bits = bytes.length === 4 ? 32 : 128;
+  let start = bits === 32 ? 0n : 1n;
   for (let i = 0; i < bytes.length; i += 4) {
-    const word = (((bytes[i] ?? 0) << 24) | ((bytes[i + 1] ?? 0) << 16) | ((bytes[i + 2] ?? 0) << 8)) >>> 0;
-    value = (value << 32n) | BigInt(word + (bytes[i + 3] ?? 0));
+    const high = ((bytes[i] ?? 0) << 24) | ((bytes[i + 1] ?? 0) << 16) | ((bytes[i + 2] ?? 0) << 8);
+    start = (start << 32n) | BigInt((high >>> 0) + (bytes[i + 3] ?? 0));
   }
-  return bytes.length === 16 ? value + IPV6 : value;
+  return { start, end: start + (1n << BigInt(bits - prefix.length)) - 1n, length: prefix.length, bits };
 }

@@ -62,6 +62,15 @@ export class JsonView {
     return items.length === 0 ? NOTHING : items.map(read);
   }
 
+  /** The fields of an object that is a map, such as labels. Absent means empty. */
+  entries(): readonly (readonly [name: string, value: JsonView])[] {
+    if (this.#value === undefined) return NOTHING;
+    if (typeof this.#value !== "object" || this.#value === null || Array.isArray(this.#value)) {
+      return this.refuse("not an object");
+    }
+    return Object.entries(this.#value).map(([name, value]) => [name, new JsonView(value, this, name)] as const);
+  }
+
   string(most: number): string {
     return this.optionalString(most) ?? this.refuse("missing");
   }

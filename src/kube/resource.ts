@@ -61,6 +61,35 @@ export const ENDPOINT_SLICES: Resource = {
   kind: "EndpointSlice",
   namespaced: true,
 };
+export const COMMUNITIES: Resource = {
+  group: "fabedge.io",
+  version: "v1alpha1",
+  plural: "communities",
+  kind: "Community",
+  namespaced: false,
+};
+export const CLUSTERS: Resource = {
+  group: "fabedge.io",
+  version: "v1alpha1",
+  plural: "clusters",
+  kind: "Cluster",
+  namespaced: false,
+};
+/** Calico's own objects, in its Kubernetes datastore. */
+export const IPAM_BLOCKS: Resource = {
+  group: "crd.projectcalico.org",
+  version: "v1",
+  plural: "ipamblocks",
+  kind: "IPAMBlock",
+  namespaced: false,
+};
+export const IP_POOLS: Resource = {
+  group: "crd.projectcalico.org",
+  version: "v1",
+  plural: "ippools",
+  kind: "IPPool",
+  namespaced: false,
+};
 
 /** "v1" or "discovery.k8s.io/v1", as an object's apiVersion is written. */
 export function apiVersion(resource: Resource): string {

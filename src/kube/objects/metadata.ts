@@ -56,3 +56,13 @@ export function readNamespace(object: JsonView): string {
 export function readCreated(object: JsonView): string {
   return object.field("metadata").field("creationTimestamp").optionalString(TIMESTAMP_LENGTH_MAX) ?? "";
 }
+
+/** Empty when the server gives none. */
+export function readUid(object: JsonView): string {
+  return object.field("metadata").field("uid").optionalString(OPAQUE_LENGTH_MAX) ?? "";
+}
+
+/** How often the spec has changed; 0 when the server does not say. */
+export function readGeneration(object: JsonView): number {
+  return object.field("metadata").field("generation").optionalInteger(0, Number.MAX_SAFE_INTEGER) ?? 0;
+}

@@ -1,4 +1,4 @@
-import { type Ip, parseIp, parsePrefix } from "../../base/ip.ts";
+import { type Ip, type Prefix, parseIp, parsePrefix } from "../../base/ip.ts";
 import type { DecodeError, Result } from "../../base/result.ts";
 import type { Node } from "../../network/node.ts";
 import { type JsonView, parseJson } from "../json-view.ts";
@@ -14,17 +14,20 @@ export const NODE_POD_CIDRS_MAX = 2;
 
 export function parseNode(json: unknown): Result<Node, DecodeError> {
   return parseJson(json, (object) => {
-    const spec = object.field("spec");
-    const several = spec.field("podCIDRs").array(NODE_POD_CIDRS_MAX);
-    const single = spec.field("podCIDR");
-    const cidrs = several.length > 0 || single.absent ? several : [single];
     return {
       name: readName(object),
       zone: object.field("metadata").field("labels").field(ZONE).optionalString(NAME_LENGTH_MAX) || undefined,
       addresses: object.field("status").field("addresses").array(NODE_ADDRESSES_MAX).flatMap(readAddress),
-      podCidrs: cidrs.map((cidr) => cidr.parsed(ADDRESS_LENGTH_MAX, parsePrefix)),
+      podCidrs: readPodCidrs(object.field("spec")),
     };
   });
+}
+
+export function readPodCidrs(spec: JsonView): readonly Prefix[] {
+  const several = spec.field("podCIDRs").array(NODE_POD_CIDRS_MAX);
+  const single = spec.field("podCIDR");
+  const cidrs = several.length > 0 || single.absent ? several : [single];
+  return cidrs.map((cidr) => cidr.parsed(ADDRESS_LENGTH_MAX, parsePrefix));
 }
 
 function readAddress(entry: JsonView): readonly Ip[] {

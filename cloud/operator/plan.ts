@@ -1,0 +1,202 @@
+import { formatPrefix, ipFamily, type Prefix } from "../../src/base/ip.ts";
+import { formatNodeConfig, formatPeers } from "../../src/network/node-config-text.ts";
+import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
+import { hashPodSpec, planAgentPod } from "./agent-pod.ts";
+import type {
+  DesiredCertificate,
+  DesiredCluster,
+  DesiredConfigMap,
+  DesiredIpPool,
+  DesiredPod,
+  Labels,
+  NodeOwner,
+} from "./document.ts";
+import type { EdgeNode } from "./node-states.ts";
+import {
+  AGENT_APP,
+  APP_LABEL,
+  ARGUMENTS_FILE,
+  agentConfigName,
+  agentPodLabel,
+  agentTlsName,
+  CLOUD_AGENT_CONFIG,
+  CLUSTER_LABEL,
+  CONNECTOR_CONFIG,
+  CONNECTOR_TLS,
+  CREATED_BY,
+  CREATED_BY_LABEL,
+  connectorName,
+  endpointName,
+  labelValue,
+  MEDIATOR,
+  NAME_LABEL,
+  NODE_LABEL,
+  POD_HASH_LABEL,
+  ROUTES_FILE,
+  shardName,
+  TUNNELS_FILE,
+} from "./object-names.ts";
+import type { OperatorSettings } from "./settings.ts";
+
+const OURS: Labels = { [CREATED_BY_LABEL]: CREATED_BY };
+/** Calico's defaults for the blocks of a pool. */
+const BLOCK_SIZE = { 4: 26, 6: 122 } as const;
+
+/**
+ * What an edge node has to know: its endpoint, and the connector before its other peers.
+ *
+ * @param peers as `formatPeer` gives them
+ */
+export function planAgentConfig(
+  edge: EdgeNode,
+  endpoint: TunnelEndpoint,
+  peers: readonly string[],
+  connector: TunnelEndpoint,
+  settings: OperatorSettings,
+): DesiredConfigMap {
+  const { node, mode } = edge;
+  const config = { endpoint, peers: [], mediator: planMediator(connector, settings), peerShards: 0 };
+  const tunnels = { [TUNNELS_FILE]: formatNodeConfig(config, peers) };
+  return {
+    kind: "ConfigMap",
+    namespace: settings.namespace,
+    name: agentConfigName(node.name),
+    labels: { ...OURS, [NODE_LABEL]: labelValue(node.name) },
+    owner: ownerOf(edge),
+    // A pod has them in its command line, a unit has nothing that could be written from here.
+    data: mode === "pod" ? tunnels : { ...tunnels, [ARGUMENTS_FILE]: formatArguments(edge) },
+  };
+}
+
+export function planAgentCertificate(edge: EdgeNode, settings: OperatorSettings): DesiredCertificate {
+  const { node } = edge;
+  const name = endpointName(settings.cluster, node.name);
+  return {
+    kind: "Secret",
+    namespace: settings.namespace,
+    name: agentTlsName(node.name),
+    labels: { ...OURS, [NODE_LABEL]: labelValue(node.name) },
+    owner: ownerOf(edge),
+    organization: settings.certificateOrganization,
+    commonName: name,
+    // The identity towards a mediator is the name alone.
+    dnsNames: [name],
+    ips: node.internalIps,
+  };
+}
+
+export function planAgentPodObject(edge: EdgeNode, settings: OperatorSettings): DesiredPod {
+  const { node } = edge;
+  const spec = planAgentPod(node.name, edge.arguments, settings);
+  return {
+    kind: "Pod",
+    namespace: settings.namespace,
+    node: node.name,
+    generateName: `${AGENT_APP}-`,
+    labels: {
+      ...OURS,
+      [APP_LABEL]: AGENT_APP,
+      [NAME_LABEL]: agentPodLabel(node.name),
+      [POD_HASH_LABEL]: hashPodSpec(spec),
+    },
+    owner: ownerOf(edge),
+    spec,
+  };
+}
+
+/** @param shards in how many further documents the peers stand; then there are none in this one */
+export function planConnectorConfig(
+  connector: TunnelEndpoint,
+  peers: readonly string[],
+  shards: number,
+  settings: OperatorSettings,
+): DesiredConfigMap {
+  const config = { endpoint: connector, peers: [], mediator: planMediator(connector, settings), peerShards: shards };
+  return sharedConfig(CONNECTOR_CONFIG, TUNNELS_FILE, formatNodeConfig(config, peers), settings);
+}
+
+/** What nodes of the cloud that are no connectors have to know: what is behind whom. */
+export function planCloudAgentConfig(
+  connector: TunnelEndpoint,
+  peers: readonly string[],
+  shards: number,
+  settings: OperatorSettings,
+): DesiredConfigMap {
+  const endpoint = { ...connector, id: "", publicAddresses: [], port: undefined, subnets: [], nodeSubnets: [] };
+  const config = { endpoint, peers: [], mediator: undefined, peerShards: shards };
+  return sharedConfig(CLOUD_AGENT_CONFIG, ROUTES_FILE, formatNodeConfig(config, peers), settings);
+}
+
+export function planPeerShard(
+  config: typeof CONNECTOR_CONFIG | typeof CLOUD_AGENT_CONFIG,
+  shard: number,
+  peers: readonly string[],
+  settings: OperatorSettings,
+): DesiredConfigMap {
+  const file = config === CONNECTOR_CONFIG ? TUNNELS_FILE : ROUTES_FILE;
+  return sharedConfig(shardName(config, shard), file, formatPeers(peers), settings);
+}
+
+export function planConnectorCertificate(settings: OperatorSettings): DesiredCertificate {
+  return {
+    kind: "Secret",
+    namespace: settings.namespace,
+    name: CONNECTOR_TLS,
+    labels: OURS,
+    owner: undefined,
+    organization: settings.certificateOrganization,
+    commonName: connectorName(settings.cluster),
+    dnsNames: [],
+    ips: [],
+  };
+}
+
+/** A pool from which Calico gives nothing: that it exists keeps Calico from masquerading what goes there. */
+export function planIpPool(cluster: string, cidr: Prefix): DesiredIpPool {
+  const text = formatPrefix(cidr);
+  return {
+    kind: "IPPool",
+    name: ipPoolName(cluster, cidr),
+    labels: { ...OURS, [CLUSTER_LABEL]: labelValue(cluster) },
+    spec: {
+      cidr: text,
+      disabled: true,
+      blockSize: Math.max(BLOCK_SIZE[ipFamily(cidr.address)], cidr.length),
+      ipipMode: "Never",
+      vxlanMode: "Never",
+      natOutgoing: false,
+    },
+  };
+}
+
+export function ipPoolName(cluster: string, cidr: Prefix): string {
+  return `${cluster}-${formatPrefix(cidr).replace(/[.:/]/g, "-")}`;
+}
+
+export function planOwnCluster(connector: TunnelEndpoint, settings: OperatorSettings): DesiredCluster {
+  return {
+    kind: "Cluster",
+    name: settings.cluster,
+    cidrs: [...settings.clusterCidrs, ...settings.connector.subnets],
+    endpoints: [connector],
+  };
+}
+
+function planMediator(connector: TunnelEndpoint, settings: OperatorSettings): TunnelEndpoint | undefined {
+  if (!settings.connector.mediator) return undefined;
+  return { ...connector, name: MEDIATOR, subnets: [], nodeSubnets: [], type: undefined };
+}
+
+function sharedConfig(name: string, file: string, text: string, settings: OperatorSettings): DesiredConfigMap {
+  const { namespace } = settings;
+  return { kind: "ConfigMap", namespace, name, labels: OURS, owner: undefined, data: { [file]: text } };
+}
+
+/** Quoted, since a settings file takes numbers only where numbers are meant. */
+function formatArguments(edge: EdgeNode): string {
+  return [...edge.arguments].map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`).join("");
+}
+
+function ownerOf(edge: EdgeNode): NodeOwner {
+  return { name: edge.node.name, uid: edge.node.uid };
+}

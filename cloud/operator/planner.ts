@@ -1,0 +1,380 @@
+import { formatPrefix, type Prefix } from "../../src/base/ip.ts";
+import { NODE_CONFIG_BYTES_MAX } from "../../src/kube/objects/node-config.ts";
+import type { Community } from "../../src/network/community.ts";
+import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
+import type { OperatorChange } from "./change.ts";
+import { type CommunityReport, type MemberLookup, reportCommunity } from "./community-report.ts";
+import {
+  ABSENT,
+  clusterKey,
+  type Desired,
+  type DesiredConfigMap,
+  type DesiredObject,
+  type DocumentKey,
+  namespacedKey,
+} from "./document.ts";
+import { EndpointBook } from "./endpoint-book.ts";
+import { Membership } from "./membership.ts";
+import { type EdgeNode, NodeStates } from "./node-states.ts";
+import {
+  agentConfigName,
+  agentTlsName,
+  CLOUD_AGENT_CONFIG,
+  CONNECTOR_CONFIG,
+  CONNECTOR_TLS,
+  connectorName,
+  endpointName,
+  SUBNETS_ANNOTATION,
+  shardName,
+} from "./object-names.ts";
+import { PEER_SHARD_COUNT, PeerShards, shardOf } from "./peer-shards.ts";
+import {
+  ipPoolName,
+  planAgentCertificate,
+  planAgentConfig,
+  planAgentPodObject,
+  planCloudAgentConfig,
+  planConnectorCertificate,
+  planConnectorConfig,
+  planIpPool,
+  planOwnCluster,
+  planPeerShard,
+} from "./plan.ts";
+import type { Problem, Subject } from "./problem.ts";
+import { type RemoteCluster, RemoteClusters } from "./remote-clusters.ts";
+import type { OperatorSettings } from "./settings.ts";
+
+/** What a change has touched. */
+export interface PlanDelta {
+  /** Documents that may be others now, or not be any more. */
+  readonly documents: ReadonlySet<DocumentKey>;
+  /** Objects whose problems or report may be others now. */
+  readonly subjects: ReadonlySet<Subject>;
+}
+
+/**
+ * From the cluster's objects to what every node must do, one change at a time. It holds the objects joined; a document
+ * is made when it is asked for, so 10,000 of them are never in memory at once, and the full plan is every document
+ * asked for once. The outcome depends on the objects alone, not on the order in which they came; the one exception is
+ * which free subnet a node gets, which stays its own once it is in the node's annotation.
+ */
+export class OperatorPlanner {
+  readonly #settings: OperatorSettings;
+  readonly #connectorName: string;
+  readonly #nodes: NodeStates;
+  readonly #clusters: RemoteClusters;
+  readonly #membership = new Membership();
+  readonly #endpoints = new EndpointBook();
+  readonly #peers = new PeerShards();
+  /** Peers of the connector that are not this cluster's. */
+  readonly #remotePeers = new Set<string>();
+  #connector: TunnelEndpoint | undefined;
+  /** Where document keys lead. */
+  readonly #makers = new Map<DocumentKey, () => Desired>();
+  #documents = new Set<DocumentKey>();
+  #subjects = new Set<Subject>();
+
+  /**
+   * @param objects everything there is: a node that is missing here would have its subnet given to another one
+   */
+  constructor(settings: OperatorSettings, objects: Iterable<OperatorChange>) {
+    this.#settings = settings;
+    this.#connectorName = connectorName(settings.cluster);
+    this.#nodes = new NodeStates(settings);
+    this.#clusters = new RemoteClusters(settings);
+    this.#addConnectorDocuments();
+    this.#take(objects);
+    // Nobody waits for what differs from nothing: whoever begins asks for every document.
+    this.#delta();
+  }
+
+  apply(changes: Iterable<OperatorChange>): PlanDelta {
+    const { changed, renamed } = this.#take(changes);
+    for (const name of changed) this.#touchPeersOf(name);
+    for (const name of renamed) this.#touchConfigOf(name);
+    return this.#delta();
+  }
+
+  /** Every document that should be there. */
+  keys(): IterableIterator<DocumentKey> {
+    return this.#makers.keys();
+  }
+
+  document(key: DocumentKey): Desired {
+    return this.#makers.get(key)?.() ?? ABSENT;
+  }
+
+  /** What is wrong with an object. */
+  problems(subject: Subject): readonly Problem[] {
+    const [kind, name] = [subject.slice(0, subject.indexOf("/")), subject.slice(subject.indexOf("/") + 1)];
+    if (kind === "Node") return this.#nodes.problemsOf(name);
+    if (kind === "Cluster") return this.#clusters.get(name)?.problems ?? [];
+    return kind === "Community" ? (this.community(name)?.problems ?? []) : [];
+  }
+
+  /** What a community's status says. */
+  community(key: string): CommunityReport | undefined {
+    return reportCommunity(key, this.#membership, this.#lookup);
+  }
+
+  /** This cluster's own endpoint, as it is registered with others. */
+  get connector(): TunnelEndpoint {
+    return this.#nodes.connector;
+  }
+
+  /** @returns endpoints that are others now, and those whose peers may be */
+  #take(changes: Iterable<OperatorChange>): { readonly changed: Set<string>; readonly renamed: Set<string> } {
+    const renamed = new Set<string>();
+    for (const change of changes) {
+      switch (change.kind) {
+        case "Node":
+          this.#nodes.setNode(change.key, change.value);
+          break;
+        case "IPAMBlock":
+          this.#nodes.setBlock(change.key, change.value);
+          break;
+        case "Cluster":
+          this.#clusters.set(change.key, change.value);
+          break;
+        case "Community":
+          this.#setCommunity(change.key, change.value, renamed);
+          break;
+      }
+    }
+    const changed = this.#settleClusters();
+    for (const name of this.#settleNodes()) changed.add(name);
+    if (this.#settleConnector()) changed.add(this.#connectorName);
+    this.#settleConnectorPeers(changed, renamed);
+    return { changed, renamed };
+  }
+
+  #delta(): PlanDelta {
+    const delta = { documents: this.#documents, subjects: this.#subjects };
+    this.#documents = new Set();
+    this.#subjects = new Set();
+    return delta;
+  }
+
+  #setCommunity(key: string, community: Community | undefined, renamed: Set<string>): void {
+    const touched = this.#membership.set(key, community);
+    for (const name of touched.endpoints) renamed.add(name);
+    for (const other of touched.communities) this.#subjects.add(`Community/${other}`);
+  }
+
+  #settleNodes(): ReadonlySet<string> {
+    const changed = new Set<string>();
+    for (const node of this.#nodes.settle()) {
+      this.#subjects.add(`Node/${node}`);
+      const edge = this.#nodes.edge(node);
+      const name = endpointName(this.#settings.cluster, node);
+      // A node of the connector's name never has an endpoint of its own.
+      const another = name !== this.#connectorName && this.#endpoints.setLocal(name, edge?.endpoint);
+      if (another) changed.add(name);
+      this.#touchNode(node, edge);
+    }
+    return changed;
+  }
+
+  #touchNode(node: string, edge: EdgeNode | undefined): void {
+    const { namespace } = this.#settings;
+    const whileEdge = (make: (edge: EdgeNode) => DesiredObject) => (): Desired => {
+      const now = this.#nodes.edge(node);
+      if (now === undefined) return ABSENT;
+      return now.endpoint === undefined ? { state: "held", problems: now.problems } : present(make(now));
+    };
+    const certificate = whileEdge((now) => planAgentCertificate(now, this.#settings));
+    const pod = whileEdge((now) => planAgentPodObject(now, this.#settings));
+    const isEdge = edge !== undefined;
+    this.#put(
+      namespacedKey("ConfigMap", namespace, agentConfigName(node)),
+      isEdge ? () => this.#agentConfig(node) : undefined,
+    );
+    this.#put(namespacedKey("Secret", namespace, agentTlsName(node)), isEdge ? certificate : undefined);
+    this.#put(namespacedKey("Pod", namespace, node), edge?.mode === "pod" ? pod : undefined);
+    const annotation = edge?.annotation;
+    this.#put(
+      clusterKey("NodeAnnotations", node),
+      annotation === undefined
+        ? undefined
+        : () => present({ kind: "NodeAnnotations", name: node, annotations: { [SUBNETS_ANNOTATION]: annotation } }),
+    );
+  }
+
+  #settleClusters(): Set<string> {
+    const changed = new Set<string>();
+    for (const [key, before] of this.#clusters.settle()) {
+      this.#subjects.add(`Cluster/${key}`);
+      const now = this.#clusters.get(key);
+      const endpoints = new Map(now?.endpoints.map((endpoint) => [endpoint.name, endpoint]));
+      for (const { name } of before?.endpoints ?? []) {
+        if (!endpoints.has(name) && this.#endpoints.setRemote(key, name, undefined)) changed.add(name);
+      }
+      for (const [name, endpoint] of endpoints) {
+        if (this.#endpoints.setRemote(key, name, endpoint)) changed.add(name);
+      }
+      this.#settlePools(before, now);
+    }
+    return changed;
+  }
+
+  #settlePools(before: RemoteCluster | undefined, now: RemoteCluster | undefined): void {
+    if (!this.#keepsPools) return;
+    const wanted = new Set(now?.cidrs.map(formatPrefix));
+    for (const cidr of before?.cidrs ?? []) {
+      if (!wanted.has(formatPrefix(cidr))) this.#putPool(before?.cluster.name ?? "", cidr, false);
+    }
+    for (const cidr of now?.cidrs ?? []) this.#putPool(now?.cluster.name ?? "", cidr, true);
+  }
+
+  get #keepsPools(): boolean {
+    return this.#settings.cni === "calico" && this.#settings.keepIpPools;
+  }
+
+  #putPool(cluster: string, cidr: Prefix, wanted: boolean): void {
+    const make = () => present(planIpPool(cluster, cidr));
+    this.#put(clusterKey("IPPool", ipPoolName(cluster, cidr)), wanted ? make : undefined);
+  }
+
+  /** A changed endpoint is in the documents of all who have it as a peer. */
+  #touchPeersOf(name: string): void {
+    this.#touchConfigOf(name);
+    for (const peer of this.#membership.peersOf(name)) this.#touchConfigOf(peer);
+    for (const key of this.#membership.communitiesOf(name)) this.#subjects.add(`Community/${key}`);
+  }
+
+  #touchConfigOf(name: string): void {
+    const node = this.#nodeOf(name);
+    if (node === undefined || this.#nodes.edge(node) === undefined) return;
+    this.#documents.add(namespacedKey("ConfigMap", this.#settings.namespace, agentConfigName(node)));
+  }
+
+  /** @returns whether the connector is another one now, which every edge node has as a peer */
+  #settleConnector(): boolean {
+    const connector = this.#nodes.connector;
+    if (connector === this.#connector) return false;
+    this.#connector = connector;
+    if (!this.#endpoints.setLocal(connector.name, connector)) return false;
+    this.#documents.add(this.#configKey(CONNECTOR_CONFIG));
+    if (this.#settings.role === "host") this.#documents.add(clusterKey("Cluster", this.#settings.cluster));
+    for (const { node } of this.#nodes.edges()) {
+      this.#documents.add(namespacedKey("ConfigMap", this.#settings.namespace, agentConfigName(node.name)));
+    }
+    return true;
+  }
+
+  /**
+   * @param changed endpoints that are others now
+   * @param renamed endpoints whose peers may be others
+   */
+  #settleConnectorPeers(changed: ReadonlySet<string>, renamed: ReadonlySet<string>): void {
+    const before = this.#peers.shardCount;
+    const own = new Set(this.#membership.peersOf(this.#connectorName));
+    const touched = new Set([...changed, ...renamed]);
+    if (renamed.has(this.#connectorName)) for (const name of [...own, ...this.#remotePeers]) touched.add(name);
+    touched.delete(this.#connectorName);
+    for (const name of touched) {
+      const edge = this.#nodes.edge(this.#nodeOf(name) ?? "")?.endpoint !== undefined;
+      const wanted = edge || (own.has(name) && this.#endpoints.has(name));
+      if (wanted && !edge) this.#remotePeers.add(name);
+      else this.#remotePeers.delete(name);
+      const another = this.#peers.set(name, wanted);
+      if (another || (wanted && changed.has(name))) this.#touchShardOf(name);
+    }
+    if (before !== this.#peers.shardCount) this.#reshard();
+  }
+
+  #touchShardOf(name: string): void {
+    const sharded = this.#peers.shardCount > 0;
+    for (const config of [CONNECTOR_CONFIG, CLOUD_AGENT_CONFIG] as const) {
+      this.#documents.add(this.#configKey(sharded ? shardName(config, shardOf(name)) : config));
+    }
+  }
+
+  #reshard(): void {
+    const sharded = this.#peers.shardCount > 0;
+    for (const config of [CONNECTOR_CONFIG, CLOUD_AGENT_CONFIG] as const) {
+      this.#documents.add(this.#configKey(config));
+      for (let shard = 0; shard < PEER_SHARD_COUNT; shard++) {
+        const make = () =>
+          this.#checked(planPeerShard(config, shard, this.#texts(config, this.#peers.shard(shard)), this.#settings));
+        this.#put(this.#configKey(shardName(config, shard)), sharded ? make : undefined);
+      }
+    }
+  }
+
+  #addConnectorDocuments(): void {
+    const settings = this.#settings;
+    const peers = () => (this.#peers.shardCount > 0 ? [] : this.#peers.all());
+    this.#put(this.#configKey(CONNECTOR_CONFIG), () => {
+      const texts = this.#texts(CONNECTOR_CONFIG, peers());
+      return this.#checked(planConnectorConfig(this.connector, texts, this.#peers.shardCount, settings));
+    });
+    this.#put(this.#configKey(CLOUD_AGENT_CONFIG), () => {
+      const texts = this.#texts(CLOUD_AGENT_CONFIG, peers());
+      return this.#checked(planCloudAgentConfig(this.connector, texts, this.#peers.shardCount, settings));
+    });
+    this.#put(namespacedKey("Secret", settings.namespace, CONNECTOR_TLS), () =>
+      present(planConnectorCertificate(settings)),
+    );
+    if (settings.role === "host") {
+      this.#put(clusterKey("Cluster", settings.cluster), () => present(planOwnCluster(this.connector, settings)));
+    }
+    if (this.#keepsPools) for (const { cidr } of settings.edgePools) this.#putPool(settings.cluster, cidr, true);
+  }
+
+  #agentConfig(node: string): Desired {
+    const edge = this.#nodes.edge(node);
+    if (edge === undefined) return ABSENT;
+    if (edge.endpoint === undefined) return { state: "held", problems: edge.problems };
+    const others = this.#membership.peersOf(edge.endpoint.name).filter((name) => name !== this.#connectorName);
+    const peers = this.#texts(CONNECTOR_CONFIG, [this.#connectorName, ...others]);
+    return this.#checked(planAgentConfig(edge, edge.endpoint, peers, this.connector, this.#settings));
+  }
+
+  #texts(config: typeof CONNECTOR_CONFIG | typeof CLOUD_AGENT_CONFIG, names: readonly string[]): readonly string[] {
+    const book = this.#endpoints;
+    return names.flatMap((name) => (config === CONNECTOR_CONFIG ? book.peerText(name) : book.routeText(name)) ?? []);
+  }
+
+  /** What does not fit into a ConfigMap would be refused by the API server, and the old one is better than none. */
+  #checked(object: DesiredConfigMap): Desired {
+    const size = Object.entries(object.data).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+    if (size <= NODE_CONFIG_BYTES_MAX) return present(object);
+    const problem: Problem = {
+      code: "DOCUMENT_TOO_LARGE",
+      severity: "failed",
+      message: `Cannot write ConfigMap ${object.name} as it would be larger than ${NODE_CONFIG_BYTES_MAX} bytes: current value is ${size}`,
+      hint: "Make the communities smaller, or shorten the lists of public addresses; until then the node goes on with what it has.",
+    };
+    return { state: "held", problems: [problem] };
+  }
+
+  #put(key: DocumentKey, make: (() => Desired) | undefined): void {
+    const before = this.#makers.has(key);
+    if (make === undefined) this.#makers.delete(key);
+    else this.#makers.set(key, make);
+    if (before || make !== undefined) this.#documents.add(key);
+  }
+
+  #configKey(name: string): DocumentKey {
+    return namespacedKey("ConfigMap", this.#settings.namespace, name);
+  }
+
+  #nodeOf(endpoint: string): string | undefined {
+    const prefix = `${this.#settings.cluster}.`;
+    return endpoint.startsWith(prefix) ? endpoint.slice(prefix.length) : undefined;
+  }
+
+  readonly #lookup: MemberLookup = {
+    usable: (name) => this.#endpoints.has(name),
+    known: (name) => this.#nodes.edge(this.#nodeOf(name) ?? "") !== undefined,
+    meant: (name) => {
+      const own = endpointName(this.#settings.cluster, name);
+      return this.#endpoints.has(own) ? own : undefined;
+    },
+  };
+}
+
+function present(object: DesiredObject): Desired {
+  return { state: "present", object };
+}

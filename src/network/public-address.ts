@@ -1,0 +1,18 @@
+import { parseIp } from "../base/ip.ts";
+import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
+
+/** RFC 1035 section 2.3.4, as text without the last dot. */
+const HOST_NAME_LENGTH_MAX = 253;
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** An address in its canonical form, or a host name in lower case. */
+export function parsePublicAddress(text: string): Result<string, DecodeError> {
+  const address = parseIp(text);
+  if (address.ok) return address;
+  const name = text.toLowerCase();
+  const labels = name.split(".");
+  // RFC 1123 section 2.1: what ends in digits only is meant as an address.
+  const numeric = /^\d+$/.test(labels.at(-1) ?? "");
+  if (name.length <= HOST_NAME_LENGTH_MAX && !numeric && labels.every((label) => LABEL.test(label))) return ok(name);
+  return fail({ at: text.slice(0, 64), why: "neither an address nor a host name" });
+}
