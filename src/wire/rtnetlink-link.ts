@@ -97,8 +97,8 @@ export function decodeLink({ payload }: NetlinkMessage): Result<Link, DecodeErro
     else if (attributes.type === IFLA_LINKINFO) {
       const info = attributes.nested();
       while (info.next()) {
-        if (info.type === IFLA_INFO_KIND) kind = info.text();
         // The kind comes before its data.
+        if (info.type === IFLA_INFO_KIND) [kind, bridgeCallsIptables] = [info.text(), undefined];
         else if (info.type === IFLA_INFO_DATA && kind === "bridge") bridgeCallsIptables = callsIptables(info.nested());
       }
     }
