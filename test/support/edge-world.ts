@@ -127,12 +127,16 @@ export async function addPods(host: Host, prefix = ""): Promise<Host> {
   for (const [name, address] of Object.entries(PODS)) {
     await addBackend(host, name, address, prefix);
   }
-  return await host.pod(`${prefix}client`, { address: "10.244.1.10/24", bridge: BRIDGE });
+  return await addPod(host, `${prefix}client`, "10.244.1.10");
+}
+
+export function addPod(host: Host, name: string, address: string): Promise<Host> {
+  return host.pod(name, { address: `${address}/24`, bridge: BRIDGE });
 }
 
 /** A pod that runs backend.ts. */
 export async function addBackend(host: Host, name: string, address: string, prefix = ""): Promise<Host> {
-  const pod = await host.pod(prefix + name, { address: `${address}/24`, bridge: BRIDGE });
+  const pod = await addPod(host, prefix + name, address);
   await pod.spawn([process.execPath, BACKEND, name], { ready: /ready/ });
   return pod;
 }
