@@ -4,13 +4,14 @@ import { milliseconds, seconds } from "../base/duration.ts";
 import { errorCode, SelvedgeError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { KubeClient } from "./client.ts";
-import { listObjects } from "./list.ts";
+import { HeldEvents } from "./held-events.ts";
+import { type ListResult, listObjects } from "./list.ts";
 import type { ListWatchEvent } from "./list-watch-event.ts";
 import type { ObjectDecoder } from "./object-reader.ts";
 import type { Selection } from "./resource.ts";
 import { TRAITS } from "./traits.ts";
 import type { SourceKind } from "./trust.ts";
-import { Watch } from "./watch.ts";
+import { REPLAY_SILENCE, Watch } from "./watch.ts";
 
 export const RETRY: BackoffPolicy = { initial: milliseconds(500), factor: 2, limit: seconds(60) };
 /** A watch that ends sooner did not work: the next one waits. */
@@ -24,6 +25,8 @@ const REFUSALS_MAX = 3;
  * open without a word until it gets there. So many open watches in a row without one line are that, and not the network.
  */
 const SILENT_WATCHES_MAX = 2;
+/** Why a watch is ended that did nothing wrong. */
+const RELIST = Symbol("a list is next");
 
 export interface ListWatchOptions<T> extends Selection {
   readonly client: KubeClient;
@@ -65,13 +68,13 @@ export class ListWatch<T> {
   /** Asks for a list now: the watch, if there is one, ends for it. */
   relist(): void {
     this.#listNext = true;
-    this.#watch?.abort();
+    this.#watch?.abort(RELIST);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (this.#listNext) await this.#list(signal);
+        if (this.#listNext) this.#take(await this.#list(signal), signal);
         if (!(await this.#watchOnce(signal))) await sleep(this.#options.clock, this.#backoff.next(), signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -82,9 +85,12 @@ export class ListWatch<T> {
     }
   }
 
-  async #list(signal: AbortSignal): Promise<void> {
+  #list(signal: AbortSignal): Promise<ListResult<T>> {
+    return listObjects(this.#options, signal);
+  }
+
+  #take(list: ListResult<T>, signal: AbortSignal): void {
     const { clock, emit } = this.#options;
-    const list = await listObjects(this.#options, signal);
     if (signal.aborted) return;
     this.#position = list.resourceVersion;
     this.#listNext = false;
@@ -96,34 +102,61 @@ export class ListWatch<T> {
     else this.#disconnected(cloudAbsent(this.#options.client.url));
   }
 
+  /**
+   * A watch that does not resume says nothing of what happened between the last list and its beginning, and metaServer
+   * drops some events of its first moments too. A list while it is open tells.
+   */
+  async #listDuring(events: HeldEvents<T>, signal: AbortSignal): Promise<void> {
+    await sleep(this.#options.clock, REPLAY_SILENCE, signal);
+    if (signal.aborted) return;
+    events.hold();
+    let list: ListResult<T> | undefined;
+    try {
+      list = await this.#list(signal);
+      this.#take(list, signal);
+    } finally {
+      events.release(list);
+    }
+  }
+
   /** @returns whether to go on at once */
   async #watchOnce(signal: AbortSignal): Promise<boolean> {
     const { clock, emit, source } = this.#options;
     const traits = TRAITS[source];
+    const events = new HeldEvents<T>((event) => {
+      emit(event);
+      if (event.type === "upsert" ? event.origin === "live" : event.type === "delete") this.#heard();
+    });
+    const ended = new AbortController();
+    const either = AbortSignal.any([signal, ended.signal]);
     const watch = new Watch(
       {
         ...this.#options,
         traits,
-        emit: (event) => {
-          emit(event);
-          if (event.type === "upsert" ? event.origin === "live" : event.type === "delete") this.#heard();
-        },
+        emit: (event) => events.take(event),
         onOpen: () => {
           opened = clock.now();
-          if (traits.resumes && this.#authoritative) this.#connected();
+          if (!traits.resumes) listing = this.#listDuring(events, either).catch((error) => ended.abort(error));
+          else if (this.#authoritative) this.#connected();
         },
       },
       this.#position,
     );
-    const ended = new AbortController();
+    let listing: Promise<void> | undefined;
     let worked = false;
+    let asked = false;
     let opened: MonotonicTime | undefined;
     this.#watch = ended;
+    if (!traits.resumes) this.#listNext = true;
     try {
-      await watch.run(this.#drawSeconds(), AbortSignal.any([signal, ended.signal]));
+      await watch.run(this.#drawSeconds(), either);
     } catch (error) {
       if (!ended.signal.aborted) throw error;
+      if (ended.signal.reason !== RELIST) throw ended.signal.reason;
     } finally {
+      asked = ended.signal.aborted;
+      ended.abort(RELIST);
+      await listing;
       worked = opened !== undefined && elapsed(opened, clock.now()) >= WATCH_WORKED;
       if (worked) this.#backoff.reset();
       // An end is no error: only a list tells whether the source still makes sense.
@@ -132,9 +165,9 @@ export class ListWatch<T> {
       if (this.#silentWatches >= SILENT_WATCHES_MAX) this.#listNext = true;
       this.#watch = undefined;
       this.#position = watch.position;
-      if (this.#position === undefined) this.#listNext = true;
+      if (traits.resumes && this.#position === undefined) this.#listNext = true;
     }
-    return worked || ended.signal.aborted;
+    return worked || asked;
   }
 
   /**

@@ -5,7 +5,8 @@ import type { SourceKind } from "./trust.ts";
 export interface SourceTraits {
   /**
    * A watch goes on from the resourceVersion that it was given. Where it does not (metaServer), it begins with every
-   * stored object as ADDED, ghosts of deleted ones included, and a list goes before each watch.
+   * stored object as ADDED, ghosts of deleted ones included, and drops what comes at that moment: there is a list while
+   * each watch is open.
    */
   readonly resumes: boolean;
   /** A 404 to a list says "never cached", not "no such type". */

@@ -13,7 +13,7 @@ import type { SourceTraits } from "./traits.ts";
 import { LineSplitter } from "./watch-stream.ts";
 
 /** metaServer marks no end of its replay; it is over when the stream has been silent for so long. */
-const REPLAY_SILENCE = milliseconds(300);
+export const REPLAY_SILENCE = milliseconds(300);
 /** Lines that make no sense, one after the other, until the stream is taken for something else. */
 const BAD_LINES_MAX = 100;
 const TYPE_LENGTH_MAX = 16;

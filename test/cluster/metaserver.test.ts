@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { seconds } from "../../src/base/duration.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { conditionOf, dig, PODS, statusOf, type TestService } from "../support/edge-world.ts";
+import { clusterObjectsOf, EDGECORES, MetaServerWorld } from "../support/metaserver-world.ts";
+
+const { "web-1": FIRST, "web-2": SECOND } = PODS;
+
+function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
+  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
+}
+
+describe.each(EDGECORES)("with the metaServer of %s as its source, an agent", (edgecore) => {
+  const early = service("early", 1, FIRST);
+  const web = service("web", 2, FIRST);
+  const doomed = service("doomed", 3, SECOND);
+  let world: MetaServerWorld;
+
+  beforeAll(async () => {
+    world = await MetaServerWorld.create({ edgecore });
+    await world.cloudcore.put(...clusterObjectsOf(early));
+    await world.startAgent();
+  }, seconds(60));
+  afterAll(() => world?.[Symbol.asyncDispose]());
+
+  test("has what was there before it", async () => {
+    await world.serves(early);
+    await waitFor("the source connected", async () => (await statusOf(world.edge)).source.connected);
+  });
+
+  test("follows a service as it comes, changes and goes", async () => {
+    await world.cloudcore.put(...clusterObjectsOf(web));
+    await world.serves(web);
+    const changed = { ...web, endpoints: [FIRST, SECOND] };
+    await world.cloudcore.put(...clusterObjectsOf(changed));
+    await world.serves(changed);
+    await world.cloudcore.remove(...clusterObjectsOf(web));
+    await world.servesNoLonger(web);
+  });
+
+  test(
+    "keeps all, and brings no deleted service back, over a restart of edgecore with the cloud away",
+    async () => {
+      await world.cloudcore.put(...clusterObjectsOf(doomed), ...clusterObjectsOf(web));
+      await world.serves(doomed);
+      await world.cloudcore.leave();
+      await world.cloudcore.remove(...clusterObjectsOf(doomed));
+      await world.cloudcore.put(...clusterObjectsOf({ ...web, endpoints: [SECOND] }));
+      await world.edgecore.kill();
+      await world.edgecore.start();
+      await waitFor("news that the cloud is away", () => conditionOf(world.edge, "SOURCE_UNREACHABLE"));
+      for (const known of [early, doomed, web]) await world.serves(known);
+
+      await world.cloudcore.comeBack();
+      await world.endWatches();
+      await world.servesNoLonger(doomed);
+      await world.serves({ ...web, endpoints: [SECOND] });
+      // edgecore has the deleted service in its store, and says so at the beginning of each watch.
+      await world.endWatches();
+      await world.cloudcore.put(...clusterObjectsOf(service("after", 4, FIRST)));
+      await world.serves(service("after", 4, FIRST));
+      expect(await dig(world.edge, "doomed")).toBe("NXDOMAIN");
+    },
+    seconds(120),
+  );
+});

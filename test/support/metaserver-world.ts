@@ -1,0 +1,164 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { seconds } from "../../src/base/duration.ts";
+import { Cloudcore } from "../lab/cloudcore.ts";
+import { EdgeCertificates } from "../lab/edge-certificates.ts";
+import { Edgecore, type EdgecoreOptions } from "../lab/edgecore.ts";
+import type { Host } from "../lab/host.ts";
+import { Lab } from "../lab/lab.ts";
+import type { Link } from "../lab/link.ts";
+import type { LabProcess } from "../lab/process.ts";
+import type { KubernetesObject } from "../lab/service-objects.ts";
+import { toolPaths } from "../lab/tools.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import {
+  AGENT,
+  addPods,
+  backendsOf,
+  dig,
+  HTTP_PORT,
+  objectsOf,
+  PODS,
+  ruleset,
+  type TestService,
+} from "./edge-world.ts";
+
+/** As scripts/tools names them. */
+export const EDGECORES = ["edgecore-1.15", "edgecore"] as const;
+
+const CLOUD_ADDRESS = "192.0.2.1";
+const NODE = "edge1";
+/** A change has to be there well before the next list, which comes a minute after the last at the earliest. */
+const SOON = { timeout: seconds(20) };
+
+export interface MetaServerWorldOptions {
+  readonly edgecore: (typeof EDGECORES)[number];
+  readonly requireAuthorization?: EdgecoreOptions["requireAuthorization"];
+}
+
+/** A stand-in for cloudcore, a real edgecore on an edge node, and there the agent with metaServer as its source. */
+export class MetaServerWorld implements AsyncDisposable {
+  readonly edge: Host;
+  /** A pod of the node. */
+  readonly client: Host;
+  readonly uplink: Link;
+  readonly cloudcore: Cloudcore;
+  readonly edgecore: Edgecore;
+  readonly #lab: Lab;
+  readonly #certificates: EdgeCertificates;
+  readonly #stateDir = mkdtempSync(join(tmpdir(), "selvedge-state-"));
+  #agent: LabProcess | undefined;
+
+  static async create({ edgecore: name, ...options }: MetaServerWorldOptions): Promise<MetaServerWorld> {
+    const { [name]: program } = await toolPaths(name);
+    const lab = await Lab.create();
+    const wan = await lab.switch("wan");
+    const [cloud, edge] = await Promise.all([lab.host("cloud"), lab.host(NODE)]);
+    await cloud.connect(wan, { address: `${CLOUD_ADDRESS}/24` });
+    const uplink = await edge.connect(wan, { address: "192.0.2.11/24", gateway: CLOUD_ADDRESS });
+    const client = await addPods(edge);
+    const certificates = await EdgeCertificates.create(CLOUD_ADDRESS, NODE);
+    const cloudcore = await Cloudcore.start(cloud, CLOUD_ADDRESS, certificates);
+    await cloudcore.put({
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: NODE },
+      spec: { podCIDR: "10.244.1.0/24" },
+    });
+    const where = { program, node: NODE, cloudAddress: CLOUD_ADDRESS, certificates };
+    // edgecore wants a link of this name and asks for type dummy only where there is none; not every kernel has that type.
+    if (options.requireAuthorization !== undefined) await edge.ip("link add edge-dummy0 type bridge");
+    const edgecore = await Edgecore.start(edge, { ...where, ...options });
+    await cloudcore.connected();
+    return new MetaServerWorld(lab, { edge, client, uplink, cloudcore, edgecore, certificates });
+  }
+
+  private constructor(
+    lab: Lab,
+    parts: Pick<MetaServerWorld, "edge" | "client" | "uplink" | "cloudcore" | "edgecore"> & {
+      readonly certificates: EdgeCertificates;
+    },
+  ) {
+    this.#lab = lab;
+    this.#certificates = parts.certificates;
+    this.edge = parts.edge;
+    this.client = parts.client;
+    this.uplink = parts.uplink;
+    this.cloudcore = parts.cloudcore;
+    this.edgecore = parts.edgecore;
+  }
+
+  /** @returns when the agent is ready, which does not wait for the source */
+  async startAgent(...args: readonly string[]): Promise<void> {
+    const source = ["--source", "metaserver", "--source-url", this.edgecore.url];
+    const argv = [AGENT, "run", "--node-name", NODE, "--state-dir", this.#stateDir, ...source, ...args];
+    this.#agent = await this.edge.spawn(argv, { ready: /agent\.ready/ });
+  }
+
+  async killAgent(): Promise<void> {
+    await this.#agent?.kill();
+  }
+
+  get agentLog(): string {
+    return this.#agent?.log ?? "";
+  }
+
+  /**
+   * Breaks the agent's connections to metaServer. Its watches end of themselves after one to five minutes; what they are
+   * followed by comes now.
+   */
+  async endWatches(): Promise<void> {
+    await this.edge.output(["ss", "-K", "dst", "127.0.0.1", "dport", "=", ":10550"]);
+  }
+
+  /** @returns when the service answers: in DNS, in the kernel, and with HTTP from a pod */
+  async serves(service: TestService): Promise<void> {
+    const backends = service.endpoints.map(podAt).sort();
+    await waitFor(
+      `${service.name} from ${backends}`,
+      async () =>
+        (await dig(this.edge, service.name)) === service.clusterIp &&
+        Bun.deepEquals(await backendsOf(this.client, service.clusterIp), backends),
+      SOON,
+    );
+  }
+
+  /** @returns when neither DNS nor the kernel knows it */
+  async servesNoLonger({ name, clusterIp }: TestService, wait = SOON): Promise<void> {
+    await waitFor(
+      `no more ${name}`,
+      async () => (await dig(this.edge, name)) === "NXDOMAIN" && !mentions(await ruleset(this.edge), clusterIp),
+      wait,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lab.close();
+    this.#certificates[Symbol.dispose]();
+    rmSync(this.#stateDir, { recursive: true, force: true });
+  }
+}
+
+/** The Endpoints object that a cluster keeps beside a service's slices. */
+export function endpointsOf({ name, endpoints, targetPort = HTTP_PORT }: TestService): KubernetesObject {
+  const addresses = endpoints.map((ip) => ({ ip }));
+  const ports = [{ name: "http", port: targetPort, protocol: "TCP" }];
+  const metadata = { name, namespace: "default" };
+  return { apiVersion: "v1", kind: "Endpoints", metadata, subsets: [{ addresses, ports }] };
+}
+
+/** A service with slice and Endpoints, as a cluster has it. */
+export function clusterObjectsOf(service: TestService): readonly KubernetesObject[] {
+  return [...objectsOf(service), endpointsOf(service)];
+}
+
+function podAt(address: string): string {
+  const name = Object.entries(PODS).find(([, its]) => its === address)?.[0];
+  if (name === undefined) throw new Error(`Cannot find the pod at ${address}`);
+  return name;
+}
+
+function mentions(ruleset: string, address: string): boolean {
+  return new RegExp(`(?<![0-9.])${address.replaceAll(".", "\\.")}(?![0-9.])`).test(ruleset);
+}
