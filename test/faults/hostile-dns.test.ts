@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { seconds } from "../../src/base/duration.ts";
 import { EDNS_UDP_BYTES } from "../../src/wire/dns.ts";
@@ -9,6 +8,7 @@ import { waitFor } from "../lab/wait-for.ts";
 import { addPod, DNS_ADDRESS, dig, EdgeWorld, PODS, ruleset, statusOf } from "../support/edge-world.ts";
 import { effort } from "../support/effort.ts";
 import type { DatagramReport, StreamReport } from "../support/hostile-dns-client.ts";
+import { cpuSecondsOf, residentBytesOf } from "../support/process-usage.ts";
 import { parsePrometheusText } from "../support/prometheus-text.ts";
 import { askSteadily } from "../support/steady-client.ts";
 
@@ -51,29 +51,17 @@ async function counter(name: string, labels: object): Promise<number> {
   return samples.filter((s) => Bun.deepMatch(labels, s.labels)).reduce((sum, { value }) => sum + value, 0);
 }
 
-/** Seconds of processor time that the agent took so far: utime and stime of proc(5), in hundredths. */
-function cpuSeconds(): number {
-  const fields = readFileSync(`/proc/${agent.pid}/stat`, "latin1")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-function residentBytes(): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${agent.pid}/status`, "latin1"))?.[1]) * 1024;
-}
-
 test(
   "malformed datagrams get an error or nothing, no reply is longer than allowed, and nothing changes but counters",
   async () => {
     const count = effort(120_000, 10_000_000);
     await attack("datagrams", DNS_ADDRESS, String(SEED), "20000");
-    const [before, memory, cpu] = [await state(), residentBytes(), cpuSeconds()];
+    const [before, memory, cpu] = [await state(), residentBytesOf(agent.pid), cpuSecondsOf(agent.pid)];
     const answered = await counter("selvedge_dns_requests_total", {});
     const stop = await askSteadily(world.client, DNS_ADDRESS, NAME, WEB.clusterIp);
     const report = await attack<DatagramReport>("datagrams", DNS_ADDRESS, String(SEED + 1), String(count));
     const polite = await stop();
-    const micros = ((cpuSeconds() - cpu) / count) * 1e6;
+    const micros = ((cpuSecondsOf(agent.pid) - cpu) / count) * 1e6;
     console.log(`seed ${SEED}: ${count} datagrams, ${report.answered} answered`, report.rcodes);
     console.log(
       `largest reply ${report.largestReplyBytes} bytes; ${micros.toFixed(1)} µs of processor each, at 10,000 a second ${micros.toFixed(1)} %`,
@@ -85,7 +73,7 @@ test(
     expect(await state()).toBe(before);
     expect(await counter("selvedge_dns_requests_total", {})).toBeGreaterThan(answered + report.answered);
     expect(agent.running).toBeTrue();
-    const growth = residentBytes() - memory;
+    const growth = residentBytesOf(agent.pid) - memory;
     console.log(`memory: ${(growth / 1024 / 1024).toFixed(1)} MB more`);
     expect(growth).toBeLessThan(GROWTH_BYTES_MAX);
   },
