@@ -31,6 +31,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "edge/service/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/dns/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/status/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
+  { of: "edge/join/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   {
     of: "edge/cli/",
     may: [...SHARED, "edge/config/", "edge/config.ts", "edge/install/"],
@@ -49,6 +50,7 @@ export const LAYERS: readonly Layer[] = [
   },
   { of: "edge/wiring/", may: ["src/", "edge/"], why: "the one place where capabilities meet" },
   { of: "edge/main.ts", may: ["src/", "edge/"], why: "the entry" },
+  { of: "cloud/join/", may: SHARED, why: "capabilities meet in main, never in each other" },
   { of: "cloud/hub/", may: SHARED, why: "capabilities meet in main, never in each other" },
   { of: "cloud/operator/", may: SHARED, why: "capabilities meet in main, never in each other" },
   { of: "cloud/config.ts", may: ["src/base/"], why: "settings are values: nothing starts by reading them" },
