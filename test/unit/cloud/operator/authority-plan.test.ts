@@ -1,0 +1,43 @@
+import { describe, expect, test } from "bun:test";
+import { AUTHORITY_LIFE, OVERLAP } from "../../../../cloud/operator/authority-plan.ts";
+import { readSigner } from "../../../../cloud/operator/certificates.ts";
+import { parseBundle } from "../../../../src/certificate/certificate.ts";
+import { issueAuthority } from "../../../../src/certificate/issue.ts";
+import { PrivateKey } from "../../../../src/certificate/private-key.ts";
+import { CA, CertificateWorld, DAY, START, takes } from "../../../support/certificate-world.ts";
+
+describe("an authority", () => {
+  test("of FabEdge's, with a year to live, is adopted as it stands and succeeded in time", async () => {
+    const key = PrivateKey.generate();
+    const fabedge = await issueAuthority(key, CA, { notBefore: START, notAfter: START + 365 * DAY });
+    const world = new CertificateWorld();
+    world.authority = { "ca.crt": fabedge.certificate, "ca.key": key.pem() };
+    await world.live(START + 100 * DAY);
+    expect(world.authority["ca.crt"]).toBe(fabedge.certificate);
+    await world.live(START + 186 * DAY);
+    expect(world.steps).toEqual(["issue", "prepare", "issue"]);
+    expect(parseBundle(world.leaf["ca.crt"] ?? "")).toMatchObject({ ok: true, value: { length: 2 } });
+    await world.live(START + 186 * DAY + OVERLAP - 1);
+    expect(world.authority["ca.crt"]).toBe(fabedge.certificate);
+    await world.live(START + 186 * DAY + OVERLAP);
+    expect(world.signer().state.previous?.pem).toBe(fabedge.certificate);
+    expect(takes(world.leaf["ca.crt"] ?? "", world, START + 195 * DAY)).toBe(true);
+  });
+
+  test("that has ended is replaced at once, whatever that breaks: it is broken already", async () => {
+    const world = new CertificateWorld();
+    await world.live(START);
+    await world.live(START + AUTHORITY_LIFE + DAY);
+    expect(world.steps).toEqual(["create", "issue", "create", "issue"]);
+    expect(takes(world.leaf["ca.crt"] ?? "", world, START + AUTHORITY_LIFE + DAY)).toBe(true);
+  });
+
+  test("whose key is another's stops all issuing, with the reason", async () => {
+    const world = new CertificateWorld();
+    await world.live(START);
+    const data = { ...world.authority, "ca.key": PrivateKey.generate().pem() };
+    expect(() => readSigner(data)).toThrow("ca.key is not the key of ca.crt");
+    expect(() => readSigner({ ...data, "ca.crt": "nonsense" })).toThrow("ca.crt holds no certificate");
+    expect(() => readSigner({ ...world.authority, "ca.crt": world.leaf["tls.crt"] })).toThrow("no authority's");
+  });
+});
