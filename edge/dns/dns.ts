@@ -14,6 +14,7 @@ import { formatRecordData } from "../../src/wire/dns-record.ts";
 import { answerRcode } from "./answer.ts";
 import { ClientFilter } from "./client-filter.ts";
 import { Forwarder } from "./forwarder.ts";
+import type { SocketKeeper } from "./held-sockets.ts";
 import { type ListenerStatus, Listeners } from "./listeners.ts";
 import { NameTable } from "./name-table.ts";
 import { QueryCounts } from "./query-counts.ts";
@@ -47,6 +48,7 @@ export interface DnsDeps {
   readonly log: Log;
   readonly health: Health;
   readonly metrics: Metrics;
+  readonly keeper?: SocketKeeper | undefined;
 }
 
 export interface UpstreamStatus {

@@ -6,7 +6,9 @@ import type { Health } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import { duplicate } from "../../src/linux/held-socket.ts";
 import { observePortHolders } from "../../src/linux/port-holders.ts";
+import type { SocketKeeper } from "./held-sockets.ts";
 import { TcpServer } from "./tcp-server.ts";
 import { type ServerDeps, UdpServer } from "./udp-server.ts";
 
@@ -29,6 +31,8 @@ export interface ListenersDeps extends ServerDeps {
   readonly random: Random;
   readonly log: Log;
   readonly health: Health;
+  /** Undefined where nobody keeps sockets for us: they are closed with the program. */
+  readonly keeper?: SocketKeeper | undefined;
 }
 
 interface Listener {
@@ -71,6 +75,7 @@ export class Listeners {
   /** Tries each address once; what fails is tried again in the background. */
   async start(): Promise<void> {
     await Promise.all(this.#listeners.map((listener) => this.#open(listener)));
+    this.#deps.keeper?.dropRest();
   }
 
   status(): readonly ListenerStatus[] {
@@ -87,10 +92,11 @@ export class Listeners {
     const { clock, log } = this.#deps;
     const { address } = listener;
     try {
-      const udp = await UdpServer.open(address, this.#port, this.#deps);
+      const held = this.#deps.keeper?.hold(address, this.#port);
+      const udp = await UdpServer.open(address, this.#port, this.#deps, held?.udp);
       listener.udp = udp;
       // The same port, also where it is left to the system.
-      listener.tcp = TcpServer.open(address, udp.port, this.#deps);
+      listener.tcp = TcpServer.open(address, udp.port, this.#deps, held && duplicate(held.tcp));
       if (this.#signal.aborted) {
         closeListener(listener);
         return;

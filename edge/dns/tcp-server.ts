@@ -43,12 +43,16 @@ export class TcpServer {
     this.#deps = deps;
   }
 
-  /** @throws the system's error, such as EADDRINUSE or EADDRNOTAVAIL */
-  static open(address: Ip, port: number, deps: ServerDeps): TcpServer {
+  /**
+   * @param descriptor of a listening socket that has this address, and is this server's to close
+   * @throws the system's error, such as EADDRINUSE or EADDRNOTAVAIL
+   */
+  static open(address: Ip, port: number, deps: ServerDeps, descriptor?: number): TcpServer {
     const server = new TcpServer(deps);
+    // Bun's types leave the descriptor out where it listens.
+    const place = descriptor === undefined ? { hostname: address, port } : { fd: descriptor, hostname: address, port };
     server.#listener = Bun.listen<Connection>({
-      hostname: address,
-      port,
+      ...place,
       socket: {
         binaryType: "uint8array",
         open: (socket) => server.#open(socket),

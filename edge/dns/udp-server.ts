@@ -1,6 +1,8 @@
 import type { Clock, MonotonicTime } from "../../src/base/clock.ts";
 import { elapsed } from "../../src/base/clock.ts";
 import type { Ip } from "../../src/base/ip.ts";
+import type { HeldUdpSocket } from "../../src/linux/held-socket.ts";
+import { decodeSocketAddress } from "../../src/linux/socket-address.ts";
 import { EDNS_UDP_BYTES } from "../../src/wire/dns.ts";
 import type { ClientFilter } from "./client-filter.ts";
 import type { QueryCounts } from "./query-counts.ts";
@@ -15,6 +17,10 @@ export interface ServerDeps {
 
 /** Responses that are sent with one system call; Bun sends at most 204 datagrams in one. */
 const BATCH = 128;
+/** Of the held socket, whose buffer has room for fewer. */
+const HELD_QUERIES_LIMIT = 4096;
+/** LIBUS_SOCKET_REUSE_ADDR of Bun's libusockets.h, which node:dgram passes too; the types leave it out. */
+const REUSE_ADDRESS = 16;
 
 /**
  * One UDP socket. Responses are collected while the datagrams of one wake-up are handled, and then sent together: at
@@ -33,19 +39,30 @@ export class UdpServer {
     this.#batchStarted = deps.clock.now();
   }
 
-  /** @throws the system's error, such as EADDRINUSE or EADDRNOTAVAIL */
-  static async open(address: Ip, port: number, deps: ServerDeps): Promise<UdpServer> {
+  /**
+   * @param held has the same address and what was asked before this run
+   * @throws the system's error, such as EADDRINUSE or EADDRNOTAVAIL
+   */
+  static async open(address: Ip, port: number, deps: ServerDeps, held?: HeldUdpSocket): Promise<UdpServer> {
     const server = new UdpServer(deps);
-    server.#socket = await Bun.udpSocket({
-      hostname: address,
-      port,
-      binaryType: "uint8array",
-      socket: {
-        data: (_socket, packet, clientPort, client) => server.#receive(packet, clientPort, client),
-        // ICMP's word that a client is gone: there is nobody to tell.
-        error: () => deps.counts.dropped("send"),
-      },
-    });
+    const bind = (options: object = {}) =>
+      Bun.udpSocket({
+        hostname: address,
+        port,
+        binaryType: "uint8array",
+        socket: {
+          data: (_socket, packet, clientPort, client) => server.#receive(packet, clientPort, client),
+          // ICMP's word that a client is gone: there is nobody to tell.
+          error: () => deps.counts.dropped("send"),
+        },
+        ...options,
+      });
+    if (held === undefined) {
+      server.#socket = await bind();
+    } else {
+      server.#socket = await held.share(() => bind({ flags: REUSE_ADDRESS }));
+      server.#answerHeld(held);
+    }
     return server;
   }
 
@@ -79,6 +96,25 @@ export class UdpServer {
         counts.took(elapsed(received, clock.now()) / 1000);
         this.#send([response, port, client]);
       });
+    }
+  }
+
+  /** What was asked between two runs. A client that has given up meanwhile asks from another port. */
+  #answerHeld(held: HeldUdpSocket): void {
+    const { handler, clients, counts } = this.#deps;
+    const out = new Uint8Array(EDNS_UDP_BYTES);
+    for (let n = 0; n < HELD_QUERIES_LIMIT; n++) {
+      const query = held.receive();
+      if (query === undefined) return;
+      const { datagram, from } = query;
+      const client = decodeSocketAddress(from);
+      if (!client.ok || client.value.port === 0 || !clients.allows(client.value.address)) {
+        counts.dropped("foreign");
+        continue;
+      }
+      const end = handler.handle(datagram, out, 0, "udp");
+      if (end > 0) held.reply(out.subarray(0, end), from);
+      else if (end === LATER) void handler.finish(datagram, "udp", (response) => held.reply(response, from));
     }
   }
 

@@ -26,6 +26,8 @@ ExecStart=${binary} run
 WorkingDirectory=/
 # Either would make another program of it: the runtime itself, or one that loads code first.
 UnsetEnvironment=BUN_BE_BUN BUN_OPTIONS
+# The sockets of the names server: what is asked between two runs waits in them.
+FileDescriptorStoreMax=128
 WatchdogSec=30s
 Restart=on-failure
 # Names are away for less than a second; then longer, up to a minute. systemd before 254 stays at 500 ms.

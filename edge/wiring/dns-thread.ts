@@ -3,10 +3,13 @@ import { Health } from "../../src/base/health.ts";
 import { Log } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import { Scope } from "../../src/base/scope.ts";
+import { DescriptorStore, parseListenDescriptors } from "../../src/linux/descriptor-store.ts";
+import { SdNotify } from "../../src/linux/sd-notify.ts";
 import { type Inside, isInside } from "../../src/network/inside.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
 import { Dns } from "../dns/dns.ts";
+import { SocketKeeper } from "../dns/held-sockets.ts";
 import { Watchdog } from "../status/watchdog.ts";
 import type {
   DnsAnswer,
@@ -20,7 +23,7 @@ import type {
 } from "./dns-messages.ts";
 import type { System } from "./system.ts";
 
-type ThreadSystem = Pick<System, "clock" | "random" | "randomWord">;
+type ThreadSystem = Pick<System, "clock" | "random" | "randomWord" | "environment" | "pid">;
 
 /**
  * The names capability in a thread of its own: what keeps the agent's loop busy (10,000 services at once, a card that
@@ -109,9 +112,20 @@ class DnsThread {
       ...settings,
       allowed: (client: Parameters<typeof isInside>[1]) => isInside(this.#inside, client),
     };
-    this.#dns = new Dns(options, { ...this.#system, log, health, metrics: this.#metrics }, this.#scope);
+    const keeper = this.#socketKeeper(log);
+    this.#dns = new Dns(options, { ...this.#system, log, health, metrics: this.#metrics, keeper }, this.#scope);
     this.#dns.update(this.#services, new Set(this.#services.keys()));
     await this.#dns.start();
+  }
+
+  /** systemd keeps sockets, where it has started us. */
+  #socketKeeper(log: Log): SocketKeeper | undefined {
+    const { environment, pid } = this.#system;
+    const notify = new SdNotify(environment["NOTIFY_SOCKET"], (error) =>
+      log.warn("systemd.notify", "systemd does not keep the sockets of names.", { err: errorText(error) }),
+    );
+    if (!notify.connected) return undefined;
+    return new SocketKeeper(new DescriptorStore(notify, parseListenDescriptors(environment, pid)));
   }
 }
 

@@ -1,4 +1,4 @@
-import { dlopen, type Pointer, read } from "bun:ffi";
+import { dlopen, type Pointer, ptr, read } from "bun:ffi";
 import { SelvedgeError } from "../base/errors.ts";
 
 /**
@@ -12,11 +12,22 @@ const SYMBOLS = {
   __errno_location: { args: [], returns: "ptr" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  listen: { args: ["i32", "i32"], returns: "i32" },
+  dup: { args: ["i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i32" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
+  recvfrom: { args: ["i32", "ptr", "u64", "i32", "ptr", "ptr"], returns: "i32" },
+  sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
 } as const;
+
+/** sys/socket.h: struct cmsghdr is a u64 length, level and type; one descriptor follows, padded to eight bytes. */
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const CMSG_DATA = 16;
+const CMSG_LEN = CMSG_DATA + 4;
+const CMSG_SPACE = CMSG_DATA + 8;
 
 /** glibc, and musl under the names that its packagers give it. */
 const NAMES = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`, "libc.so"];
@@ -50,6 +61,15 @@ class Libc {
     return this.#result(this.#calls.bind(fd, address, address.length));
   }
 
+  listen(fd: number, backlog: number): CallResult {
+    return this.#result(this.#calls.listen(fd, backlog));
+  }
+
+  /** @returns another number for the same thing */
+  dup(fd: number): CallResult {
+    return this.#result(this.#calls.dup(fd));
+  }
+
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): CallResult {
     return this.#result(this.#calls.setsockopt(fd, level, option, value, value.length));
   }
@@ -60,6 +80,35 @@ class Libc {
 
   recv(fd: number, buffer: Uint8Array, flags: number): CallResult {
     return this.#result(this.#calls.recv(fd, buffer, buffer.length, flags));
+  }
+
+  /** @param from where the sender's address is written to; it says how much room there is, and how much was taken */
+  recvfrom(
+    fd: number,
+    buffer: Uint8Array,
+    flags: number,
+    from: Uint8Array,
+  ): CallResult & { readonly fromBytes: number } {
+    const length = Uint32Array.of(from.length);
+    const result = this.#result(this.#calls.recvfrom(fd, buffer, buffer.length, flags, from, length));
+    return { ...result, fromBytes: length[0] ?? 0 };
+  }
+
+  /** With a descriptor, which the receiver gets a number of its own for (SCM_RIGHTS, unix(7)). */
+  sendDescriptor(fd: number, data: Uint8Array, flags: number, address: Uint8Array, descriptor: number): CallResult {
+    const vector = BigUint64Array.of(addressOf(data), BigInt(data.length));
+    const control = new Uint8Array(CMSG_SPACE);
+    const fields = new DataView(control.buffer);
+    fields.setBigUint64(0, BigInt(CMSG_LEN), true);
+    fields.setInt32(8, SOL_SOCKET, true);
+    fields.setInt32(12, SCM_RIGHTS, true);
+    fields.setInt32(CMSG_DATA, descriptor, true);
+    // struct msghdr: name and its length, the vector and its length, the control data and its length, flags.
+    const header = BigUint64Array.of(
+      ...[addressOf(address), BigInt(address.length), addressOf(vector), 1n],
+      ...[addressOf(control), BigInt(control.length), 0n],
+    );
+    return this.#result(this.#calls.sendmsg(fd, header, flags));
   }
 
   close(fd: number): CallResult {
@@ -86,4 +135,8 @@ function openLibrary() {
     retry: "never",
     hint: "Use the build for this machine's C library: -musl on Alpine and OpenWrt, the other one elsewhere.",
   });
+}
+
+function addressOf(memory: NodeJS.TypedArray): bigint {
+  return BigInt(ptr(memory));
 }

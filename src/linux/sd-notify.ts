@@ -42,7 +42,26 @@ export class SdNotify {
     this.#send(`STATUS=${text.replaceAll("\n", " ")}`);
   }
 
-  #send(message: string): void {
+  /** Whether anybody listens. */
+  get connected(): boolean {
+    return this.#address !== undefined;
+  }
+
+  /**
+   * Leaves a descriptor with systemd, which hands it to the next run of the unit.
+   *
+   * @param name without a colon
+   */
+  keepDescriptor(name: string, descriptor: number): void {
+    // Without FDPOLL=0 systemd would drop it on an error of the socket's, such as an ICMP message.
+    this.#send(`FDSTORE=1\nFDPOLL=0\nFDNAME=${name}`, descriptor);
+  }
+
+  dropDescriptor(name: string): void {
+    this.#send(`FDSTOREREMOVE=1\nFDNAME=${name}`);
+  }
+
+  #send(message: string, descriptor?: number): void {
     if (this.#address === undefined) return;
     const what = "notify systemd";
     const opened = libc().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -50,7 +69,11 @@ export class SdNotify {
       this.#onFailure(systemError(what, opened.errno));
       return;
     }
-    const sent = libc().sendto(opened.value, Buffer.from(message), MSG_NOSIGNAL, this.#address);
+    const data = Buffer.from(message);
+    const sent =
+      descriptor === undefined
+        ? libc().sendto(opened.value, data, MSG_NOSIGNAL, this.#address)
+        : libc().sendDescriptor(opened.value, data, MSG_NOSIGNAL, this.#address, descriptor);
     libc().close(opened.value);
     if (sent.value < 0) this.#onFailure(systemError(what, sent.errno));
   }

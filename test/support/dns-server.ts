@@ -1,4 +1,5 @@
 import { Dns, type DnsOptions } from "../../edge/dns/dns.ts";
+import type { SocketKeeper } from "../../edge/dns/held-sockets.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { Health } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
@@ -26,6 +27,7 @@ export async function startDns(
   changes: readonly ObjectChange[],
   over: Partial<DnsOptions> = {},
   clock: Clock = new SystemClock(),
+  keeper?: SocketKeeper,
 ): Promise<DnsServer> {
   const scope = new Scope();
   const health = new Health(
@@ -43,7 +45,7 @@ export async function startDns(
     ...over,
   };
   const log = new Log(() => {}, "error");
-  const dns = new Dns(options, { clock, random: Math.random, randomWord, log, health, metrics }, scope);
+  const dns = new Dns(options, { clock, random: Math.random, randomWord, log, health, metrics, keeper }, scope);
   const { index, changed } = indexOf(changes);
   dns.update(index, changed);
   await dns.start();

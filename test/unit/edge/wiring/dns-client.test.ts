@@ -44,7 +44,7 @@ afterEach(async () => {
 
 function start() {
   const { client, thread } = connect();
-  const scope: Scope = serveDns(thread, { clock, random: Math.random, randomWord });
+  const scope: Scope = serveDns(thread, { clock, random: Math.random, randomWord, environment: {}, pid: process.pid });
   closers.unshift(() => scope.close());
   const records: LogRecord[] = [];
   const health = new Health(
