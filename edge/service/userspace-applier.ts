@@ -8,13 +8,13 @@ import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceApplier } from "./applier.ts";
 import type { Frontend } from "./frontend.ts";
 import { AffinityMemories, type UserspaceContext, type UserspaceUsage } from "./userspace-context.ts";
+import { planLimits } from "./userspace-limits.ts";
+import { OpenRelays } from "./userspace-open-relays.ts";
 import { frontendAddresses, type ListenerSpec, planListeners } from "./userspace-plan.ts";
 import { SessionTable } from "./userspace-sessions.ts";
-import { CONNECTIONS_LIMIT, TcpListener } from "./userspace-tcp.ts";
+import { TcpListener } from "./userspace-tcp.ts";
 import { UdpListener, type UdpSession } from "./userspace-udp.ts";
 
-/** Callers of UDP services together: one descriptor and about 2 KiB each. */
-export const SESSIONS_LIMIT = 8192;
 /** nf_conntrack_udp_timeout_stream: as long as the kernel would keep them together. */
 const SESSION_IDLE = seconds(120);
 const SWEEP_EVERY = seconds(10);
@@ -24,6 +24,8 @@ const EXAMPLES = 3;
 export interface UserspaceApplierOptions extends Pick<UserspaceContext, "clock" | "random" | "isInternal"> {
   /** Makes this node hold exactly these service addresses. */
   readonly holdAddresses: (addresses: ReadonlySet<Ip>) => void;
+  /** How many this process may have open. */
+  readonly descriptors: number;
   readonly health: Pick<Health, "raise" | "clear">;
 }
 
@@ -52,18 +54,21 @@ interface Failure {
 export class UserspaceApplier implements ServiceApplier {
   readonly #options: UserspaceApplierOptions;
   readonly #context: UserspaceContext;
-  readonly #sessions = new SessionTable<UdpSession>(SESSIONS_LIMIT, SESSION_IDLE);
+  readonly #sessions: SessionTable<UdpSession>;
   readonly #services = new Map<ObjectKey, readonly Frontend[]>();
   readonly #listeners = new Map<string, TcpListener | UdpListener>();
   readonly #failures = new Map<string, Failure>();
   #sweep: Timer;
-  #refusedBefore = 0;
+  #turnedAwayBefore = 0;
 
   constructor(options: UserspaceApplierOptions) {
     const { clock, random, isInternal } = options;
-    const usage = { connections: 0, attempts: 0, refusedByLimit: 0, connectFailures: 0 };
+    const usage = { connections: 0, attempts: 0, refusedByLimit: 0, closedIdle: 0, connectFailures: 0 };
+    const limits = planLimits(options.descriptors);
     this.#options = options;
-    this.#context = { clock, random, isInternal, affinity: new AffinityMemories(), usage };
+    const shared = { affinity: new AffinityMemories(), relays: new OpenRelays() };
+    this.#context = { clock, random, isInternal, ...shared, usage, limits };
+    this.#sessions = new SessionTable(limits.sessions, SESSION_IDLE);
     this.#sweep = this.#scheduleSweep();
   }
 
@@ -133,9 +138,9 @@ export class UserspaceApplier implements ServiceApplier {
   #scheduleSweep(): Timer {
     return this.#options.clock.after(SWEEP_EVERY, () => {
       this.#sessions.sweep(this.#options.clock.now());
-      const { refusedByLimit } = this.#context.usage;
-      this.#reportLimit(refusedByLimit - this.#refusedBefore);
-      this.#refusedBefore = refusedByLimit;
+      const { refusedByLimit, closedIdle } = this.#context.usage;
+      this.#reportLimit(refusedByLimit + closedIdle - this.#turnedAwayBefore);
+      this.#turnedAwayBefore = refusedByLimit + closedIdle;
       this.#sweep = this.#scheduleSweep();
     });
   }
@@ -167,13 +172,15 @@ export class UserspaceApplier implements ServiceApplier {
     });
   }
 
-  #reportLimit(refused: number): void {
-    const limits = refused > 0 ? [`${CONNECTIONS_LIMIT} connections, ${SESSIONS_LIMIT} UDP callers`] : [];
+  #reportLimit(turnedAway: number): void {
+    const { connections, sessions } = this.#context.limits;
+    const limits = turnedAway > 0 ? [`${connections} connections, ${sessions} UDP callers`] : [];
     this.#condition(limits, {
       code: "SERVICE_LIMIT_REACHED",
       severity: "degraded",
-      problem: (_, limit) => `Cannot carry ${refused} more callers as user space is full: the limits are ${limit}`,
-      hint: "Use a kernel with nftables, which carries them without this process.",
+      problem: (_, limit) =>
+        `Cannot carry all callers as user space is full: ${turnedAway} were turned away or had been idle for longest, the limits are ${limit}`,
+      hint: "Use a kernel with nftables, which carries them without this process, or raise LimitNOFILE where that is low.",
     });
   }
 

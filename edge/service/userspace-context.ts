@@ -3,6 +3,8 @@ import type { Clock } from "../../src/base/clock.ts";
 import { type Ip, parseIp } from "../../src/base/ip.ts";
 import type { Frontend } from "./frontend.ts";
 import { AffinityMemory, type Caller } from "./userspace-choice.ts";
+import type { UserspaceLimits } from "./userspace-limits.ts";
+import type { OpenRelays } from "./userspace-open-relays.ts";
 
 /** What all listeners of the user-space proxy share. */
 export interface UserspaceContext {
@@ -12,6 +14,8 @@ export interface UserspaceContext {
   readonly isInternal: (address: Ip) => boolean;
   readonly affinity: AffinityMemories;
   readonly usage: UserspaceUsage;
+  readonly limits: UserspaceLimits;
+  readonly relays: OpenRelays;
 }
 
 /** Counts for metrics and for the bounds. */
@@ -22,6 +26,8 @@ export interface UserspaceUsage {
   attempts: number;
   /** Since the start: connections and datagrams refused because a bound was reached. */
   refusedByLimit: number;
+  /** Since the start: connections ended to make room for others, as nothing had gone through them for long. */
+  closedIdle: number;
   /** Since the start: backends that did not take a connection. */
   connectFailures: number;
 }

@@ -1,7 +1,8 @@
-import type { Timer } from "../../src/base/clock.ts";
+import type { MonotonicTime, Timer } from "../../src/base/clock.ts";
 import { seconds } from "../../src/base/duration.ts";
 import type { Backend } from "./frontend.ts";
 import type { UserspaceContext } from "./userspace-context.ts";
+import type { OpenRelay } from "./userspace-open-relays.ts";
 
 /** Two lost SYNs (retried after 1 s and 3 s) and an answer are still inside. */
 const CONNECT_TIMEOUT = seconds(4);
@@ -38,6 +39,7 @@ export class Leg {
   }
 
   received(data: Uint8Array): void {
+    this.#relay.noteActivity();
     this.other?.send(data);
   }
 
@@ -111,7 +113,8 @@ export const LEG_HANDLERS = {
 } satisfies Bun.SocketHandler<Leg>;
 
 /** One connection of a caller, with the one to the backend that it is carried to. */
-export class Relay {
+export class Relay implements OpenRelay {
+  activeAt: MonotonicTime;
   readonly #context: UserspaceContext;
   readonly #client: Leg;
   readonly #chosen: (backend: Backend) => void;
@@ -142,6 +145,8 @@ export class Relay {
     // Nothing is read before there is somewhere to put it.
     this.#client.pause();
     context.usage.connections += 1;
+    this.activeAt = context.clock.now();
+    context.relays.add(this);
     this.#tryNext();
   }
 
@@ -156,11 +161,21 @@ export class Relay {
     return true;
   }
 
+  noteActivity(): void {
+    this.activeAt = this.#context.clock.now();
+  }
+
+  close(): void {
+    this.#client.abort();
+    this.#server?.abort();
+  }
+
   legClosed(): void {
     if (this.#done || this.#client.isOpen || this.#server?.isOpen === true) return;
     this.#done = true;
     this.#timer?.cancel();
     this.#context.usage.connections -= 1;
+    this.#context.relays.delete(this);
   }
 
   #tryNext(): void {

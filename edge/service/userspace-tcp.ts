@@ -4,11 +4,6 @@ import { callerOf, type UserspaceContext } from "./userspace-context.ts";
 import type { ListenerSpec } from "./userspace-plan.ts";
 import { LEG_HANDLERS, type Leg, Relay } from "./userspace-relay.ts";
 
-/**
- * Connections of all services together, and attempts that the kernel still makes for callers who went away: two
- * descriptors each, inside the 65,536 that the unit allows.
- */
-export const CONNECTIONS_LIMIT = 16_384;
 /** After so many dead backends the caller has given up. */
 const CONNECT_ATTEMPTS = 5;
 
@@ -47,7 +42,7 @@ export class TcpListener {
   #accept(socket: Bun.Socket<Leg>): void {
     const context = this.#context;
     const frontend = this.#frontend;
-    if (context.usage.connections + context.usage.attempts >= CONNECTIONS_LIMIT) {
+    if (!hasRoom(context)) {
       context.usage.refusedByLimit += 1;
       socket.terminate();
       return;
@@ -63,4 +58,11 @@ export class TcpListener {
       if (frontend.affinitySeconds !== undefined) memory.remember(caller, backend);
     });
   }
+}
+
+/** Closes idle connections where that makes room for one more. */
+function hasRoom({ usage, limits, relays, clock }: UserspaceContext): boolean {
+  const full = () => usage.connections + usage.attempts >= limits.connections;
+  if (full()) usage.closedIdle += relays.closeIdle(clock.now());
+  return !full();
 }

@@ -3,6 +3,7 @@ import type { Health } from "../../src/base/health.ts";
 import type { Log, LogSink } from "../../src/base/log.ts";
 import type { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import { observeDescriptorLimit } from "../../src/linux/descriptor-limit.ts";
 import type { Config } from "../config/options.ts";
 import { openNftables, removeRuleset } from "../service/open-nftables.ts";
 import { ServiceMetrics } from "../service/service-metrics.ts";
@@ -52,6 +53,7 @@ export function makeServiceProxy(foundation: Foundation, scope: Scope): ServiceP
           clock,
           random,
           health,
+          descriptors: observeDescriptorLimit(),
           isInternal: (address) => network.isInside(address),
           holdAddresses: (addresses) => network.hold("services", addresses),
         });

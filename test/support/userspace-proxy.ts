@@ -78,6 +78,7 @@ export class UserspaceProxy {
       isInternal: () => this.internal,
       holdAddresses: (addresses) => void this.link.apply("service", addresses),
       health: this.health,
+      descriptors: 65_536,
     });
   }
 }

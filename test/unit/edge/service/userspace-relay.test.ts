@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import type { Backend, Frontend } from "../../../../edge/service/frontend.ts";
 import { AffinityMemories, type UserspaceContext } from "../../../../edge/service/userspace-context.ts";
+import { planLimits } from "../../../../edge/service/userspace-limits.ts";
+import { OpenRelays } from "../../../../edge/service/userspace-open-relays.ts";
 import { Leg, Relay } from "../../../../edge/service/userspace-relay.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 
@@ -29,9 +31,9 @@ class FakeSocket {
 }
 
 function context(): UserspaceContext {
-  const usage = { connections: 0, attempts: 0, refusedByLimit: 0, connectFailures: 0 };
-  const affinity = new AffinityMemories();
-  return { clock: new SteppedClock(), random: () => 0, isInternal: () => true, affinity, usage };
+  const usage = { connections: 0, attempts: 0, refusedByLimit: 0, closedIdle: 0, connectFailures: 0 };
+  const shared = { affinity: new AffinityMemories(), relays: new OpenRelays(), limits: planLimits(1024) };
+  return { clock: new SteppedClock(), random: () => 0, isInternal: () => true, usage, ...shared };
 }
 
 describe("one end of a connection", () => {
