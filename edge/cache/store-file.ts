@@ -3,9 +3,12 @@ import { existsSync } from "node:fs";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 
 /**
- * Raised when the tables change. A newer file is left alone, an older one is brought forward.
+ * Raised when the tables change: by tables, and columns with defaults, alone. So a program reads and writes the file of
+ * the next version, and a downgrade by one keeps the cache. A file that is newer still is left alone; an older one is
+ * brought forward.
  */
 export const SCHEMA_VERSION = 1;
+const NEWEST_USABLE_SCHEMA = SCHEMA_VERSION + 1;
 /** "Slvg": tells our file from any other SQLite file. */
 const APPLICATION_ID = 0x536c7667;
 /** 10,000 services and slices take 12 MB; this is for clusters five times as large, and for the card they are on. */
@@ -45,6 +48,9 @@ export function rowSum(table: RowTable, row: Row): number {
 }
 
 const TABLES: readonly RowTable[] = ["objects", "tombstones", "facts"];
+
+/** By their names: the next version may have more. */
+const COLUMNS = "(id, uid, version, body, sum)";
 
 const SCHEMA = TABLES.map(
   (table) =>
@@ -151,7 +157,7 @@ export class StoreFile {
       for (const table of TABLES) {
         const before = this.#db.query<{ sum: number }, [string]>(`SELECT sum FROM ${table} WHERE id = ?`);
         const remove = this.#db.query(`DELETE FROM ${table} WHERE id = ?`);
-        const put = this.#db.query(`INSERT OR REPLACE INTO ${table} VALUES (?, ?, ?, ?, ?)`);
+        const put = this.#db.query(`INSERT OR REPLACE INTO ${table} ${COLUMNS} VALUES (?, ?, ?, ?, ?)`);
         const replace = (id: string, row: Row | undefined) => {
           const old = before.get(id);
           if (old !== null) [count, sum] = [count - 1, sum - old.sum];
@@ -167,7 +173,7 @@ export class StoreFile {
       }
       const total: Row = { id: TOTAL, uid: "", version: "", body: formatTotal(count, sum) };
       this.#db
-        .query("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)")
+        .query(`INSERT OR REPLACE INTO facts ${COLUMNS} VALUES (?, ?, ?, ?, ?)`)
         .run(total.id, total.uid, total.version, total.body, rowSum("facts", total));
     })();
   }
@@ -210,7 +216,7 @@ function keepIndexInMemory(db: Database): void {
 function checkSchema(db: Database, path: string): number {
   const pragma = (name: string) => Number(Object.values(db.query(`PRAGMA ${name}`).get() ?? {})[0] ?? 0);
   const [version, application] = [pragma("user_version"), pragma("application_id")];
-  if (version > SCHEMA_VERSION && application === APPLICATION_ID) {
+  if (version > NEWEST_USABLE_SCHEMA && application === APPLICATION_ID) {
     throw new SelvedgeError(
       `Cannot use the cache ${path} as a newer program wrote it: current value is schema ${version}, ours is ${SCHEMA_VERSION}`,
       {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { PendingWrites } from "../../../../edge/cache/pending-writes.ts";
 import { CacheStore } from "../../../../edge/cache/store.ts";
+import { SCHEMA_VERSION } from "../../../../edge/cache/store-file.ts";
 import type { StoreBatch, StoredObject } from "../../../../edge/cache/stored-state.ts";
 import { loadWhole, type WholeState } from "../../../support/loaded-store.ts";
 
@@ -173,10 +174,35 @@ describe("the store", () => {
     });
   });
 
-  test("a file that a newer program wrote is left as it is", () => {
+  test("a file of the next version, which may have more columns and tables, is used and stays one", () => {
     withStore((store) => store.write(putting(stored("a"))));
     const db = new Database(at("cache.db"));
-    db.run("PRAGMA user_version = 99");
+    for (const table of ["objects", "tombstones", "facts"])
+      db.run(`ALTER TABLE ${table} ADD COLUMN priority INTEGER NOT NULL DEFAULT 7`);
+    db.run("CREATE TABLE peers (name TEXT PRIMARY KEY, address TEXT NOT NULL) WITHOUT ROWID");
+    db.run("INSERT INTO peers VALUES ('p', '192.0.2.1')");
+    db.run(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
+    db.close();
+    withStore((store, state) => {
+      expect(state.objects.map(({ key }) => key)).toEqual(["d/a"]);
+      store.write(putting(stored("b")));
+    });
+    expect(reload().state.objects.map(({ key }) => key)).toEqual(["d/a", "d/b"]);
+    expect(reload().trouble).toBeUndefined();
+    const after = new Database(at("cache.db"));
+    expect(after.query("PRAGMA user_version").get()).toEqual({ user_version: SCHEMA_VERSION + 1 });
+    expect(after.query("SELECT id, priority FROM objects ORDER BY id").all()).toEqual([
+      { id: "Service d/a", priority: 7 },
+      { id: "Service d/b", priority: 7 },
+    ]);
+    expect(after.query("SELECT count(*) AS count FROM peers").get()).toEqual({ count: 1 });
+    after.close();
+  });
+
+  test("a file that a program two versions newer wrote is left as it is", () => {
+    withStore((store) => store.write(putting(stored("a"))));
+    const db = new Database(at("cache.db"));
+    db.run(`PRAGMA user_version = ${SCHEMA_VERSION + 2}`);
     db.close();
     const before = readFileSync(at("cache.db"));
     withStore((store, state) => {
