@@ -162,6 +162,7 @@ class Agent {
           const handlers = {
             changes: (changes: readonly ObjectChange[]) => this.#take(changes),
             trusted: () => this.#letServicesGo(),
+            slicesWithheld: (withheld: boolean) => this.#viewsChanged(this.#index.preferEndpoints(withheld)),
           };
           this.#cache.start({ kind, client, nodeName }, handlers, this.#scope);
           following = true;
@@ -192,6 +193,10 @@ class Agent {
       this.#network.setPodCidrs(change.value?.podCidrs ?? []);
       void this.#service?.setNode({ name: this.#config.nodeName, zone: change.value?.zone });
     }
+    this.#viewsChanged(changed);
+  }
+
+  #viewsChanged(changed: ReadonlySet<ObjectKey>): void {
     this.#dns?.update(this.#index, changed);
     if (this.#running && changed.size > 0) void this.#updateServices(changed);
   }

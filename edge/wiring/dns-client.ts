@@ -1,5 +1,5 @@
 import { type Clock, elapsed, type MonotonicTime } from "../../src/base/clock.ts";
-import { type Duration, milliseconds, seconds } from "../../src/base/duration.ts";
+import { type Duration, formatDuration, milliseconds, seconds } from "../../src/base/duration.ts";
 import { SelvedgeError } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
 import type { LogSink } from "../../src/base/log.ts";
@@ -94,7 +94,9 @@ export class DnsClient {
     const id = this.#lastId;
     const { promise, resolve: settle, reject: fail } = Promise.withResolvers<DnsAnswer>();
     this.#waiting.set(id, { settle, fail });
-    const timer = this.#deps.clock.after(ANSWER_WITHIN, () => fail(silent(question)));
+    // A slow machine may take its time to begin: then only a thread that stands still is given up.
+    const within = question.about === "start" ? STALL : ANSWER_WITHIN;
+    const timer = this.#deps.clock.after(within, () => fail(silent(question, within)));
     this.#deps.port.send({ kind: "question", id, question });
     return promise.finally(() => {
       timer.cancel();
@@ -128,11 +130,14 @@ export class DnsClient {
   }
 }
 
-function silent({ about }: DnsQuestion): SelvedgeError {
-  return new SelvedgeError(`Cannot ask the DNS thread for its ${about} as it does not answer within six seconds`, {
-    code: "DNS_SILENT",
-    blame: "us",
-    retry: "later",
-    hint: "It is ended and started again after 30 s of silence; the log says what it did before.",
-  });
+function silent({ about }: DnsQuestion, within: Duration): SelvedgeError {
+  return new SelvedgeError(
+    `Cannot ask the DNS thread for its ${about} as it does not answer within ${formatDuration(within)}`,
+    {
+      code: "DNS_SILENT",
+      blame: "us",
+      retry: "later",
+      hint: "It is ended and started again after 30 s of silence; the log says what it did before.",
+    },
+  );
 }

@@ -131,10 +131,12 @@ describe("a DNS thread that is silent", () => {
     );
     const dns = new DnsClient({ port: client, clock: stepped, logSink: () => {}, health });
     const asked = dns.status().catch((thrown) => thrown);
+    const started = dns.start(SETTINGS, LOOPBACK).catch((thrown) => thrown);
     await stepped.advance(seconds(6));
     expect(await asked).toMatchObject({ code: "DNS_SILENT", blame: "us" });
     expect(dns.alive()).toBe(true);
     await stepped.advance(seconds(24));
+    expect(await started).toMatchObject({ message: expect.stringContaining("start as it does not answer within 30s") });
     expect(dns.alive()).toBe(false);
   });
 });
