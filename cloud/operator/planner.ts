@@ -170,6 +170,9 @@ export class OperatorPlanner {
       // A node of the connector's name never has an endpoint of its own.
       const another = name !== this.#connectorName && this.#endpoints.setLocal(name, edge?.endpoint);
       if (another) changed.add(name);
+      const config = namespacedKey("ConfigMap", this.#settings.namespace, agentConfigName(node));
+      // A community tells a node that is not there from one with which something is wrong.
+      if (this.#makers.has(config) !== (edge !== undefined)) this.#touchCommunitiesOf(name);
       this.#touchNode(node, edge);
     }
     return changed;
@@ -239,6 +242,10 @@ export class OperatorPlanner {
   #touchPeersOf(name: string): void {
     this.#touchConfigOf(name);
     for (const peer of this.#membership.peersOf(name)) this.#touchConfigOf(peer);
+    this.#touchCommunitiesOf(name);
+  }
+
+  #touchCommunitiesOf(name: string): void {
     for (const key of this.#membership.communitiesOf(name)) this.#subjects.add(`Community/${key}`);
   }
 
