@@ -246,7 +246,10 @@ export class OperatorPlanner {
   }
 
   #touchCommunitiesOf(name: string): void {
-    for (const key of this.#membership.communitiesOf(name)) this.#subjects.add(`Community/${key}`);
+    // One that leaves the cluster's name out is told what was perhaps meant.
+    for (const written of [name, this.#nodeOf(name) ?? name]) {
+      for (const key of this.#membership.communitiesOf(written)) this.#subjects.add(`Community/${key}`);
+    }
   }
 
   #touchConfigOf(name: string): void {
