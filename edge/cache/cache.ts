@@ -16,6 +16,7 @@ import { KindCache, type KindStatus } from "./kind-cache.ts";
 import { PendingWrites } from "./pending-writes.ts";
 import { hasCloudSpoken, planConditions, SOURCE_CONDITIONS } from "./source-conditions.ts";
 import { type CacheStore, contentDigest } from "./store.ts";
+import { WithheldSlices } from "./withheld-slices.ts";
 import { CacheWriter } from "./writer.ts";
 
 /** A lone event passes at once; in a flood, such as a first sync, events gather for so long. */
@@ -44,6 +45,8 @@ export interface CacheHandlers {
   readonly changes: (changes: readonly ObjectChange[]) => void;
   /** Once: the cloud has spoken, and what it said has been handed over. */
   readonly trusted: () => void;
+  /** Whether the source gives Endpoints and refuses EndpointSlices: those that are cached are out of date. */
+  readonly slicesWithheld: (withheld: boolean) => void;
 }
 
 export interface CacheStatus {
@@ -66,8 +69,10 @@ export class Cache {
   readonly #kinds: { readonly [K in ObjectKind]: KindCache<K> };
   #storedSource: string | undefined;
   #source: CacheSource | undefined;
-  #handlers: CacheHandlers = { changes: () => undefined, trusted: () => undefined };
+  #handlers: CacheHandlers = { changes: () => undefined, trusted: () => undefined, slicesWithheld: () => undefined };
+  readonly #withheldSlices = new WithheldSlices();
   #trust: "awaited" | "untold" | "told" = "awaited";
+  #relist: (kind: "EndpointSlice" | "Endpoints") => void = () => undefined;
   #gathered: ObjectChange[] = [];
   #flushing: Timer | "microtask" | undefined;
   #flushedAt: MonotonicTime | undefined;
@@ -122,18 +127,26 @@ export class Cache {
       store.close();
     });
     this.#follow(this.#kinds.Service, source, scope);
-    this.#follow(this.#kinds.EndpointSlice, source, scope);
-    this.#follow(this.#kinds.Endpoints, source, scope);
+    const listWatches = {
+      EndpointSlice: this.#follow(this.#kinds.EndpointSlice, source, scope),
+      Endpoints: this.#follow(this.#kinds.Endpoints, source, scope),
+    };
+    this.#relist = (kind) => listWatches[kind].relist();
     this.#follow(this.#kinds.Node, source, scope, `metadata.name=${source.nodeName}`);
   }
 
   status(): CacheStatus {
     const kinds = this.#all().map((kind) => kind.status());
     const source = this.#source && { kind: this.#source.kind, url: this.#source.client.url };
-    return { connected: kinds.every((kind) => kind.connected), source, kinds };
+    return { connected: kinds.every((kind) => kind.connected || kind.withheld), source, kinds };
   }
 
-  #follow<K extends ObjectKind>(kind: KindCache<K>, source: CacheSource, scope: Scope, fieldSelector?: string): void {
+  #follow<K extends ObjectKind>(
+    kind: KindCache<K>,
+    source: CacheSource,
+    scope: Scope,
+    fieldSelector?: string,
+  ): ListWatch<CachedObject<K>> {
     const { clock, random } = this.#options;
     let confirming: Timer | undefined;
     const replays = !TRAITS[source.kind].resumes;
@@ -151,12 +164,27 @@ export class Cache {
           const held = event.authoritative && kind.status().heldDeletions > 0;
           confirming = held ? clock.after(CONFIRM_AFTER, () => listWatch.relist()) : undefined;
         }
+        this.#doubtSlices(kind.kind, event);
         this.#report(event);
         this.#lookForTrust();
       },
     });
     scope.onClose(`confirmation of ${kind.kind}`, () => confirming?.cancel());
     listWatch.start(scope);
+    return listWatch;
+  }
+
+  #doubtSlices(kind: ObjectKind, event: ListWatchEvent<unknown>): void {
+    if (kind !== "EndpointSlice" && kind !== "Endpoints") return;
+    const ask = this.#withheldSlices.observe(kind, event);
+    // Where the cloud is known to be away, the next list of Endpoints comes of itself.
+    if (ask === "EndpointSlice" || (ask === "Endpoints" && this.#kinds.Endpoints.status().connected)) this.#relist(ask);
+    const { withheld } = this.#withheldSlices;
+    if (this.#kinds.EndpointSlice.withheld === withheld) return;
+    this.#kinds.EndpointSlice.withheld = withheld;
+    // What is new of either kind goes before, so that nothing old shows at the turn.
+    this.#flush();
+    this.#handlers.slicesWithheld(withheld);
   }
 
   #gather(changes: readonly ObjectChange[]): void {
@@ -222,6 +250,10 @@ export class Cache {
     return Object.values(this.#kinds);
   }
 
+  #given(): readonly KindStatus[] {
+    return this.status().kinds.filter((kind) => !kind.withheld);
+  }
+
   #registerMetrics(metrics: Metrics): void {
     const perKind = (read: (status: KindStatus) => number) => (): readonly (readonly [Labels, number])[] =>
       this.#all().map((kind) => [{ kind: kind.kind }, read(kind.status())]);
@@ -229,7 +261,7 @@ export class Cache {
       this.status().connected ? 1 : 0,
     );
     metrics.gauge("cloud_last_sync_timestamp_seconds", "When the kind that was listed longest ago was listed.", () =>
-      Math.min(...this.#all().map((kind) => (kind.status().lastTrustedList ?? 0) / 1000)),
+      Math.min(...this.#given().map((kind) => (kind.lastTrustedList ?? 0) / 1000)),
     );
     metrics.gauge(
       "cache_objects",
@@ -242,7 +274,7 @@ export class Cache {
       perKind((status) => status.rejectedCount),
     );
     metrics.gauge("cache_staleness_seconds", "How long the cloud has not answered; +Inf when it never has.", () =>
-      Math.max(...this.#all().map((kind) => kind.status().stalenessSeconds ?? Number.POSITIVE_INFINITY)),
+      Math.max(...this.#given().map((kind) => kind.stalenessSeconds ?? Number.POSITIVE_INFINITY)),
     );
   }
 }

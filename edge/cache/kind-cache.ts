@@ -24,6 +24,8 @@ export interface KindStatus {
   /** Whether the cloud answers for this kind. */
   readonly connected: boolean;
   readonly error: SelvedgeError | undefined;
+  /** The source gives what stands for this kind, and not this kind: it is not counted as missing. */
+  readonly withheld: boolean;
   /** Whether this run has had a list that was the cloud's word, and took it whole. */
   readonly trusted: boolean;
   /** Wall time in milliseconds since 1970 of the last list that was the cloud's word, over restarts. */
@@ -44,6 +46,8 @@ export class KindCache<K extends ObjectKind> {
   readonly #pending: PendingWrites;
   readonly #wall: () => number;
   readonly #digest: (text: string) => string;
+  /** Of EndpointSlices only. */
+  withheld = false;
   readonly #memory = new KindMemory();
   readonly #rejected = new Map<ObjectKey, Rejected>();
   #rejectedCount = 0;
@@ -124,6 +128,7 @@ export class KindCache<K extends ObjectKind> {
       tombstoneCount: this.#memory.tombstones.size,
       connected: this.#connected,
       error: this.#error,
+      withheld: this.withheld,
       trusted: this.#trusted,
       lastTrustedList: this.#lastTrustedList,
       // The wall clock may have been set in between.

@@ -9,6 +9,7 @@ export const SOURCE_CONDITIONS = [
   "SOURCE_REFUSED",
   "OBJECTS_REJECTED",
   "DELETIONS_HELD",
+  "ENDPOINT_SLICES_WITHHELD",
 ] as const;
 
 type SourceCondition = Omit<Condition, "since"> & { readonly code: (typeof SOURCE_CONDITIONS)[number] };
@@ -31,11 +32,18 @@ export function hasCloudSpoken(kinds: readonly KindStatus[]): boolean {
 
 /** What the state of the kinds says about the source. */
 export function planConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
-  return [...sourceConditions(kinds), ...rejectedCondition(kinds), ...heldCondition(kinds)];
+  return [
+    ...sourceConditions(kinds),
+    ...rejectedCondition(kinds),
+    ...heldCondition(kinds),
+    ...(kinds.some(({ withheld }) => withheld) ? [WITHHELD_CONDITION] : []),
+  ];
 }
 
 function sourceConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
-  const failing = kinds.flatMap(({ kind, error }) => (error === undefined ? [] : [{ kind, error }]));
+  const failing = kinds.flatMap(({ kind, error, withheld }) =>
+    error === undefined || withheld ? [] : [{ kind, error }],
+  );
   const away = failing.find(({ error }) => AWAY.has(error.code));
   const refused = failing.find(({ error }) => !AWAY.has(error.code));
   const objectCount = kinds.reduce((sum, { objectCount }) => sum + objectCount, 0);
@@ -61,6 +69,14 @@ function sourceConditions(kinds: readonly KindStatus[]): readonly SourceConditio
   }
   return conditions;
 }
+
+const WITHHELD_CONDITION: SourceCondition = {
+  code: "ENDPOINT_SLICES_WITHHELD",
+  component: "source",
+  severity: "info",
+  message: "Cannot read EndpointSlices as the source gives Endpoints only: those are used",
+  hint: "Endpoints have one address family and at most 1000 addresses a service. For all: let the account (KubeEdge: the ClusterRole of cloudcore) get, list and watch endpointslices of discovery.k8s.io.",
+};
 
 function rejectedCondition(kinds: readonly KindStatus[]): readonly SourceCondition[] {
   const count = kinds.reduce((sum, { rejectedCount }) => sum + rejectedCount, 0);

@@ -1,4 +1,4 @@
-import { minutes, seconds } from "../../src/base/duration.ts";
+import { type Duration, minutes, seconds } from "../../src/base/duration.ts";
 import { errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { type Condition, Health } from "../../src/base/health.ts";
 import { Log } from "../../src/base/log.ts";
@@ -28,7 +28,7 @@ import type { ControlHandlers } from "../status/control.ts";
 import { ControlServer } from "../status/control-server.ts";
 import { openLogSink } from "../status/log-sink.ts";
 import { registerStatusMetrics } from "../status/status-metrics.ts";
-import { Watchdog } from "../status/watchdog.ts";
+import { logStall, Watchdog } from "../status/watchdog.ts";
 import { dnsSettings, type Foundation, makeDns, makeServiceProxy } from "./capabilities.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { NodeNetwork } from "./node-network.ts";
@@ -77,7 +77,7 @@ class Agent {
     this.#systemd = new SdNotify(environment["NOTIFY_SOCKET"], (error) =>
       this.#log.warn("systemd.notify", "systemd does not hear how the agent is.", { err: errorText(error) }),
     );
-    this.#watchdog = new Watchdog(clock, () => this.#feedSystemd(), scope);
+    this.#watchdog = new Watchdog(clock, (lag) => this.#beat(lag), scope);
     const inside = [...config.proxyClusterCidr, ...config.dnsAllowCidr];
     const linkName = config.dummyInterfaceName;
     const foundation = { config, system, logSink: sink, log: this.#log, health: this.#health, metrics: this.#metrics };
@@ -245,7 +245,8 @@ class Agent {
     this.#systemd.status(worst === undefined ? "Services and names are up." : `${worst.code}: ${worst.message}`);
   }
 
-  #feedSystemd(): void {
+  #beat(lag: Duration): void {
+    logStall(this.#log, "main", lag);
     if (this.#dnsAlive()) this.#systemd.alive();
   }
 

@@ -43,7 +43,7 @@ export function reportStatus(state: AgentState): StatusReport {
       lastHeard: cache.connected ? state.now : latest(heard),
       kinds: cache.kinds.map((kind) => ({
         kind: kind.kind,
-        state: kind.connected ? "watching" : "waiting",
+        state: kind.connected ? "watching" : kind.withheld ? "withheld" : "waiting",
         objects: kind.objectCount,
         lastHeard: kind.lastTrustedList,
       })),

@@ -55,7 +55,7 @@ export interface SourceReport {
 export interface SourceKindReport {
   /** "Service", "EndpointSlice". */
   readonly kind: string;
-  /** What it is doing: "listing", "watching", "waiting". */
+  /** "watching"; "waiting" for the cloud; "withheld", where the source gives another kind in its place. */
   readonly state: string;
   readonly objects: number;
   readonly lastHeard: string | null;

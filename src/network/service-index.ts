@@ -15,7 +15,8 @@ export type ServiceViews = Pick<ServiceIndex, "get">;
 interface Entry {
   service: Service | undefined;
   slices: readonly EndpointSlice[];
-  endpoints: readonly EndpointSlice[];
+  /** undefined: there is no Endpoints object. */
+  endpoints: readonly EndpointSlice[] | undefined;
 }
 
 const NONE: readonly EndpointSlice[] = [];
@@ -24,11 +25,14 @@ const NONE: readonly EndpointSlice[] = [];
  * Joins services with their endpoints, one changed service at a time.
  *
  * EndpointSlices win over Endpoints per service: an Endpoints object is used only while the service has no slice at
- * all. Slices may come before their service and stay when it goes.
+ * all, or wherever there is one while Endpoints are preferred. Slices may come before their service and stay when it
+ * goes.
  */
 export class ServiceIndex {
   readonly #entries = new Map<ObjectKey, Entry>();
   readonly #slices = new Map<ObjectKey, EndpointSlice>();
+
+  #prefersEndpoints = false;
 
   /** @returns the services whose view may have changed */
   apply(changes: Iterable<ObjectChange>): ReadonlySet<ObjectKey> {
@@ -43,7 +47,7 @@ export class ServiceIndex {
           this.#applySlice(change.key, change.value, touched);
           break;
         case "Endpoints":
-          this.#entry(change.key).endpoints = change.value ?? NONE;
+          this.#entry(change.key).endpoints = change.value;
           touched.add(change.key);
           break;
         case "Node":
@@ -57,8 +61,17 @@ export class ServiceIndex {
   get(key: ObjectKey): ServiceView | undefined {
     const entry = this.#entries.get(key);
     if (entry?.service === undefined) return undefined;
-    const slices = entry.slices.length > 0 ? entry.slices : entry.endpoints;
+    const endpointsWin = this.#prefersEndpoints || entry.slices.length === 0;
+    const slices = endpointsWin ? (entry.endpoints ?? entry.slices) : entry.slices;
     return { key, service: entry.service, slices };
+  }
+
+  /** @returns the services whose view may have changed */
+  preferEndpoints(prefer: boolean): ReadonlySet<ObjectKey> {
+    if (prefer === this.#prefersEndpoints) return new Set();
+    this.#prefersEndpoints = prefer;
+    const both = [...this.#entries].filter(([, { slices, endpoints }]) => slices.length > 0 && endpoints !== undefined);
+    return new Set(both.map(([key]) => key));
   }
 
   *views(): Generator<ServiceView> {
@@ -90,7 +103,7 @@ export class ServiceIndex {
   #entry(key: ObjectKey): Entry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { service: undefined, slices: NONE, endpoints: NONE };
+      entry = { service: undefined, slices: NONE, endpoints: undefined };
       this.#entries.set(key, entry);
     }
     return entry;
@@ -102,7 +115,7 @@ export class ServiceIndex {
       entry !== undefined &&
       entry.service === undefined &&
       entry.slices.length === 0 &&
-      entry.endpoints.length === 0
+      entry.endpoints === undefined
     ) {
       this.#entries.delete(key);
     }

@@ -43,6 +43,11 @@ export class Cloudcore {
     await this.#order({ remove: objects });
   }
 
+  /** Tells the deletion with the version that the object had before, which edgecore may drop. */
+  async removeUnderLastVersion(...objects: readonly KubernetesObject[]): Promise<void> {
+    await this.#order({ removeUnderLastVersion: objects });
+  }
+
   /** As a controller of cloudcore sends an object that nobody watches. */
   async push(source: string, object: KubernetesObject): Promise<void> {
     await this.#order({ push: { source, object } });

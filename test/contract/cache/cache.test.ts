@@ -49,6 +49,7 @@ class Run {
     const handlers = {
       changes: (changes: readonly ObjectChange[]) => void this.batches.push(changes),
       trusted: () => undefined,
+      slicesWithheld: () => undefined,
     };
     this.cache.start({ kind, client, nodeName: "edge-1" }, handlers, this.#scope);
   }

@@ -27,13 +27,17 @@ export class Cluster {
     return { operation: known === undefined ? "insert" : "update", object: stored };
   }
 
-  /** A deletion is a version of its own; what it deletes is told with that version. */
-  remove(object: KubernetesObject): Change {
+  /**
+   * A deletion is a version of its own.
+   * @param told the version that a watcher is told: the deletion's, or that of when the object was last written
+   */
+  remove(object: KubernetesObject, told: "new version" | "last version"): Change {
     const key = keyOf(object);
     const known = this.#objects.get(key);
     if (known === undefined) throw new Error(`Cannot remove ${key} as there is none`);
     this.#objects.delete(key);
-    return { operation: "delete", object: this.#stamped(known) };
+    const deleted = this.#stamped(known);
+    return { operation: "delete", object: told === "new version" ? deleted : known };
   }
 
   /** @param collection such as "/core/v1/services" */

@@ -17,6 +17,7 @@ const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 export interface Order {
   readonly put?: readonly KubernetesObject[];
   readonly remove?: readonly KubernetesObject[];
+  readonly removeUnderLastVersion?: readonly KubernetesObject[];
   /** Sent as another controller of cloudcore sends it, watched or not. */
   readonly push?: { readonly source: string; readonly object: KubernetesObject };
   /** Whether cloudcore is there: where it is not, connections end and none is taken. */
@@ -75,7 +76,8 @@ Bun.serve({
 
 function obey(order: Order): void {
   for (const object of order.put ?? []) link.tell(cluster.put(object));
-  for (const object of order.remove ?? []) link.tell(cluster.remove(object));
+  for (const object of order.remove ?? []) link.tell(cluster.remove(object, "new version"));
+  for (const object of order.removeUnderLastVersion ?? []) link.tell(cluster.remove(object, "last version"));
   if (order.push !== undefined) link.push(order.push.source, "insert", cluster.put(order.push.object).object);
   if (order.refuse !== undefined) {
     refusals.clear();

@@ -46,6 +46,7 @@ const item = (name: string, version = "1") => ({
 
 /** A source with services of the given names and nothing else. */
 const answer: Fetch = async (url, init) => {
+  init.signal.throwIfAborted();
   const { pathname, searchParams } = new URL(url);
   if (pathname === refused) return Response.json({ code: 403, message: "forbidden" }, { status: 403 });
   const services = pathname === "/api/v1/services";
@@ -78,6 +79,7 @@ async function start(): Promise<void> {
     changes: (changes: readonly ObjectChange[]) =>
       void batches.push(changes.map((c) => `${c.value === undefined ? "-" : "+"}${c.key}`).join(" ")),
     trusted: () => void batches.push("trusted"),
+    slicesWithheld: (withheld: boolean) => void batches.push(withheld ? "slices withheld" : "slices given"),
   };
   cache.start({ kind: "api-server", client, nodeName: "n" }, handlers, scope);
   await advance(0 as Duration);
@@ -143,5 +145,20 @@ describe("the cache", () => {
     await advance(milliseconds(50));
     expect(batches).toEqual(["+d/a", "trusted"]);
     expect(health.list().map((c) => c.code)).toEqual(["SOURCE_REFUSED"]);
+  });
+
+  test("tells when slices are refused again after Endpoints were given, and when they are given", async () => {
+    names = ["a"];
+    refused = "/apis/discovery.k8s.io/v1/endpointslices";
+    await start();
+    await advance(milliseconds(50));
+    expect(batches).toEqual(["+d/a", "trusted"]);
+    await advance(seconds(1));
+    expect(batches.at(-1)).toBe("slices withheld");
+    expect(health.list().map((c) => c.code)).toEqual(["ENDPOINT_SLICES_WITHHELD"]);
+    refused = "";
+    await advance(seconds(5));
+    expect(batches.at(-1)).toBe("slices given");
+    expect(health.list()).toEqual([]);
   });
 });

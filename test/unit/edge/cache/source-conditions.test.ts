@@ -9,6 +9,7 @@ const FINE: KindStatus = {
   tombstoneCount: 0,
   connected: true,
   error: undefined,
+  withheld: false,
   trusted: true,
   lastTrustedList: 1,
   stalenessSeconds: 0,
@@ -39,6 +40,11 @@ describe("conditions of the source", () => {
       "info SOURCE_UNREACHABLE",
       "degraded SOURCE_REFUSED",
     ]);
+  });
+
+  test("a kind that is withheld is told as such, and not as a cloud that is away", () => {
+    const withheld = { ...failing("KUBE_CLOUD_ABSENT"), kind: "EndpointSlice" as const, withheld: true };
+    expect(codes(FINE, withheld)).toEqual(["info ENDPOINT_SLICES_WITHHELD"]);
   });
 
   test("rejected objects are counted and the first is named", () => {

@@ -40,6 +40,21 @@ test("Endpoints speak for a service only while it has no slice", () => {
   expect(index.get("shop/web")?.slices.map((s) => s.name)).toEqual(["from-endpoints"]);
 });
 
+test("Endpoints that are preferred speak for each service that has them, an empty object too", () => {
+  const index = new ServiceIndex();
+  index.apply([
+    ...["both", "empty", "slices"].flatMap((name) => [upsertService(name), upsertSlice(`${name}-1`, name)]),
+    { kind: "Endpoints", key: "shop/both", value: [slice("from-endpoints", "both")] },
+    { kind: "Endpoints", key: "shop/empty", value: [] },
+  ]);
+  const names = () => [...index.views()].map((view) => view.slices.map((s) => s.name).join());
+  expect([...index.preferEndpoints(true)]).toEqual(["shop/both", "shop/empty"]);
+  expect(names()).toEqual(["from-endpoints", "", "slices-1"]);
+  expect(index.preferEndpoints(true).size).toBe(0);
+  expect([...index.preferEndpoints(false)]).toEqual(["shop/both", "shop/empty"]);
+  expect(names()).toEqual(["both-1", "empty-1", "slices-1"]);
+});
+
 test("a slice that changes its service touches both", () => {
   const index = new ServiceIndex();
   index.apply([upsertService("old"), upsertService("new"), upsertSlice("s", "old")]);

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { seconds } from "../../src/base/duration.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { conditionOf, dig, objectsOf, PODS, statusOf, type TestService } from "../support/edge-world.ts";
+import { clusterObjectsOf, endpointsOf, MetaServerWorld } from "../support/metaserver-world.ts";
+
+const { "web-1": FIRST, "web-2": SECOND } = PODS;
+const SLICES = "/discovery.k8s.io/v1/endpointslices";
+/** How long metaServer waits for the cloud before it answers from its own store. */
+const STALL_MS = 10_000;
+
+function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
+  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
+}
+
+describe("an agent with metaServer as its source", () => {
+  const web = service("web", 1, FIRST, SECOND);
+  let world: MetaServerWorld;
+
+  beforeAll(async () => {
+    world = await MetaServerWorld.create({ edgecore: "edgecore" });
+    await world.cloudcore.put(...clusterObjectsOf(web));
+    await world.startAgent();
+    await world.serves(web);
+  }, seconds(60));
+  afterAll(() => world?.[Symbol.asyncDispose]());
+
+  /** @returns when each kind has been listed anew, after which only its watch tells of changes */
+  async function nextLists(): Promise<void> {
+    const before = new Date().toISOString();
+    await world.endWatches();
+    await waitFor("a list of each kind", async () =>
+      (await statusOf(world.edge)).source.kinds.every(({ lastHeard }) => lastHeard !== null && lastHeard > before),
+    );
+  }
+
+  test("finds out with its next list about a deletion whose event edgecore dropped for its version", async () => {
+    const dropped = service("dropped", 2, FIRST);
+    const later = service("later", 3, FIRST);
+    await world.cloudcore.put(...clusterObjectsOf(dropped));
+    await world.serves(dropped);
+    // A watch that begins now has the deletion's version behind it.
+    await nextLists();
+    await world.cloudcore.removeUnderLastVersion(...clusterObjectsOf(dropped));
+    await world.cloudcore.put(...clusterObjectsOf(later));
+    await world.serves(later);
+    expect(await dig(world.edge, "dropped")).toBe(dropped.clusterIp);
+    await world.endWatches();
+    await world.servesNoLonger(dropped);
+  });
+
+  test(
+    "starts and serves while metaServer stalls each call, as nobody has noticed yet that the link is dead",
+    async () => {
+      await world.uplink.silence();
+      const begun = performance.now();
+      const list = world.edge.output(["curl", "-sS", `${world.edgecore.url}/api/v1/services`]);
+      await world.killAgent();
+      await world.startAgent();
+      await world.serves(web);
+      expect(JSON.parse(await list).metadata.selfLink).toStartWith("/core/v1/services");
+      expect(performance.now() - begun).toBeGreaterThanOrEqual(STALL_MS);
+      await waitFor("news that the cloud is away", () => conditionOf(world.edge, "SOURCE_UNREACHABLE"), {
+        timeout: seconds(30),
+      });
+      await world.serves(web);
+      await world.uplink.restore();
+      const found = service("found", 4, SECOND);
+      await world.cloudcore.put(...clusterObjectsOf(found));
+      await waitFor(
+        "the cloud's list",
+        async () => {
+          await world.endWatches();
+          return (await dig(world.edge, "found")) === found.clusterIp;
+        },
+        { timeout: seconds(60) },
+      );
+      await world.serves(found);
+    },
+    seconds(120),
+  );
+
+  test(
+    "starts and serves without metaServer, and follows it when it is there",
+    async () => {
+      await world.edgecore.kill();
+      await world.killAgent();
+      await world.startAgent();
+      await waitFor("news that metaServer is away", () => conditionOf(world.edge, "SOURCE_UNREACHABLE"));
+      await world.serves(web);
+      await world.edgecore.start();
+      await world.cloudcore.connected();
+      const next = service("next", 5, FIRST);
+      await world.cloudcore.put(...clusterObjectsOf(next));
+      await world.serves(next);
+    },
+    seconds(60),
+  );
+
+  test(
+    "believes Endpoints when the cloud no longer gives EndpointSlices, and slices again when it does",
+    async () => {
+      const moved = { ...web, endpoints: [SECOND] };
+      await world.cloudcore.refuse(SLICES);
+      await world.endWatches();
+      await world.cloudcore.put(endpointsOf(moved));
+      await world.serves(moved);
+      await world.killAgent();
+      await world.startAgent();
+      await world.serves(moved);
+      await world.cloudcore.refuse();
+      await world.cloudcore.put(...objectsOf(web));
+      await world.endWatches();
+      await world.serves(web);
+    },
+    seconds(90),
+  );
+});
