@@ -133,6 +133,7 @@ class Agent {
       this.#updateServices(new Set()),
       this.#dns?.start(dnsSettings(this.#config), this.#network.inside()),
     ]);
+    if (this.#dns !== undefined) this.#scope.onClose("dns", this.#dns.stop.bind(this.#dns));
     await this.#network.watch(() => this.#networkChanged(), this.#scope);
     this.#running = true;
     this.#systemd.ready();

@@ -1,3 +1,4 @@
+import type { Duration } from "../../src/base/duration.ts";
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { Health } from "../../src/base/health.ts";
 import { Log } from "../../src/base/log.ts";
@@ -10,7 +11,7 @@ import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
 import { Dns } from "../dns/dns.ts";
 import { SocketKeeper } from "../dns/held-sockets.ts";
-import { Watchdog } from "../status/watchdog.ts";
+import { logStall, Watchdog } from "../status/watchdog.ts";
 import type {
   DnsAnswer,
   DnsQuestion,
@@ -43,17 +44,15 @@ class DnsThread {
   readonly #services = new Map<ObjectKey, ServiceView>();
   readonly #metrics = new Metrics("selvedge");
   #inside: Inside = { addresses: [], networks: [] };
+  #log: Log | undefined;
   #dns: Dns | undefined;
 
   constructor(port: Port<ToDns, FromDns>, system: ThreadSystem, scope: Scope) {
     this.#port = port;
     this.#system = system;
     this.#scope = scope;
-    const watchdog = new Watchdog(
-      system.clock,
-      () => port.send({ kind: "beat", lagMs: watchdog.takeWorstLag() }),
-      scope,
-    );
+    // Nothing but a beat looks at the lag here, so that of a beat is the worst since the last one.
+    new Watchdog(system.clock, (lag) => this.#beat(lag), scope);
   }
 
   take(message: ToDns): void {
@@ -69,6 +68,11 @@ class DnsThread {
         void this.#reply(message.id, message.question);
         break;
     }
+  }
+
+  #beat(lag: Duration): void {
+    this.#port.send({ kind: "beat", lagMs: lag });
+    if (this.#log !== undefined) logStall(this.#log, "dns", lag);
   }
 
   #change(changes: ServiceChanges): void {
@@ -92,6 +96,9 @@ class DnsThread {
       case "start":
         this.#inside = question.inside;
         return this.#start(question.settings);
+      case "stop":
+        await this.#dns?.handOver();
+        return undefined;
       case "status":
         return this.#dns?.status();
       case "metrics":
@@ -104,6 +111,7 @@ class DnsThread {
   async #start({ logLevel, ...settings }: DnsSettings): Promise<undefined> {
     const { clock } = this.#system;
     const log = new Log((record) => this.#port.send({ kind: "log", record }), logLevel);
+    this.#log = log;
     const health = new Health(
       () => clock.wall(),
       (condition, raised) => this.#port.send({ kind: "condition", condition, raised }),

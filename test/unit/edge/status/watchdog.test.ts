@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { STALL, Watchdog } from "../../../../edge/status/watchdog.ts";
+import { logStall, STALL, Watchdog } from "../../../../edge/status/watchdog.ts";
 import type { Clock, MonotonicTime } from "../../../../src/base/clock.ts";
-import { seconds } from "../../../../src/base/duration.ts";
+import { milliseconds, seconds } from "../../../../src/base/duration.ts";
+import { Log, type LogRecord } from "../../../../src/base/log.ts";
 import { Scope } from "../../../../src/base/scope.ts";
 
 /** Time passes without timers running, as when the event loop stands still. */
@@ -28,14 +29,17 @@ function start() {
   const clock = new StallingClock();
   const scope = new Scope();
   let fed = 0;
+  const records: LogRecord[] = [];
+  const log = new Log((record) => records.push(record), "info");
   const watchdog = new Watchdog(
     clock,
-    () => {
+    (lag) => {
       fed += 1;
+      logStall(log, "main", lag);
     },
     scope,
   );
-  return { clock, scope, watchdog, fed: () => fed };
+  return { clock, scope, watchdog, records, fed: () => fed };
 }
 
 describe("watchdog", () => {
@@ -54,6 +58,15 @@ describe("watchdog", () => {
     expect(watchdog.lag).toBe(seconds(0));
     expect(watchdog.takeWorstLag()).toBe(seconds(2.5));
     expect(watchdog.takeWorstLag()).toBe(seconds(0));
+  });
+
+  test("a beat that is late enough to be noticed is told, once", () => {
+    const { clock, records } = start();
+    clock.beatAfter(1000 + milliseconds(240));
+    expect(records).toEqual([]);
+    clock.beatAfter(1000 + milliseconds(300));
+    clock.beatAfter(1000);
+    expect(records).toMatchObject([{ event: "agent.stalled", fields: { name: "main", duration_ms: 300 } }]);
   });
 
   test("a loop that stands still does not feed, and is not alive after a while", () => {
