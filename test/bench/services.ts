@@ -1,267 +1,257 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Frontend } from "../../edge/service/frontend.ts";
-import { FrontendRegistry } from "../../edge/service/frontend-registry.ts";
-import { NftablesApplier } from "../../edge/service/nftables-applier.ts";
-import { openNftables } from "../../edge/service/open-nftables.ts";
-import { planFrontends } from "../../edge/service/plan.ts";
-import { ServiceMetrics } from "../../edge/service/service-metrics.ts";
-import { ServiceProxy } from "../../edge/service/service-proxy.ts";
-import { Health } from "../../src/base/health.ts";
-import { ipFromBytes } from "../../src/base/ip.ts";
-import { Log } from "../../src/base/log.ts";
-import { Metrics } from "../../src/base/metrics.ts";
-import { Scope } from "../../src/base/scope.ts";
-import { Nftables } from "../../src/linux/nftables.ts";
-import { SystemClock } from "../../src/linux/system-clock.ts";
-import type { EndpointSlice } from "../../src/network/endpoint.ts";
-import type { ObjectChange } from "../../src/network/object-change.ts";
-import type { ObjectKey } from "../../src/network/service.ts";
-import { ServiceIndex, type ServiceView } from "../../src/network/service-index.ts";
-import { namespaceCommand, run } from "../support/in-namespace.ts";
-import { makeEndpoint, makeService } from "../support/network-objects.ts";
+import { toolPaths } from "../lab/tools.ts";
+import { Report } from "./report/report.ts";
+import { OURS } from "./report/series.ts";
+import { measureInProcess } from "./services/in-process.ts";
+import {
+  measureChanges,
+  measureConnections,
+  measureFullSync,
+  measureShortConnections,
+  probeDuring,
+} from "./services/measurements.ts";
+import { KubeProxy, Selvedge } from "./services/node-program.ts";
+import { NodeTrial } from "./services/node-trial.ts";
+import {
+  CHANGE,
+  CHANGE_FROM_WRITE,
+  CHANGE_WORK,
+  FIRST_PACKET,
+  KERNEL_MEMORY,
+  KUBE_PROXY,
+  LOAD,
+  LOAD_WORK,
+  RESYNC,
+  RESYNC_WRITES,
+  SHORT_CONNECTIONS,
+  STALL,
+} from "./services/quantities.ts";
+import { ServicesWorld } from "./services/services-world.ts";
 
 /**
- * What it takes to bring 10,000 services with 2 endpoints each into the kernel, and to change one of them: by us, and
- * by the `nft` program with the same ruleset, in the same run and in a network namespace of its own. Ours runs under
- * bun, not compiled; plans are included.
+ * The compiled agent beside the real kube-proxy in nftables mode: both on nodes of their own, with the same API server,
+ * measured in turns. BENCHMARKS.md says what each figure means and how it is taken.
  *
- * test/bench/services.ts [--json] [--services N] [--rounds N]
+ * test/bench/services.ts [SIZE…]  numbers of services, ascending: 10 100 1000 10000 unless told
  */
-const INSIDE = "SELVEDGE_TEST_NAMESPACE";
-const NODE = { name: "node1", zone: undefined };
-const CHANGES = 2000;
-const PEER_CHANGES = 200;
-const PEER_ROUNDS = 3;
+const SIZES = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10, 100, 1000, 10_000];
+/** Smaller worlds are for the first packet alone. */
+const LEAST_FOR_LOADS = 100;
+const SIZE_FOR_HTTP = 1000;
+const LOAD_ROUNDS = 3;
+const CHANGE_ROUNDS = 4;
+const CHANGES = 50;
+/** Neither program holds a change back that comes so long after the one before. */
+const CHANGE_PAUSE_MILLISECONDS = 100;
+const PACED_CHANGES = 12;
+const CONNECTION_ROUNDS = 10;
+const CONNECTIONS = 2000;
+const HTTP_ROUNDS = 5;
+const IDLE_MILLISECONDS = 5000;
 
-function option(name: string, otherwise: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-}
+const DIRECT = "direct";
+const NFT = "nft";
+/** As it comes, it waits a second from one of its transactions to the next. */
+const PACED_KUBE_PROXY = "kube-proxy, back to back at its default pace";
+const LEAST_PERIOD = "1ms";
 
-const SERVICES = option("services", 10_000);
-const ROUNDS = option("rounds", 5);
+const say = (text: string) => console.error(`${new Date().toTimeString().slice(0, 8)} ${text}`);
 
-/** @param shift of the endpoints: another one gives the service other endpoints */
-function view(i: number, shift = 0): ServiceView & { readonly slices: readonly [EndpointSlice] } {
-  const address = (network: number) => ipFromBytes(Uint8Array.of(10, network, i >> 8, i & 255));
-  const key = `ns-${i % 100}/svc-${i}`;
-  const service = makeService(key, { clusterIps: [address(96)] });
-  const list = [1, 2].map((n) => makeEndpoint(address(128 + n + shift), { nodeName: "node2" }));
-  const ports = [{ name: "http", protocol: "TCP" as const, port: 8080 }];
-  const slice = { namespace: service.namespace, name: `${service.name}-1`, service: service.name };
-  return { key, service, slices: [{ ...slice, family: 4, ports, endpoints: list }] };
-}
+class ServicesBenchmark {
+  readonly #report: Report;
+  readonly #world: ServicesWorld;
+  readonly #selvedge: Selvedge;
+  readonly #kubeProxy: KubeProxy;
+  readonly #pacedKubeProxy: KubeProxy;
+  readonly #ours: NodeTrial;
+  readonly #peer: NodeTrial;
+  #zone = 0;
 
-function plan(registry: FrontendRegistry, one: ServiceView): Map<ObjectKey, readonly Frontend[]> {
-  return registry.update(one.key, one.service.created, planFrontends(one, NODE));
-}
-
-function newApplier(): { readonly applier: NftablesApplier; readonly commits: number[] } {
-  const commits: number[] = [];
-  const applier = new NftablesApplier(new Nftables(), {
-    families: [4, 6],
-    settings: () => ({ linkName: "selvedge0", linkAddresses: [], clusterCidrs: [], bridges: [] }),
-    onChanged: () => {},
-    onCommit: (seconds) => commits.push(seconds * 1000),
-    now: () => performance.now(),
-    onLargeCommit: () => {},
-  });
-  return { applier, commits };
-}
-
-function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
-}
-
-async function timed(work: () => Promise<unknown> | unknown): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
-
-function slabMegabytes(): number {
-  const line = /^Slab:\s+(\d+) kB/m.exec(readFileSync("/proc/meminfo", "utf8"));
-  return Number(line?.[1] ?? 0) / 1024;
-}
-
-interface Load {
-  readonly milliseconds: number;
-  readonly kernelMilliseconds: number;
-  readonly registry: FrontendRegistry;
-  readonly applier: NftablesApplier;
-}
-
-async function load(views: readonly ServiceView[]): Promise<Load> {
-  run("nft", "flush", "ruleset");
-  const registry = new FrontendRegistry();
-  const { applier, commits } = newApplier();
-  const milliseconds = await timed(() => {
-    for (const one of views) plan(registry, one);
-    return applier.apply(registry.all());
-  });
-  return { milliseconds, kernelMilliseconds: commits[0] ?? 0, registry, applier };
-}
-
-async function measureOurs() {
-  const views = Array.from({ length: SERVICES }, (_, i) => view(i));
-  run("nft", "flush", "ruleset");
-  const slabBefore = slabMegabytes();
-  const first = await load(views);
-  const slab = slabMegabytes() - slabBefore;
-  await first.applier.close();
-
-  const loads: Load[] = [];
-  for (let i = 0; i < ROUNDS; i++) {
-    await loads.at(-1)?.applier.close();
-    loads.push(await load(views));
+  constructor(report: Report, world: ServicesWorld, selvedge: Selvedge, kubeProxy: string) {
+    this.#report = report;
+    this.#world = world;
+    this.#selvedge = selvedge;
+    this.#kubeProxy = new KubeProxy(kubeProxy, KUBE_PROXY, LEAST_PERIOD);
+    this.#pacedKubeProxy = new KubeProxy(kubeProxy, PACED_KUBE_PROXY, "1s");
+    this.#ours = this.trial("ours");
+    this.#peer = this.trial("peer");
   }
-  const { registry, applier } = loads.at(-1) ?? first;
-  // What the loads left behind is none of the changes' business: an agent loads once.
-  Bun.gc(true);
-  const changes: number[] = [];
-  for (let i = 0; i < CHANGES; i++) {
-    const changed = view((i * 7919) % SERVICES, 1 + (i % 2));
-    changes.push(await timed(() => applier.apply(plan(registry, changed))));
-  }
-  const resync = await timed(() => applier.resync());
-  // Somebody else's transaction makes us compare everything.
-  run("nft", "add", "table", "ip", "foreign");
-  const compare = await timed(() => applier.resync());
-  const second = newApplier();
-  const adopt = await timed(() => second.applier.apply(registry.all()));
-  return {
-    firstLoad: first.milliseconds,
-    firstKernel: first.kernelMilliseconds,
-    load: quantile(
-      loads.map((l) => l.milliseconds),
-      0.5,
-    ),
-    kernel: quantile(
-      loads.map((l) => l.kernelMilliseconds),
-      0.5,
-    ),
-    changeP50: quantile(changes, 0.5),
-    changeP99: quantile(changes, 0.99),
-    resync,
-    compare,
-    adopt,
-    adoptWrites: second.commits.length,
-    slab,
-  };
-}
 
-function sliceChange(i: number, shift = 0): ObjectChange {
-  const { key, slices } = view(i, shift);
-  return { kind: "EndpointSlice", key: `${key}-1`, value: slices[0] };
-}
+  trial(node: string): NodeTrial {
+    return new NodeTrial(this.#world.path(node), this.#world.server.administratorKubeconfig);
+  }
 
-/** A change as the agent has it: from the source's event to what the kernel committed. */
-async function measureWhole() {
-  run("nft", "flush", "ruleset");
-  const scope = new Scope();
-  const clock = new SystemClock();
-  const log = new Log(() => {}, "error");
-  const health = new Health(
-    () => clock.wall(),
-    () => {},
-  );
-  const metrics = new ServiceMetrics(new Metrics("selvedge"));
-  const link = () => ({ name: "selvedge0", addresses: [] });
-  const options = { link, clusterCidrs: [], metrics, log, health, now: () => clock.now() };
-  const open = (resync: () => void) => openNftables(options, resync);
-  const proxy = new ServiceProxy({
-    mode: "nftables",
-    node: NODE,
-    open: { nftables: open, userspace: open },
-    clock,
-    random: Math.random,
-    log,
-    health,
-    metrics,
-    scope,
-  });
-  const index = new ServiceIndex();
-  const everything: ObjectChange[] = [];
-  for (let i = 0; i < SERVICES; i++) {
-    const { key, service } = view(i);
-    everything.push({ kind: "Service", key, value: service }, sliceChange(i));
-  }
-  await proxy.update(index, index.apply(everything));
-  const changes: number[] = [];
-  for (let i = 0; i < CHANGES; i++) {
-    const change = sliceChange((i * 7919) % SERVICES, 1 + (i % 2));
-    changes.push(await timed(() => proxy.update(index, index.apply([change]))));
-  }
-  const { failure } = proxy.status();
-  if (failure !== undefined) throw new Error(failure);
-  await scope.close();
-  return { p50: quantile(changes, 0.5), p99: quantile(changes, 0.99) };
-}
-
-/** The ruleset that we left, as `nft` lists it, without the few rules that nft 1.0.6 lists and cannot read. */
-async function measurePeer(directory: string) {
-  const file = join(directory, "ruleset.nft");
-  const listed = run("nft", "list", "ruleset");
-  writeFileSync(
-    file,
-    listed
-      .split("\n")
-      .filter((line) => !line.includes("ct original"))
-      .join("\n"),
-  );
-  const loads: number[] = [];
-  for (let i = 0; i < PEER_ROUNDS; i++) {
-    run("nft", "flush", "ruleset");
-    loads.push(await timed(() => run("nft", "-f", file)));
-  }
-  const changes: number[] = [];
-  for (let i = 0; i < PEER_CHANGES; i++) {
-    const [a, b] = [i >> 8, i & 255];
-    const key = `10.96.${a}.${b} . tcp . 80 . 0`;
-    const commands = `delete element ip selvedge endpoints { ${key} }; add element ip selvedge endpoints { ${key} : 10.140.${a}.${b} . 8080 }`;
-    changes.push(await timed(() => run("nft", commands)));
-  }
-  return { load: quantile(loads, 0.5), changeP50: quantile(changes, 0.5), changeP99: quantile(changes, 0.99) };
-}
-
-async function measure(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "selvedge-bench-"));
-  try {
-    const ours = await measureOurs();
-    const whole = await measureWhole();
-    const nft = await measurePeer(directory);
-    if (process.argv.includes("--json")) {
-      console.log(JSON.stringify({ services: SERVICES, endpointsPerService: 2, ours, whole, nft }));
-      return;
+  async measureAt(size: number): Promise<void> {
+    say(`${size} services: creating them`);
+    await this.#world.grow(size);
+    await this.#loads(size);
+    if (size >= LEAST_FOR_LOADS) {
+      await this.#changes(size);
+      await this.#fullSyncs(size);
+      await this.#inProcess(size);
     }
-    const row = (name: string, a: string, b = "") =>
-      console.log(`  ${name.padEnd(46)}${a.padStart(12)}${b.padStart(12)}`);
-    const ms = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
-    console.log(`${SERVICES} services × 2 endpoints, plans included`);
-    row("", "selvedge", "nft");
-    row("load, first time in the process", ms(ours.firstLoad));
-    row("  of this, the kernel", ms(ours.firstKernel));
-    row("load, median", ms(ours.load), ms(nft.load));
-    row("  of this, the kernel", ms(ours.kernel));
-    row("one endpoint changes, plan and kernel, median", ms(ours.changeP50), ms(nft.changeP50));
-    row("one endpoint changes, plan and kernel, p99", ms(ours.changeP99), ms(nft.changeP99));
-    row("  from the source's event on, median", ms(whole.p50), ms(nft.changeP50));
-    row("  from the source's event on, p99", ms(whole.p99), ms(nft.changeP99));
-    row("resync, nothing written by anybody", ms(ours.resync));
-    row("resync, after somebody else's transaction", ms(ours.compare));
-    row(`take over after a restart (${ours.adoptWrites} transactions)`, ms(ours.adopt));
-    row("kernel memory", `${ours.slab.toFixed(1)} MB`);
-  } finally {
-    rmSync(directory, { recursive: true });
+    await this.#firstPackets(size);
+    if (size === SIZE_FOR_HTTP) await this.#shortConnections(size);
+  }
+
+  /** Leaves both running. */
+  async #loads(size: number): Promise<void> {
+    const measured = size >= LEAST_FOR_LOADS;
+    for (let round = 0; round < (measured ? LOAD_ROUNDS : 1); round++) {
+      say(`${size} services: load, round ${round + 1}`);
+      const paced = measured && round === 0;
+      for (const [trial, program] of [
+        [this.#ours, this.#selvedge],
+        [this.#peer, paced ? this.#pacedKubeProxy : this.#kubeProxy],
+      ] as const) {
+        this.#ours.pause();
+        const name = trial === this.#ours ? OURS : KUBE_PROXY;
+        const freed = await trial.remove(program);
+        if (round > 0) this.#report.add(KERNEL_MEMORY, name, [freed], { size });
+        const { seconds, finished } = await trial.load(program, 2 * size);
+        await trial.settle();
+        if (!measured) continue;
+        this.#report.add(LOAD, name, [seconds], { size, unfinished: !finished });
+        if (program instanceof KubeProxy) {
+          const { count, seconds: work } = await program.fullSyncs(trial.path.node);
+          this.#report.add(LOAD_WORK, KUBE_PROXY, [work / count], { size });
+        }
+      }
+      if (paced) await this.#pacedChanges(size);
+      this.#ours.resume();
+      await this.#ours.settle();
+    }
+  }
+
+  async #pacedChanges(size: number): Promise<void> {
+    const { fromEvent, fromWrite } = await measureChanges(this.#world, this.#peer, PACED_CHANGES, 0);
+    this.#report.add(CHANGE, PACED_KUBE_PROXY, fromEvent, { size });
+    this.#report.add(CHANGE_FROM_WRITE, PACED_KUBE_PROXY, fromWrite, { size });
+  }
+
+  async #changes(size: number): Promise<void> {
+    say(`${size} services: changes`);
+    const turns = [
+      [OURS, this.#ours, this.#peer],
+      [KUBE_PROXY, this.#peer, this.#ours],
+    ] as const;
+    for (let round = 0; round < CHANGE_ROUNDS; round++) {
+      for (const [name, trial, other] of turns) {
+        other.pause();
+        const changes = await measureChanges(this.#world, trial, CHANGES, CHANGE_PAUSE_MILLISECONDS);
+        this.#report.add(CHANGE, name, changes.fromEvent, { size });
+        this.#report.add(CHANGE_FROM_WRITE, name, changes.fromWrite, { size });
+        other.resume();
+        await other.settle();
+      }
+    }
+  }
+
+  async #fullSyncs(size: number): Promise<void> {
+    for (let round = 0; round < LOAD_ROUNDS; round++) {
+      const zone = `zone-${this.#zone++}`;
+      const { seconds, transactions } = await measureFullSync(this.#world, this.#peer, this.#kubeProxy, zone);
+      this.#report.add(RESYNC, KUBE_PROXY, [seconds], { size });
+      this.#report.add(RESYNC_WRITES, KUBE_PROXY, [transactions], { size });
+    }
+  }
+
+  async #inProcess(size: number): Promise<void> {
+    say(`${size} services: without a cluster`);
+    this.#ours.pause();
+    this.#peer.pause();
+    const figures = await measureInProcess(size);
+    this.#ours.resume();
+    this.#peer.resume();
+    // The first has no compiled code yet, and an agent loads once.
+    this.#report.add(LOAD_WORK, OURS, figures.loads, { size });
+    this.#report.add(LOAD_WORK, NFT, figures.nftLoads, { size });
+    this.#report.add(CHANGE_WORK, OURS, figures.events, { size });
+    this.#report.add(CHANGE_WORK, NFT, figures.nftChanges, { size });
+    this.#report.add(RESYNC, OURS, figures.comparisons, { size });
+    this.#report.add(RESYNC_WRITES, OURS, [figures.needlessTransactions], { size });
+  }
+
+  async #firstPackets(size: number): Promise<void> {
+    say(`${size} services: new connections`);
+    const paths = [
+      [DIRECT, this.#world.path("direct"), "nothing"],
+      [OURS, this.#ours.path, "services"],
+      [KUBE_PROXY, this.#peer.path, "services"],
+    ] as const;
+    for (let round = 0; round <= CONNECTION_ROUNDS; round++) {
+      for (const [name, path, through] of paths) {
+        const seconds = await measureConnections(path, size, through, CONNECTIONS);
+        // The first round warms caches and compilers.
+        if (round > 0) this.#report.add(FIRST_PACKET, name, seconds, { size });
+      }
+    }
+  }
+
+  async #shortConnections(size: number): Promise<void> {
+    say(`${size} services: short connections`);
+    for (let round = 0; round < HTTP_ROUNDS; round++) {
+      const direct = await measureShortConnections(this.#world.path("direct"), "nothing");
+      this.#report.add(SHORT_CONNECTIONS, DIRECT, [direct], { size });
+      for (const [name, trial] of [
+        [OURS, this.#ours],
+        [KUBE_PROXY, this.#peer],
+      ] as const) {
+        const rate = await measureShortConnections(trial.path, "services");
+        this.#report.add(SHORT_CONNECTIONS, name, [rate], { size });
+      }
+    }
+  }
+
+  /** Nodes that know only the first services: their programs are stopped, and their kernels keep them. */
+  async prepareStalls(size: number): Promise<readonly (readonly [string, NodeTrial, Selvedge | KubeProxy])[]> {
+    const trials = [
+      [OURS, this.trial("ours-stall"), this.#selvedge],
+      [KUBE_PROXY, this.trial("peer-stall"), this.#kubeProxy],
+    ] as const;
+    for (const [, trial, program] of trials) {
+      await trial.load(program, 2 * size);
+      await trial.settle();
+      await trial.stop();
+    }
+    return trials;
+  }
+
+  async measureStalls(
+    size: number,
+    trials: readonly (readonly [string, NodeTrial, Selvedge | KubeProxy])[],
+  ): Promise<void> {
+    await this.#ours.stop();
+    await this.#peer.stop();
+    for (const [name, trial, program] of trials) {
+      say(`${size} services: load under connections, ${name}`);
+      const { longestSeconds, failures } = await probeDuring(trial.path, async () => {
+        await trial.load(program, 2 * size);
+        await trial.settle();
+      });
+      if (failures > 0) throw new Error(`Cannot take a figure of ${name}: ${failures} connections failed`);
+      this.#report.add(STALL, name, [longestSeconds], { size });
+      await trial.stop();
+    }
+    const [first] = trials;
+    if (first === undefined) return;
+    const { longestSeconds } = await probeDuring(first[1].path, () => Bun.sleep(IDLE_MILLISECONDS));
+    this.#report.add(STALL, "nothing loads", [longestSeconds], { size });
   }
 }
 
-if (process.env[INSIDE] === "1") await measure();
-else {
-  const { command, env } = namespaceCommand([process.execPath, ...process.argv.slice(1)]);
-  const inside = Bun.spawn(command, { env: { ...process.env, ...env }, stdout: "inherit", stderr: "inherit" });
-  process.exitCode = await inside.exited;
+async function main(): Promise<void> {
+  const report = new Report("services", "Services: selvedge beside kube-proxy in nftables mode");
+  const { "kube-proxy": kubeProxy } = await toolPaths("kube-proxy");
+  report.version(KUBE_PROXY, /-(v[\d.]+)\//.exec(kubeProxy)?.[1] ?? "unknown");
+  using selvedge = new Selvedge();
+  await using world = await ServicesWorld.create(["direct", "ours", "peer", "ours-stall", "peer-stall"]);
+  const benchmark = new ServicesBenchmark(report, world, selvedge, kubeProxy);
+  const [least = 0, greatest = 0] = [SIZES.at(0), SIZES.at(-1)];
+  await world.grow(least);
+  const stalls = await benchmark.prepareStalls(least);
+  for (const size of SIZES) await benchmark.measureAt(size);
+  await benchmark.measureStalls(greatest, stalls);
+  report.finish();
 }
+
+await main();
