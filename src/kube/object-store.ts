@@ -32,7 +32,7 @@ export class ObjectStore<T> {
   #heldDeletions = 0;
 
   /** @param same whether two values mean the same; deep equality unless told */
-  constructor(same: (a: T, b: T) => boolean = (a, b) => Bun.deepEquals(a, b, true)) {
+  constructor(same: (a: T, b: T) => boolean = sameValue) {
     this.#same = same;
   }
 
@@ -140,6 +140,10 @@ export class ObjectStore<T> {
     const known = this.#objects.get(key);
     return known !== undefined && known.uid === uid && isOlder(resourceVersion, known.resourceVersion);
   }
+}
+
+export function sameValue(a: unknown, b: unknown): boolean {
+  return Bun.deepEquals(a, b, true);
 }
 
 function isOlder(version: string, than: string): boolean {

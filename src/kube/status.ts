@@ -1,5 +1,5 @@
 import { type Duration, milliseconds, seconds } from "../base/duration.ts";
-import { type Blame, type Retry, SelvedgeError } from "../base/errors.ts";
+import { type Blame, errorCode, type Retry, SelvedgeError } from "../base/errors.ts";
 import { parseJson } from "./json-view.ts";
 
 interface Meaning {
@@ -114,6 +114,13 @@ const RETRY_AFTER_MAX = seconds(120);
 export function parseRetryAfter(header: string | null): Duration | undefined {
   if (header === null || !/^\d{1,9}$/.test(header)) return undefined;
   return milliseconds(Math.min(RETRY_AFTER_MAX, seconds(Number(header))));
+}
+
+const OUTAGES = new Set(["KUBE_UNREACHABLE", "KUBE_UNAVAILABLE", "KUBE_BUSY", "KUBE_UNAUTHORIZED", "KUBE_CREDENTIALS"]);
+
+/** Whether an error is about the source as a whole, so that everything else that is asked of it would fail as well. */
+export function isOutage(error: unknown): boolean {
+  return OUTAGES.has(errorCode(error));
 }
 
 /** The error for a watch's ERROR event, whose object is a Status with a code of its own. */

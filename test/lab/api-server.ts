@@ -86,6 +86,7 @@ export class ApiServer {
       `--cert-dir=${DIRECTORY}`,
       `--token-auth-file=${DIRECTORY}/tokens.csv`,
       "--authorization-mode=RBAC",
+      "--allow-privileged=true",
       "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112",
       "--service-account-issuer=https://kubernetes.default.svc",
       `--service-account-key-file=${DIRECTORY}/accounts.key`,

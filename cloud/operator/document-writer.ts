@@ -1,0 +1,219 @@
+import type { KubeClient } from "../../src/kube/client.ts";
+import { getObject } from "../../src/kube/get.ts";
+import type { Informer } from "../../src/kube/informer.ts";
+import type { Stored } from "../../src/kube/object-store.ts";
+import { appliedPart, contentDigest } from "../../src/kube/owned-fields.ts";
+import { CONFIG_MAPS, IP_POOLS, NODES, PODS, type Resource, SECRETS } from "../../src/kube/resource.ts";
+import type { KubeWriter } from "../../src/kube/writer.ts";
+import type { Cluster } from "../../src/network/cluster.ts";
+import type { ClusterNode } from "../../src/network/cluster-node.ts";
+import { trustBundle } from "./authority-plan.ts";
+import { readLeaf, type SecretTexts, type Signer, takeLeafStep } from "./certificates.ts";
+import type {
+  Desired,
+  DesiredCertificate,
+  DesiredNodeAnnotations,
+  DesiredObject,
+  DesiredPod,
+  DocumentKey,
+} from "./document.ts";
+import { fnv1a } from "./fnv.ts";
+import { planLeaf } from "./leaf-plan.ts";
+import { ownedBy, type PlannedManifest, planManifest } from "./manifest-plan.ts";
+import { agentConfigName, agentTlsName, CLOUD_AGENT_CONFIG, CONNECTOR_CONFIG, POD_HASH_LABEL } from "./object-names.ts";
+import { type AgentPod, type LeafSecret, type Reported, SECRET_DECODER } from "./observed-documents.ts";
+import { planLeafManifest, planLeafMetadata } from "./secret-manifest.ts";
+
+/** What is there of what the plan wants. */
+export interface ObservedDocuments {
+  readonly configMaps: Informer<string>;
+  readonly secrets: Informer<LeafSecret>;
+  readonly pods: Informer<AgentPod>;
+  /** Undefined where Calico is not there. */
+  readonly ipPools: Informer<string> | undefined;
+  readonly nodes: Informer<Reported<ClusterNode>>;
+  readonly clusters: Informer<Reported<Cluster>>;
+}
+
+export interface DocumentWriterOptions {
+  readonly observed: ObservedDocuments;
+  readonly client: KubeClient;
+  readonly writer: KubeWriter;
+  /** Undefined: certificates are another cluster's to issue. @throws SelvedgeError where the authority is unusable */
+  readonly signer: () => Signer | undefined;
+  readonly wall: () => number;
+  readonly onWrite: (verb: "apply" | "delete", key: DocumentKey) => void;
+}
+
+/** ConfigMaps that come and go: those of nodes, and further ones of the connector's peers. */
+const PLANNED_CONFIG_MAP = new RegExp(
+  `^(?:${agentConfigName("")}.+|(?:${CONNECTOR_CONFIG}|${CLOUD_AGENT_CONFIG})-\\d+)$`,
+);
+
+/** Brings one document at a time to what the plan says, writing only what differs from what is there. */
+export class DocumentWriter {
+  readonly #options: DocumentWriterOptions;
+
+  constructor(options: DocumentWriterOptions) {
+    this.#options = options;
+  }
+
+  /** @param term under which it leads: the write ends with it */
+  async write(key: DocumentKey, desired: Desired, term: AbortSignal): Promise<void> {
+    if (desired.state === "present") await this.#present(key, desired.object, term);
+    else if (desired.state === "absent") await this.#absent(key, term);
+  }
+
+  async #present(key: DocumentKey, object: DesiredObject, term: AbortSignal): Promise<void> {
+    const { observed } = this.#options;
+    switch (object.kind) {
+      case "ConfigMap":
+        return await this.#applyDigested(key, observed.configMaps, planManifest(object), term);
+      case "IPPool":
+        if (observed.ipPools === undefined) return;
+        return await this.#applyDigested(key, observed.ipPools, planManifest(object), term);
+      case "Cluster": {
+        const stored = observed.clusters.store.get(object.name);
+        const { resource, manifest } = planManifest(object);
+        if (stored?.value.digest === contentDigest(appliedPart(manifest))) return;
+        this.#options.onWrite("apply", key);
+        await this.#options.writer.apply(resource, manifest, term, { force: true, precondition: versionOf(stored) });
+        return;
+      }
+      case "NodeAnnotations":
+        return await this.#annotate(key, object, term);
+      case "Secret":
+        return await this.#certify(key, object, term);
+      case "Pod":
+        return await this.#run(key, object, term);
+    }
+  }
+
+  async #applyDigested(
+    key: DocumentKey,
+    informer: Informer<string>,
+    { resource, manifest }: PlannedManifest,
+    term: AbortSignal,
+  ): Promise<void> {
+    const { namespace, name } = manifest.metadata;
+    const storeKey = namespace === undefined ? name : `${namespace}/${name}`;
+    const digest = contentDigest(appliedPart(manifest));
+    const stored = informer.store.get(storeKey);
+    if (stored?.value === digest) return;
+    const { writer, onWrite } = this.#options;
+    onWrite("apply", key);
+    const written = await writer.apply(resource, manifest, term, { force: true, precondition: versionOf(stored) });
+    informer.store.wrote({ key: storeKey, ...written, value: digest });
+  }
+
+  async #annotate(key: DocumentKey, { name, annotations }: DesiredNodeAnnotations, term: AbortSignal): Promise<void> {
+    const { observed, writer, onWrite } = this.#options;
+    const stored = observed.nodes.store.get(name);
+    if (stored === undefined) return;
+    const said = stored.value.value.annotations;
+    if (Object.entries(annotations).every(([each, text]) => (said[each] ?? null) === text)) return;
+    onWrite("apply", key);
+    // Its version excludes that two leaders give two subnets to one node.
+    const metadata = { annotations, resourceVersion: stored.resourceVersion };
+    await writer.merge(NODES, { name }, { metadata }, term);
+  }
+
+  /** One that somebody else made, and which is as it should be, is written once as it is: from then on it is ours. */
+  async #certify(key: DocumentKey, object: DesiredCertificate, term: AbortSignal): Promise<void> {
+    const { observed, client, writer, signer: signerOf, wall, onWrite } = this.#options;
+    const signer = signerOf();
+    if (signer === undefined) return;
+    const { namespace, name } = object;
+    const storeKey = `${namespace}/${name}`;
+    const seen = observed.secrets.store.get(storeKey);
+    if (seen !== undefined && this.#isSettled(seen.value, object, signer)) return;
+    const found = await getObject(client, SECRET_DECODER, { namespace, name }, term);
+    const keyIsOnNode = seen?.value.keyIsOnNode ?? false;
+    const texts: SecretTexts = found?.value ?? {};
+    const state = found === undefined ? undefined : readLeaf(texts, keyIsOnNode, signer);
+    const bundle = trustBundle(signer.state);
+    const step = planLeaf(object, state, bundle, wall());
+    const next = (await takeLeafStep(step, object, texts, signer, wall())) ?? texts;
+    onWrite("apply", key);
+    const manifest = planLeafManifest(object, next);
+    const written = await writer.apply(SECRETS, manifest, term, { force: true, precondition: versionOf(found) });
+    const metadataDigest = contentDigest(planLeafMetadata(object));
+    const value = { certificate: next["tls.crt"] ?? "", bundle, whole: true, keyIsOnNode, metadataDigest };
+    observed.secrets.store.wrote({ key: storeKey, ...written, value });
+  }
+
+  /** Told from what is in memory: nothing is to be done. */
+  #isSettled(seen: LeafSecret, object: DesiredCertificate, signer: Signer): boolean {
+    const { certificate, bundle, whole, keyIsOnNode, metadataDigest } = seen;
+    if (!whole || metadataDigest !== contentDigest(planLeafMetadata(object))) return false;
+    const texts = { "tls.crt": certificate, "ca.crt": bundle };
+    const state = { ...readLeaf(texts, keyIsOnNode, signer), key: keyIsOnNode ? "node" : "secret" } as const;
+    return planLeaf(object, state, trustBundle(signer.state), this.#options.wall()).step === "keep";
+  }
+
+  async #run(key: DocumentKey, object: DesiredPod, term: AbortSignal): Promise<void> {
+    const { observed, writer, onWrite } = this.#options;
+    const pods = this.#podsOf(object.node);
+    const hash = object.labels[POD_HASH_LABEL] ?? "";
+    const [kept, ...others] = pods.toSorted(
+      (a, b) => Number(b.value.hash === hash) - Number(a.value.hash === hash) || (a.key < b.key ? -1 : 1),
+    );
+    for (const pod of kept?.value.hash === hash ? others : pods) await this.#deletePod(key, pod, term);
+    // One at a time: its successor waits until the node's kubelet has ended it, whose event brings us back here.
+    if (kept !== undefined) return;
+    onWrite("apply", key);
+    const { namespace, labels, spec } = object;
+    const name = podName(object);
+    const metadata = { namespace, name, labels, ...ownedBy(object.owner) };
+    const written = await writer.create(PODS, { metadata, spec }, term);
+    const storeKey = `${namespace}/${name}`;
+    observed.pods.store.wrote({ key: storeKey, ...written, value: { node: object.node, hash, terminating: false } });
+  }
+
+  async #absent(key: DocumentKey, term: AbortSignal): Promise<void> {
+    const { observed } = this.#options;
+    const [kind = "", ...rest] = key.split("/");
+    const [storeKey, name = ""] = [rest.join("/"), rest.at(-1)];
+    // Others put their objects under FabEdge's label too, and the authority is none of a plan's.
+    if (kind === "ConfigMap" && PLANNED_CONFIG_MAP.test(name)) {
+      await this.#delete(key, CONFIG_MAPS, observed.configMaps.store.get(storeKey), term);
+    } else if (kind === "Secret" && name.startsWith(agentTlsName(""))) {
+      await this.#delete(key, SECRETS, observed.secrets.store.get(storeKey), term);
+    } else if (kind === "IPPool") {
+      await this.#delete(key, IP_POOLS, observed.ipPools?.store.get(storeKey), term);
+    } else if (kind === "Pod") {
+      for (const pod of this.#podsOf(name)) await this.#deletePod(key, pod, term);
+    }
+  }
+
+  async #deletePod(key: DocumentKey, pod: Stored<AgentPod>, term: AbortSignal): Promise<void> {
+    if (!pod.value.terminating) await this.#delete(key, PODS, pod, term);
+  }
+
+  async #delete(
+    key: DocumentKey,
+    resource: Resource,
+    stored: Stored<unknown> | undefined,
+    term: AbortSignal,
+  ): Promise<void> {
+    if (stored === undefined) return;
+    const [namespace, name = ""] = resource.namespaced ? stored.key.split("/") : [undefined, stored.key];
+    this.#options.onWrite("delete", key);
+    await this.#options.writer.delete(resource, { namespace, name }, { uid: stored.uid }, term);
+  }
+
+  #podsOf(node: string): readonly Stored<AgentPod>[] {
+    return [...this.#options.observed.pods.store.values()].filter((pod) => pod.value.node === node);
+  }
+}
+
+/**
+ * A pod of one node and one spec has one name: that it is made twice, as when an answer gets lost, makes it once.
+ */
+function podName({ generateName, node, owner, labels }: DesiredPod): string {
+  return generateName + fnv1a(`${node} ${owner.uid} ${labels[POD_HASH_LABEL]}`).toString(16).padStart(8, "0");
+}
+
+function versionOf(stored: Stored<unknown> | undefined) {
+  return stored === undefined ? undefined : { uid: stored.uid, resourceVersion: stored.resourceVersion };
+}

@@ -1,0 +1,134 @@
+import { type DecodeError, ok, type Result } from "../../src/base/result.ts";
+import { parseJson } from "../../src/kube/json-view.ts";
+import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
+import { parseSecret } from "../../src/kube/objects/secret.ts";
+import { contentDigest, ownedPart } from "../../src/kube/owned-fields.ts";
+import { CONFIG_MAPS, IP_POOLS, PODS, SECRETS } from "../../src/kube/resource.ts";
+import type { SecretTexts } from "./certificates.ts";
+import { POD_HASH_LABEL } from "./object-names.ts";
+import { decodeTexts } from "./secret-manifest.ts";
+
+/** Whom the API server knows our fields by. */
+export const FIELD_MANAGER = "selvedge-operator";
+/** Its value "node": the node has made its private key itself, and nobody else has it. */
+export const KEY_LABEL = "selvedge.io/private-key";
+
+/** Something that is planned from, and what is said of it in its status. */
+export interface Reported<T> {
+  readonly value: T;
+  readonly condition: { readonly status: string; readonly lastTransitionTime: string } | undefined;
+  /** Of what we applied of its status; empty: nothing. */
+  readonly statusDigest: string;
+  /** Of what we applied of the object itself; empty: nothing. */
+  readonly digest: string;
+}
+
+/** A certificate's Secret. Its private key is not kept. */
+export interface LeafSecret {
+  readonly certificate: string;
+  readonly bundle: string;
+  /** Certificate, key and authorities are as we wrote them, so that they fit. */
+  readonly whole: boolean;
+  readonly keyIsOnNode: boolean;
+  /** Of what we applied of its metadata. */
+  readonly metadataDigest: string;
+}
+
+export interface AgentPod {
+  readonly node: string;
+  readonly hash: string;
+  readonly terminating: boolean;
+}
+
+const LEAF_KEYS = ["tls.crt", "tls.key", "ca.crt"];
+/** Nodes have half a dozen, custom resources a few. */
+const CONDITIONS_MAX = 64;
+
+/** The digest of what we applied; empty: nothing. What the object says is not kept. */
+export const CONFIG_MAP_DECODER: ObjectDecoder<string> = {
+  resource: CONFIG_MAPS,
+  decode: (json) => ok(digestOf(json)),
+};
+export const IP_POOL_DECODER: ObjectDecoder<string> = { resource: IP_POOLS, decode: (json) => ok(digestOf(json)) };
+
+/** A whole Secret, keys included: for the authority, and for one that is looked at closely. */
+export const SECRET_DECODER: ObjectDecoder<SecretTexts> = { resource: SECRETS, decode: readTexts };
+
+export const POD_DECODER: ObjectDecoder<AgentPod> = {
+  resource: PODS,
+  decode: (json) =>
+    parseJson(json, (object) => {
+      const metadata = object.field("metadata");
+      return {
+        node: object.field("spec").field("nodeName").optionalString(NAME_LENGTH_MAX) ?? "",
+        hash: metadata.field("labels").field(POD_HASH_LABEL).optionalString(NAME_LENGTH_MAX) ?? "",
+        terminating: !metadata.field("deletionTimestamp").absent,
+      };
+    }),
+};
+
+/** @param intern one text for all that are equal: every node has the same authorities */
+export function leafDecoder(intern: (text: string) => string): ObjectDecoder<LeafSecret> {
+  return {
+    resource: SECRETS,
+    decode: (json) => {
+      const texts = readTexts(json);
+      if (!texts.ok) return texts;
+      const label = parseJson(json, (object) =>
+        object.field("metadata").field("labels").field(KEY_LABEL).optionalString(NAME_LENGTH_MAX),
+      );
+      const owned = ownedPart(json, FIELD_MANAGER) as Partial<Record<"data" | "metadata", object>> | undefined;
+      const ownedKeys = new Set(Object.keys(owned?.data ?? {}));
+      return ok({
+        certificate: texts.value["tls.crt"] ?? "",
+        bundle: intern(texts.value["ca.crt"] ?? ""),
+        whole: LEAF_KEYS.every((key) => ownedKeys.has(key)),
+        keyIsOnNode: label.ok && label.value === "node",
+        metadataDigest: contentDigest(owned?.metadata),
+      });
+    },
+  };
+}
+
+/** @param condition the type of the condition that says whether the object does what it is for */
+export function reportedDecoder<T>(decoder: ObjectDecoder<T>, condition: string): ObjectDecoder<Reported<T>> {
+  return {
+    resource: decoder.resource,
+    decode: (json) => {
+      const value = decoder.decode(json);
+      if (!value.ok || value.value === undefined) return value as Result<undefined, DecodeError>;
+      return ok({
+        value: value.value,
+        condition: readCondition(json, condition),
+        statusDigest: digestOf(json, "status"),
+        digest: digestOf(json),
+      });
+    },
+  };
+}
+
+function digestOf(json: unknown, subresource?: string): string {
+  const part = ownedPart(json, FIELD_MANAGER, subresource);
+  return part === undefined ? "" : contentDigest(part);
+}
+
+function readTexts(json: unknown): Result<SecretTexts, DecodeError> {
+  const secret = parseSecret(json);
+  return secret.ok ? ok(decodeTexts(secret.value)) : secret;
+}
+
+function readCondition(json: unknown, type: string): Reported<unknown>["condition"] {
+  const found = parseJson(json, (object) =>
+    object
+      .field("status")
+      .field("conditions")
+      .array(CONDITIONS_MAX)
+      .filter((condition) => condition.field("type").optionalString(NAME_LENGTH_MAX) === type)
+      .map((condition) => ({
+        status: condition.field("status").string(NAME_LENGTH_MAX),
+        lastTransitionTime: condition.field("lastTransitionTime").optionalString(NAME_LENGTH_MAX) ?? "",
+      })),
+  );
+  return found.ok ? found.value[0] : undefined;
+}

@@ -1,0 +1,416 @@
+import type { Random } from "../../src/base/backoff.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import { milliseconds, minutes } from "../../src/base/duration.ts";
+import { errorCode, errorText } from "../../src/base/errors.ts";
+import type { Log } from "../../src/base/log.ts";
+import type { Metrics } from "../../src/base/metrics.ts";
+import type { Scope } from "../../src/base/scope.ts";
+import type { Rate } from "../../src/base/token-bucket.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import type { LeaseTiming } from "../../src/kube/election.ts";
+import { Elector } from "../../src/kube/elector.ts";
+import { EventRecorder } from "../../src/kube/event-recorder.ts";
+import { Informer, type InformerStatus } from "../../src/kube/informer.ts";
+import type { Rejected } from "../../src/kube/list-watch-event.ts";
+import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { type StoreChange, sameValue } from "../../src/kube/object-store.ts";
+import type { Resource, Selection } from "../../src/kube/resource.ts";
+import { isOutage } from "../../src/kube/status.ts";
+import { KubeWriter } from "../../src/kube/writer.ts";
+import { WorkQueue } from "../../src/reconcile/work-queue.ts";
+import { AuthorityKeeper } from "./authority-keeper.ts";
+import type { OperatorChange, OperatorObjects } from "./change.ts";
+import type { DocumentKey } from "./document.ts";
+import { DocumentWriter } from "./document-writer.ts";
+import { AGENT_APP, APP_LABEL, CREATED_BY, CREATED_BY_LABEL } from "./object-names.ts";
+import {
+  type AgentPod,
+  CONFIG_MAP_DECODER,
+  FIELD_MANAGER,
+  IP_POOL_DECODER,
+  type LeafSecret,
+  leafDecoder,
+  POD_DECODER,
+  type Reported,
+  reportedDecoder,
+  SECRET_DECODER,
+} from "./observed-documents.ts";
+import { observedKinds } from "./observed-kinds.ts";
+import { OperatorPlanner, type PlanDelta } from "./planner.ts";
+import type { Subject } from "./problem.ts";
+import type { OperatorSettings } from "./settings.ts";
+import { CONDITION, NODE_CONDITION, StatusWriter } from "./status-writer.ts";
+
+export interface OperatorOptions {
+  readonly client: KubeClient;
+  readonly settings: OperatorSettings;
+  /** The Secret of the authority, in the operator's namespace. */
+  readonly authoritySecret: string;
+  /** The Lease's name, in the operator's namespace. */
+  readonly leaseName: string;
+  readonly timing: LeaseTiming;
+  /** This process, unlike any other. */
+  readonly identity: string;
+  readonly newEventSuffix: () => string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface OperatorStatus {
+  readonly leading: boolean;
+  /** Who leads, as far as is known. */
+  readonly holder: string | undefined;
+  /** Everything has been read, so that something can be planned. */
+  readonly planned: boolean;
+  readonly kinds: readonly InformerStatus[];
+}
+
+/** A document, the status of an object, or the authority. */
+type WorkKey = DocumentKey | `status:${Subject}` | "authority";
+
+/** Writes that the API server has to bear from us at the same time, each a few milliseconds long. */
+const WORKERS = 16;
+/** Most keys cost no write. So many at once take the event loop for some ten milliseconds. */
+const RATE: Rate = { perSecond: 2000, burst: 50 };
+/** Everything is looked at again: certificates grow old without an event. */
+const SWEEP_PERIOD = minutes(30);
+/** Bundles of authorities that are kept once however many Secrets hold them. */
+const BUNDLES_MAX = 64;
+const OURS = `${CREATED_BY_LABEL}=${CREATED_BY}`;
+
+/**
+ * Observe, plan, apply: list–watches fill the stores, changes go through the planner, and what they touch is worked off
+ * while this process leads. Nothing is planned before everything has been read, and nothing is taken away because the
+ * API is away, or because a list suddenly lacks most objects.
+ */
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #queue: WorkQueue<WorkKey>;
+  readonly #elector: Elector;
+  readonly #informers: Informer<unknown>[] = [];
+  readonly #documents: DocumentWriter;
+  readonly #statuses: StatusWriter;
+  readonly #authority: AuthorityKeeper;
+  readonly #inputs: {
+    readonly [K in Exclude<keyof OperatorObjects, "IPAMBlock">]: Informer<Reported<OperatorObjects[K]>>;
+  };
+  readonly #blocks: Informer<OperatorObjects["IPAMBlock"]> | undefined;
+  readonly #configMaps: Informer<string>;
+  readonly #secrets: Informer<LeafSecret>;
+  readonly #pods: Informer<AgentPod>;
+  readonly #ipPools: Informer<string> | undefined;
+  readonly #bundles = new Map<string, string>();
+  #planner: OperatorPlanner | undefined;
+  #term: AbortSignal | undefined;
+
+  constructor(options: OperatorOptions, scope: Scope) {
+    const { client, settings, clock, random, log, metrics } = options;
+    const { namespace } = settings;
+    this.#options = options;
+    const writer = new KubeWriter(client, FIELD_MANAGER);
+    const wall = () => clock.wall();
+    const written = metrics.counter("operator_writes_total", "Objects written or deleted, by verb.");
+    const onWrite = (verb: string, key: string) => {
+      written.add(1, { verb });
+      log.debug("operator.write", "An object is written", { key, mode: verb });
+    };
+    this.#elector = this.#newElector();
+    const events = new EventRecorder(
+      {
+        writer,
+        controller: "selvedge.io/operator",
+        instance: options.identity,
+        clock,
+        newSuffix: options.newEventSuffix,
+        onFailure: (error) => log.warn("operator.event", errorText(error), { code: errorCode(error) }),
+      },
+      scope,
+    );
+
+    const kinds = observedKinds(settings);
+    this.#inputs = {
+      Node: this.#observeInput("Node", reportedDecoder(kinds.Node, NODE_CONDITION)),
+      Community: this.#observeInput("Community", reportedDecoder(kinds.Community, CONDITION)),
+      Cluster: this.#observeInput("Cluster", reportedDecoder(kinds.Cluster, CONDITION)),
+    };
+    const calico = settings.cni === "calico";
+    this.#blocks = calico ? this.#observe(kinds.IPAMBlock, {}, (changes) => this.#blocksChanged(changes)) : undefined;
+    const ours = { namespace, labelSelector: OURS };
+    this.#configMaps = this.#observe(CONFIG_MAP_DECODER, ours, (c) => this.#drifted("ConfigMap", c));
+    this.#secrets = this.#observe(
+      leafDecoder((text) => this.#intern(text)),
+      ours,
+      (c) => this.#drifted("Secret", c),
+    );
+    const agents = { namespace, labelSelector: `${OURS},${APP_LABEL}=${AGENT_APP}` };
+    this.#pods = this.#observe(POD_DECODER, agents, (changes) => this.#podsChanged(changes));
+    this.#ipPools =
+      calico && settings.keepIpPools
+        ? this.#observe(IP_POOL_DECODER, { labelSelector: OURS }, (c) => this.#drifted("IPPool", c))
+        : undefined;
+    const only = { namespace, fieldSelector: `metadata.name=${options.authoritySecret}` };
+    const authority = this.#observe(SECRET_DECODER, only, () => this.#authorityChanged());
+
+    this.#authority = new AuthorityKeeper({
+      informer: authority,
+      writer,
+      namespace,
+      name: options.authoritySecret,
+      organization: settings.certificateOrganization,
+      wall,
+    });
+    this.#documents = new DocumentWriter({
+      observed: {
+        configMaps: this.#configMaps,
+        secrets: this.#secrets,
+        pods: this.#pods,
+        ipPools: this.#ipPools,
+        nodes: this.#inputs.Node,
+        clusters: this.#inputs.Cluster,
+      },
+      client,
+      writer,
+      signer: () => (settings.role === "host" ? this.#authority.signer : undefined),
+      wall,
+      onWrite,
+    });
+    this.#statuses = new StatusWriter({
+      nodes: this.#inputs.Node,
+      communities: this.#inputs.Community,
+      clusters: this.#inputs.Cluster,
+      writer,
+      events,
+      wall,
+      onWrite,
+    });
+    this.#register(metrics);
+
+    // In this order, since closing goes the other way: work ends before the lease is given up.
+    this.#elector.start(scope);
+    for (const informer of this.#informers) informer.start(scope);
+    this.#queue = new WorkQueue<WorkKey>(
+      {
+        work: (key) => this.#work(key),
+        isOutage,
+        onFailure: (key, error, retryIn) => this.#failed(key, error, retryIn),
+        workers: WORKERS,
+        rate: RATE,
+        clock,
+        random,
+      },
+      scope,
+    );
+    this.#queue.register(metrics);
+    this.#sweepLater(scope);
+  }
+
+  get status(): OperatorStatus {
+    return {
+      leading: this.#elector.leading,
+      holder: this.#elector.holder,
+      planned: this.#planner !== undefined,
+      kinds: this.#informers.map((informer) => informer.status),
+    };
+  }
+
+  #newElector(): Elector {
+    const { client, settings, leaseName, identity, timing, clock, random, log } = this.#options;
+    return new Elector({
+      client,
+      fieldManager: FIELD_MANAGER,
+      lease: { namespace: settings.namespace, name: leaseName },
+      identity,
+      timing,
+      clock,
+      random,
+      onTerm: (term) => this.#lead(term),
+      onHolder: (holder) => log.info("operator.leader", "Another leads now, or nobody", { name: holder }),
+      onFailure: (error) => log.warn("operator.lease", errorText(error), { code: errorCode(error) }),
+    });
+  }
+
+  #observe<T>(
+    decoder: ObjectDecoder<T>,
+    selection: Selection,
+    onChange: (changes: readonly StoreChange<T>[]) => void,
+  ): Informer<T> {
+    const { client, clock, random } = this.#options;
+    const informer = new Informer<T>({
+      ...selection,
+      client,
+      decoder,
+      clock,
+      random,
+      onChange,
+      onStatus: () => this.#statusChanged(informer.store.rejected, decoder.resource),
+    });
+    this.#informers.push(informer as Informer<unknown>);
+    return informer;
+  }
+
+  #observeInput<K extends Exclude<keyof OperatorObjects, "IPAMBlock">>(
+    kind: K,
+    decoder: ObjectDecoder<Reported<OperatorObjects[K]>>,
+  ): Informer<Reported<OperatorObjects[K]>> {
+    return this.#observe(decoder, {}, (changes) => {
+      const news = changes.filter(({ before, now }) => !sameValue(before?.value.value, now?.value.value));
+      this.#plan(news.map(({ key, now }) => ({ kind, key, value: now?.value.value }) as OperatorChange));
+      // What we say of it has been changed, perhaps by somebody else.
+      for (const { key } of changes) this.#queue.add(`status:${kind}/${key}`);
+      if (kind === "Cluster") for (const { key } of changes) this.#touch(`Cluster/${key}`);
+    });
+  }
+
+  #blocksChanged(changes: readonly StoreChange<OperatorObjects["IPAMBlock"]>[]): void {
+    this.#plan(changes.map(({ key, now }) => ({ kind: "IPAMBlock", key, value: now?.value })));
+  }
+
+  /** What we write was changed: by ourselves, or by somebody else. */
+  #drifted(kind: "ConfigMap" | "Secret" | "IPPool", changes: readonly StoreChange<unknown>[]): void {
+    for (const { key } of changes) this.#touch(`${kind}/${key}`);
+  }
+
+  #podsChanged(changes: readonly StoreChange<AgentPod>[]): void {
+    for (const { before, now } of changes) {
+      const node = now?.value.node ?? before?.value.node;
+      if (node !== undefined) this.#touch(`Pod/${this.#options.settings.namespace}/${node}`);
+    }
+  }
+
+  #authorityChanged(): void {
+    this.#queue.add("authority");
+    for (const key of this.#planner?.keys() ?? []) if (key.startsWith("Secret/")) this.#queue.add(key, "sweep");
+  }
+
+  #plan(changes: readonly OperatorChange[]): void {
+    if (changes.length > 0 && this.#planner !== undefined) this.#enqueue(this.#planner.apply(changes));
+  }
+
+  #enqueue({ documents, subjects }: PlanDelta): void {
+    for (const key of documents) this.#queue.add(key);
+    for (const subject of subjects) this.#queue.add(`status:${subject}`);
+  }
+
+  #touch(key: DocumentKey): void {
+    if (this.#planner !== undefined) this.#queue.add(key);
+  }
+
+  /** Plans as soon as everything has been read. What came before is in the stores. */
+  #statusChanged(rejected: ReadonlyMap<string, Rejected>, resource: Resource): void {
+    for (const [key, { at, why }] of rejected) {
+      const text = `Cannot read ${resource.kind} ${key} as ${at === "" ? "it" : at} is wrong: ${why}`;
+      if (this.#elector.leading)
+        this.#statuses.tell(resource, key, "Unreadable", `${text}. What it said before counts`);
+    }
+    if (this.#planner !== undefined || !this.#informers.every(({ store }) => store.synced)) return;
+    this.#planner = new OperatorPlanner(this.#options.settings, this.#everything());
+    this.#options.log.info("operator.planned", "Everything has been read", {
+      object_count: this.#inputs.Node.store.size,
+    });
+    this.#sweep();
+  }
+
+  *#everything(): Generator<OperatorChange> {
+    const { Node, Community, Cluster } = this.#inputs;
+    for (const { key, value } of Node.store.values()) yield { kind: "Node", key, value: value.value };
+    for (const { key, value } of Community.store.values()) yield { kind: "Community", key, value: value.value };
+    for (const { key, value } of Cluster.store.values()) yield { kind: "Cluster", key, value: value.value };
+    for (const { key, value } of this.#blocks?.store.values() ?? []) yield { kind: "IPAMBlock", key, value };
+  }
+
+  #lead(term: AbortSignal): void {
+    const { log } = this.#options;
+    log.info("operator.leading", "This operator leads");
+    this.#term = term;
+    this.#statuses.forget();
+    this.#sweep();
+    this.#queue.resume();
+    term.addEventListener("abort", () => {
+      this.#term = undefined;
+      void this.#queue.pause();
+      log.info("operator.following", "This operator no longer leads");
+    });
+  }
+
+  /** Everything that should be there, and everything of ours that is. */
+  #sweep(): void {
+    const planner = this.#planner;
+    if (planner === undefined) return;
+    if (this.#options.settings.role === "host") this.#queue.add("authority", "sweep");
+    for (const key of planner.keys()) this.#queue.add(key, "sweep");
+    for (const { key } of this.#configMaps.store.values()) this.#queue.add(`ConfigMap/${key}`, "sweep");
+    for (const { key } of this.#secrets.store.values()) this.#queue.add(`Secret/${key}`, "sweep");
+    for (const { key } of this.#ipPools?.store.values() ?? []) this.#queue.add(`IPPool/${key}`, "sweep");
+    const { namespace } = this.#options.settings;
+    for (const { value } of this.#pods.store.values()) this.#queue.add(`Pod/${namespace}/${value.node}`, "sweep");
+    for (const kind of ["Node", "Community", "Cluster"] as const) {
+      for (const { key } of this.#inputs[kind].store.values()) this.#queue.add(`status:${kind}/${key}`, "sweep");
+    }
+  }
+
+  #sweepLater(scope: Scope): void {
+    const { clock } = this.#options;
+    const again = () => {
+      this.#sweep();
+      timer = clock.after(SWEEP_PERIOD, again);
+    };
+    let timer = clock.after(SWEEP_PERIOD, again);
+    scope.onClose("sweep", () => timer.cancel());
+  }
+
+  async #work(key: WorkKey): Promise<void> {
+    const [term, planner] = [this.#term, this.#planner];
+    // Asked of the clock, not of a timer that could have been late. Who leads next sweeps.
+    if (term === undefined || planner === undefined || !this.#elector.leading) return;
+    if (key === "authority") {
+      this.#queue.addAfter(key, milliseconds(Math.min(SWEEP_PERIOD, await this.#authority.step(term))));
+    } else if (key.startsWith("status:")) {
+      await this.#statuses.write(key.slice("status:".length) as Subject, planner, term);
+    } else {
+      await this.#documents.write(key, planner.document(key), term);
+    }
+  }
+
+  #failed(key: WorkKey, error: unknown, retryIn: number): void {
+    const { log } = this.#options;
+    const code = errorCode(error);
+    const fields = { key, code, delay_ms: Math.round(retryIn) };
+    // Another look at the object is all that a conflict asks for.
+    if (code === "KUBE_CONFLICT") log.debug("operator.conflict", errorText(error), fields);
+    else log.warn("operator.failed", errorText(error), fields);
+  }
+
+  #intern(text: string): string {
+    const known = this.#bundles.get(text);
+    if (known !== undefined) return known;
+    // Two authorities overlap at most; what was trusted years ago goes with it.
+    if (this.#bundles.size >= BUNDLES_MAX) this.#bundles.clear();
+    this.#bundles.set(text, text);
+    return text;
+  }
+
+  #register(metrics: Metrics): void {
+    metrics.gauge("operator_leader", "1 while this process leads.", () => Number(this.#elector.leading));
+    metrics.gauge("operator_objects", "Objects in memory, by kind.", () =>
+      this.#byKind(
+        (each) => each.objectCount,
+        (a, b) => a + b,
+      ),
+    );
+    metrics.gauge("operator_connected", "1 while the API server answers for a kind.", () =>
+      this.#byKind((each) => Number(each.connected), Math.min),
+    );
+  }
+
+  /** The authority's Secret is watched by itself, and is a Secret as others. */
+  #byKind(read: (status: InformerStatus) => number, join: (a: number, b: number) => number) {
+    const values = new Map<string, number>();
+    for (const { status } of this.#informers) {
+      const before = values.get(status.kind);
+      values.set(status.kind, before === undefined ? read(status) : join(before, read(status)));
+    }
+    return [...values].map(([kind, value]) => [{ kind }, value] as const);
+  }
+}

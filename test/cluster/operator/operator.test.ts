@@ -1,0 +1,185 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { waitFor } from "../../lab/wait-for.ts";
+import { inCluster, kubectl } from "../../support/in-cluster.ts";
+import {
+  addCommunity,
+  addNode,
+  installCrds,
+  NAMESPACE,
+  RunningOperator,
+  SETTINGS,
+  see,
+} from "../../support/operator-world.ts";
+
+inCluster(import.meta.path, () => {
+  beforeAll(() => {
+    installCrds();
+    kubectl("create", "serviceaccount", "default", "--namespace", NAMESPACE);
+    addNode("cloud1", 100, false);
+    for (const n of [1, 2, 3]) addNode(`e${n}`, n);
+    addCommunity("pair", ["paris.e1", "paris.e2"]);
+  });
+
+  let running: RunningOperator[] = [];
+  afterEach(async () => {
+    await Promise.all(running.map((one) => one.close()));
+    running = [];
+  });
+  async function start(identity: string, settings = SETTINGS): Promise<RunningOperator> {
+    const one = await RunningOperator.start(identity, settings);
+    running.push(one);
+    return one;
+  }
+
+  const config = (node: string) => see("configmap", `fabedge-agent-config-${node}`);
+  const tunnels = (node: string) => Bun.YAML.parse(config(node)?.data?.["tunnels.yaml"] ?? "") as Tunnels;
+  interface Tunnels {
+    readonly name: string;
+    readonly publicAddresses: readonly string[];
+    readonly peers: readonly { readonly name: string }[];
+  }
+  const ready = (kind: string, name: string) => see(kind, name)?.status?.conditions?.find((c) => c["type"] === "Ready");
+  const eventsOf = (name: string) =>
+    kubectl("get", "events.events.k8s.io", "--namespace=default", `--field-selector=regarding.name=${name}`, "-ojson");
+
+  describe("an operator", () => {
+    test("gives every edge node its ConfigMap and its certificate, owned by the Node, and the connector its own", async () => {
+      const operator = await start("a");
+      await operator.settled();
+      await waitFor("all Secrets", () =>
+        ["e1", "e2", "e3"].every((node) => see("secret", `fabedge-agent-tls-${node}`)),
+      );
+      expect(tunnels("e1").peers.map(({ name }) => name)).toEqual(["paris.connector", "paris.e2"]);
+      expect(tunnels("e3").peers.map(({ name }) => name)).toEqual(["paris.connector"]);
+      const owner = { kind: "Node", name: "e1", uid: see("node", "e1")?.metadata.uid };
+      expect(config("e1")?.metadata.ownerReferences).toMatchObject([owner]);
+      expect(see("secret", "fabedge-agent-tls-e1")?.metadata.ownerReferences).toMatchObject([owner]);
+      const connector = Bun.YAML.parse(see("configmap", "connector-config")?.data?.["tunnels.yaml"] ?? "") as Tunnels;
+      expect(connector.peers.map(({ name }) => name).sort()).toEqual(["paris.e1", "paris.e2", "paris.e3"]);
+      expect(see("secret", "connector-tls")).toBeDefined();
+    });
+
+    test("issues what openssl believes, under the name of FabEdge's", () => {
+      const { data } = see("secret", "fabedge-agent-tls-e1") ?? {};
+      for (const key of ["tls.crt", "ca.crt", "tls.key"]) {
+        Bun.spawnSync(["tee", `/run/kubernetes/${key}`], { stdin: Buffer.from(data?.[key] ?? "", "base64") });
+      }
+      const openssl = (...argv: string[]) => {
+        const { stdout, exitCode, stderr } = Bun.spawnSync(["openssl", ...argv], { cwd: "/run/kubernetes" });
+        if (exitCode !== 0) throw new Error(stderr.toString());
+        return stdout.toString();
+      };
+      expect(openssl("verify", "-CAfile", "ca.crt", "tls.crt")).toContain("tls.crt: OK");
+      expect(openssl("x509", "-in", "tls.crt", "-noout", "-subject")).toContain(
+        "C = CN, O = fabedge.io, CN = paris.e1",
+      );
+      const keyOf = openssl("pkey", "-in", "tls.key", "-pubout");
+      expect(openssl("x509", "-in", "tls.crt", "-noout", "-pubkey")).toBe(keyOf);
+    });
+
+    test("writes nothing when it starts again and nothing has changed", async () => {
+      const operator = await start("b");
+      await operator.settled();
+      expect(operator.writes).toEqual([]);
+    });
+
+    test("writes only what depends on a change", async () => {
+      const operator = await start("c");
+      await operator.settled();
+      kubectl("annotate", "node", "e1", "fabedge.io/node-public-addresses=203.0.113.7");
+      await waitFor("the new address", () => tunnels("e1").publicAddresses.includes("203.0.113.7"));
+      await operator.settled();
+      expect([...operator.writes].sort()).toEqual(
+        ["cloud-agent-config", "connector-config", "fabedge-agent-config-e1", "fabedge-agent-config-e2"]
+          .map((name) => `PATCH v1/namespaces/fabedge/configmaps/${name}`)
+          .filter((write) => !write.includes("cloud-agent") || operator.writes.includes(write)),
+      );
+    });
+
+    test("says of a Community what is wrong with it, in its status and in an Event, and that it is right again", async () => {
+      const operator = await start("d");
+      await operator.settled();
+      await waitFor("it is ready", () => ready("community", "pair")?.["status"] === "True");
+      addCommunity("pair", ["paris.e1", "paris.e2", "paris.nobody"]);
+      await waitFor("the condition", () => ready("community", "pair")?.["message"]?.includes("paris.nobody"));
+      expect(ready("community", "pair")).toMatchObject({ status: "True", reason: "MemberUnknown" });
+      const told = await waitFor("the Event", () => {
+        const { items } = JSON.parse(eventsOf("pair")) as { items: { reason: string; note: string; type: string }[] };
+        return items.find((event) => event.reason === "MemberUnknown");
+      });
+      expect(told).toMatchObject({ type: "Warning", note: expect.stringContaining("paris.nobody") });
+      addCommunity("pair", ["paris.e1", "paris.e2"]);
+      await waitFor("it is as wanted", () => ready("community", "pair")?.["reason"] === "AsWanted");
+    });
+
+    test("puts back what somebody changes, deletes or takes away, and leaves alone what somebody adds", async () => {
+      const operator = await start("e");
+      await operator.settled();
+      const before = config("e1")?.data;
+      kubectl(
+        "patch",
+        "configmap",
+        "fabedge-agent-config-e1",
+        `-n${NAMESPACE}`,
+        '--patch={"data":{"tunnels.yaml":"x"}}',
+      );
+      await waitFor("it is back", () => Bun.deepEquals(config("e1")?.data, before));
+      kubectl("delete", "configmap", "fabedge-agent-config-e2", `-n${NAMESPACE}`);
+      await waitFor("it is there again", () => config("e2"));
+      const serial = see("secret", "fabedge-agent-tls-e1")?.data?.["tls.crt"];
+      kubectl("patch", "secret", "fabedge-agent-tls-e1", `-n${NAMESPACE}`, '--patch={"data":{"tls.key":"eA=="}}');
+      await waitFor("another certificate, with its key", () => {
+        const { data } = see("secret", "fabedge-agent-tls-e1") ?? {};
+        return data?.["tls.key"] !== "eA==" && data?.["tls.crt"] !== serial;
+      });
+      await operator.settled();
+      const writes = operator.writes.length;
+      kubectl("label", "configmap", "fabedge-agent-config-e1", `-n${NAMESPACE}`, "somebody.io/was=here");
+      kubectl("annotate", "node", "e3", "somebody.io/was=here");
+      await waitFor("it has seen it", () => operator.proxy.seen.length > 0);
+      await operator.settled();
+      expect(operator.writes.slice(writes)).toEqual([]);
+      expect(config("e1")?.metadata.labels).toMatchObject({ "somebody.io/was": "here" });
+    });
+
+    test("takes away what belongs to a node that is an edge node no longer, and nothing else", async () => {
+      const operator = await start("f");
+      await operator.settled();
+      kubectl("label", "node", "e3", "node-role.kubernetes.io/edge-");
+      await waitFor(
+        "they are gone",
+        () => config("e3") === undefined && see("secret", "fabedge-agent-tls-e3") === undefined,
+      );
+      expect(config("e1")).toBeDefined();
+      kubectl("label", "node", "e3", "node-role.kubernetes.io/edge=");
+      await waitFor("they are there again", () => config("e3") && see("secret", "fabedge-agent-tls-e3"));
+    });
+
+    test("keeps one agent pod on each node in pod mode, and replaces it when its spec changes", async () => {
+      const pods = () =>
+        (
+          JSON.parse(kubectl("get", "pods", `-n${NAMESPACE}`, "-ojson")) as { items: { metadata: { name: string } }[] }
+        ).items
+          .map((pod) => pod.metadata.name)
+          .sort();
+      const operator = await start("g", { ...SETTINGS, agent: { ...SETTINGS.agent, mode: "pod" } });
+      await waitFor("three pods", () => pods().length === 3);
+      const before = pods();
+      await operator.settled();
+      kubectl("annotate", "node", "e1", "argument.fabedge.io/log-level=5");
+      // No kubelet runs here: whoever deletes a bound pod has to say that it is over.
+      const end = () => {
+        for (const name of pods()) {
+          const pod = see("pod", name) as { metadata: { deletionTimestamp?: string } } | undefined;
+          if (pod?.metadata.deletionTimestamp !== undefined)
+            kubectl("delete", "pod", name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
+        }
+      };
+      await waitFor("another pod", () => {
+        end();
+        return pods().length === 3 && !Bun.deepEquals(pods(), before);
+      });
+      expect(pods().filter((name) => before.includes(name))).toHaveLength(2);
+    });
+  });
+});

@@ -1,0 +1,168 @@
+import { Operator } from "../../cloud/operator/operator.ts";
+import type { OperatorSettings } from "../../cloud/operator/settings.ts";
+import { milliseconds } from "../../src/base/duration.ts";
+import { Log, type LogRecord } from "../../src/base/log.ts";
+import { Metrics } from "../../src/base/metrics.ts";
+import { Scope } from "../../src/base/scope.ts";
+import { KubeClient } from "../../src/kube/client.ts";
+import { SystemClock } from "../../src/linux/system-clock.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { FaultProxy } from "./fault-proxy.ts";
+import { administrator, kubectl, realFetch } from "./in-cluster.ts";
+import { prefix } from "./network-objects.ts";
+
+export const NAMESPACE = "fabedge";
+
+export const SETTINGS: OperatorSettings = {
+  cluster: "paris",
+  role: "host",
+  namespace: NAMESPACE,
+  cni: "flannel",
+  clusterCidrs: [prefix("10.1.0.0/16")],
+  connector: {
+    subnets: [prefix("10.96.0.0/16")],
+    publicAddresses: ["198.51.100.1"],
+    publicPort: 500,
+    mediator: false,
+  },
+  edgeLabels: { "node-role.kubernetes.io/edge": "" },
+  edgePools: [],
+  keepIpPools: false,
+  endpointIdFormat: "C=CN, O=fabedge.io, CN={node}",
+  certificateOrganization: "fabedge.io",
+  agent: {
+    mode: "host",
+    image: "selvedge:1",
+    strongswanImage: "strongswan:1",
+    imagePullPolicy: "IfNotPresent",
+    arguments: {},
+  },
+};
+
+/** An operator of this process, behind a wire that can be told what to do. */
+export class RunningOperator {
+  readonly operator: Operator;
+  readonly proxy: FaultProxy;
+  readonly log: LogRecord[] = [];
+  readonly metrics = new Metrics("selvedge");
+  readonly #scope = new Scope();
+
+  static async start(identity: string, settings: OperatorSettings = SETTINGS): Promise<RunningOperator> {
+    const endpoint = await administrator();
+    const { token, tls } = await endpoint.credentials();
+    const proxy = await FaultProxy.start(endpoint.url, tls);
+    return new RunningOperator(identity, settings, proxy, token);
+  }
+
+  private constructor(identity: string, settings: OperatorSettings, proxy: FaultProxy, token: string | undefined) {
+    const clock = new SystemClock();
+    const credentials = async () => ({ token, tls: undefined });
+    this.proxy = proxy;
+    this.operator = new Operator(
+      {
+        client: new KubeClient({ url: proxy.url, credentials }, "selvedge-cloud/test", realFetch, clock),
+        settings,
+        authoritySecret: "fabedge-ca",
+        leaseName: "fabedge-operator-leader",
+        timing: {
+          leaseDuration: milliseconds(2000),
+          renewDeadline: milliseconds(1400),
+          retryPeriod: milliseconds(300),
+        },
+        identity,
+        newEventSuffix: () => crypto.randomUUID(),
+        clock,
+        random: Math.random,
+        log: new Log((record) => this.log.push(record), "debug"),
+        metrics: this.metrics,
+      },
+      this.#scope,
+    );
+  }
+
+  /** What it wrote, the Lease and Events left out. */
+  get writes(): readonly string[] {
+    return this.proxy.writes
+      .filter(({ path }) => !/\/(?:leases|events)\b/.test(path))
+      .map(({ method, path }) => `${method} ${path.replace(/\?.*/, "").replace(/^\/apis?\//, "")}`);
+  }
+
+  async leads(): Promise<void> {
+    await waitFor("it leads", () => this.operator.status.leading && this.operator.status.planned);
+  }
+
+  /** Until everything is done, as far as it knows. */
+  async settled(): Promise<void> {
+    await this.leads();
+    await waitFor("nothing is left to do", () => /\nselvedge_workqueue_depth 0\n/.test(this.metrics.render()));
+    await waitFor("nothing is being done", () =>
+      /\nselvedge_workqueue_unfinished_work_seconds 0\n/.test(this.metrics.render()),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#scope.close();
+    await this.proxy[Symbol.asyncDispose]();
+  }
+
+  /** As SIGKILL does: nothing more of it reaches the server, and the lease is not given up. */
+  async kill(): Promise<void> {
+    this.proxy.become({ kind: "cut" });
+    await this.close();
+  }
+}
+
+export function installCrds(): void {
+  const folder = `${import.meta.dir}/../../cloud/crds`;
+  kubectl("apply", "--server-side", `--filename=${folder}`);
+  kubectl("wait", "--for=condition=Established", "crd/communities.fabedge.io", "crd/clusters.fabedge.io");
+  kubectl("create", "namespace", NAMESPACE);
+}
+
+/** A Node with flannel's pod network and an address, n from 1 to 250. */
+export function addNode(name: string, n: number, edge = true): void {
+  const labels = edge ? { "node-role.kubernetes.io/edge": "" } : {};
+  const cidr = `10.1.${n}.0/24`;
+  kubectlApply({
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name, labels },
+    spec: { podCIDR: cidr, podCIDRs: [cidr] },
+  });
+  const status = { addresses: [{ type: "InternalIP", address: `192.168.9.${n}` }] };
+  kubectl("patch", "node", name, "--subresource=status", "--type=merge", `--patch=${JSON.stringify({ status })}`);
+}
+
+export function addCommunity(name: string, members: readonly string[]): void {
+  kubectlApply({ apiVersion: "fabedge.io/v1alpha1", kind: "Community", metadata: { name }, spec: { members } });
+}
+
+export function kubectlApply(object: object): void {
+  kubectl("apply", "--server-side", "--force-conflicts", `--filename=${writeTemporary(JSON.stringify(object))}`);
+}
+
+let count = 0;
+function writeTemporary(text: string): string {
+  const path = `/run/kubernetes/applied-${count++}.json`;
+  Bun.spawnSync(["tee", path], { stdin: Buffer.from(text), stdout: "ignore" });
+  return path;
+}
+
+/** @returns the object, or undefined where there is none */
+export function see(kind: string, name: string, ...more: readonly string[]): KubernetesJson | undefined {
+  const text = kubectl("get", kind, name, "--namespace", NAMESPACE, "--output=json", "--ignore-not-found", ...more);
+  return text === "" ? undefined : JSON.parse(text);
+}
+
+// What the API server answers, as far as the tests look at it.
+export interface KubernetesJson {
+  readonly metadata: {
+    readonly uid: string;
+    readonly resourceVersion: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly object[];
+  };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly status?: { readonly conditions?: readonly Readonly<Record<string, string>>[] };
+}
