@@ -7,11 +7,13 @@ import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { readConntrackUse } from "../../src/linux/conntrack.ts";
 import { watchLinks } from "../../src/linux/link-events.ts";
+import { readNeighbourOverflows } from "../../src/linux/neighbour-overflows.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { type NodeLinks, observeNodeLinks } from "../../src/linux/node-links.ts";
 import { ServiceLink, type ServiceLinkState } from "../../src/linux/service-link.ts";
 import { type Inside, isInside } from "../../src/network/inside.ts";
 import { judgeConntrackUse } from "./conntrack-use.ts";
+import { NeighbourUse } from "./neighbour-use.ts";
 
 export interface NodeNetworkOptions {
   readonly linkName: string;
@@ -35,6 +37,7 @@ export class NodeNetwork {
   readonly #options: NodeNetworkOptions;
   readonly #route = new NetlinkSocket(NETLINK_ROUTE);
   readonly #link: ServiceLink;
+  readonly #neighbours: NeighbourUse;
   readonly #held = new Map<string, ReadonlySet<Ip>>();
   #linkName: string;
   #links: NodeLinks = { ownAddresses: [], podNetworks: [], unfilteredBridges: [] };
@@ -47,6 +50,7 @@ export class NodeNetwork {
     this.#options = options;
     this.#linkName = options.linkName;
     this.#link = new ServiceLink(this.#route, options.linkName);
+    this.#neighbours = new NeighbourUse(options.health);
     scope.onClose("node network", () => {
       this.#timer?.cancel();
       this.#route.close();
@@ -116,6 +120,7 @@ export class NodeNetwork {
     try {
       this.#links = observeNodeLinks(this.#route);
       judgeConntrackUse(readConntrackUse(), this.#options.health);
+      this.#neighbours.judge(readNeighbourOverflows());
       this.#options.health.clear("links", "LINKS_UNREADABLE");
     } catch (error) {
       this.#options.health.raise({
