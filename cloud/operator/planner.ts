@@ -141,9 +141,10 @@ export class OperatorPlanner {
           break;
       }
     }
-    const changed = this.#settleClusters();
-    for (const name of this.#settleNodes()) changed.add(name);
+    const changed = this.#settleNodes();
     if (this.#settleConnector()) changed.add(this.#connectorName);
+    for (const name of changed) this.#clusters.setOwn(name, this.#ownEndpoint(name)?.subnets ?? []);
+    for (const name of this.#settleClusters()) changed.add(name);
     this.#settleConnectorPeers(changed, renamed);
     return { changed, renamed };
   }
@@ -161,7 +162,7 @@ export class OperatorPlanner {
     for (const other of touched.communities) this.#subjects.add(`Community/${other}`);
   }
 
-  #settleNodes(): ReadonlySet<string> {
+  #settleNodes(): Set<string> {
     const changed = new Set<string>();
     for (const node of this.#nodes.settle()) {
       this.#subjects.add(`Node/${node}`);
@@ -203,7 +204,7 @@ export class OperatorPlanner {
     );
   }
 
-  #settleClusters(): Set<string> {
+  #settleClusters(): ReadonlySet<string> {
     const changed = new Set<string>();
     for (const [key, before] of this.#clusters.settle()) {
       this.#subjects.add(`Cluster/${key}`);
@@ -373,6 +374,10 @@ export class OperatorPlanner {
   #nodeOf(endpoint: string): string | undefined {
     const prefix = `${this.#settings.cluster}.`;
     return endpoint.startsWith(prefix) ? endpoint.slice(prefix.length) : undefined;
+  }
+
+  #ownEndpoint(name: string): TunnelEndpoint | undefined {
+    return name === this.#connectorName ? this.connector : this.#nodes.edge(this.#nodeOf(name) ?? "")?.endpoint;
   }
 
   readonly #lookup: MemberLookup = {

@@ -1,4 +1,4 @@
-import { formatPrefix, ipFamily, type Prefix } from "../../src/base/ip.ts";
+import { formatPrefix, ipFamily, type Prefix, prefixContains } from "../../src/base/ip.ts";
 import type { Cluster } from "../../src/network/cluster.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { type Conflict, PrefixClaims } from "./prefix-claims.ts";
@@ -16,11 +16,15 @@ export interface RemoteCluster {
   readonly problems: readonly Problem[];
 }
 
-const SETTINGS = { name: "this cluster", created: "" };
+/** No name of a cluster has a blank. */
+const OWN = "this cluster";
 
 /** The other clusters that are registered. Where two claim one network, or one claims ours, the older has it. */
 export class RemoteClusters {
   readonly #own: string;
+  readonly #ownNetworks: readonly Prefix[];
+  /** Endpoints of this cluster with something outside its networks. */
+  readonly #outside = new Set<string>();
   readonly #claims = new PrefixClaims();
   readonly #clusters = new Map<string, Cluster>();
   readonly #states = new Map<string, RemoteCluster>();
@@ -29,7 +33,16 @@ export class RemoteClusters {
   constructor(settings: OperatorSettings) {
     this.#own = settings.cluster;
     const { clusterCidrs, connector, edgePools } = settings;
-    this.#claims.set(SETTINGS, [...clusterCidrs, ...connector.subnets, ...edgePools.map((pool) => pool.cidr)]);
+    this.#ownNetworks = [...clusterCidrs, ...connector.subnets, ...edgePools.map((pool) => pool.cidr)];
+    this.#claims.set({ name: OWN, created: "" }, this.#ownNetworks);
+  }
+
+  /** What is behind an endpoint of this cluster, which may be more than its settings tell (Calico has many pools). */
+  setOwn(endpoint: string, subnets: readonly Prefix[]): void {
+    const outside = subnets.filter((subnet) => !this.#ownNetworks.some((network) => lies(subnet, network)));
+    if (outside.length > 0) this.#outside.add(endpoint);
+    else if (!this.#outside.delete(endpoint)) return;
+    this.#touch(this.#claims.set({ name: `${OWN} (${endpoint})`, created: "" }, distinct(outside)));
   }
 
   /** This cluster's own object says nothing that is not known already. */
@@ -41,8 +54,8 @@ export class RemoteClusters {
     const claims =
       remote === undefined ? [] : distinct([...remote.cidrs, ...remote.endpoints.flatMap((e) => e.subnets)]);
     const narrow = claims.filter((prefix) => !isTooWide(prefix));
-    for (const other of this.#claims.set({ name: key, created: remote?.created ?? "" }, narrow))
-      this.#touched.add(other);
+    // An object without a time of creation is still younger than this cluster.
+    this.#touch(this.#claims.set({ name: key, created: remote?.created || "0" }, narrow));
   }
 
   /** @returns the clusters for which something may be different, each with what it was */
@@ -63,6 +76,10 @@ export class RemoteClusters {
 
   values(): IterableIterator<RemoteCluster> {
     return this.#states.values();
+  }
+
+  #touch(claimants: Iterable<string>): void {
+    for (const name of claimants) if (!name.startsWith(OWN)) this.#touched.add(name);
   }
 
   #read(key: string, cluster: Cluster): RemoteCluster {
@@ -117,6 +134,10 @@ function isTooWide(prefix: Prefix): boolean {
   return prefix.length < WIDEST[ipFamily(prefix.address)];
 }
 
+function lies(inner: Prefix, outer: Prefix): boolean {
+  return inner.length >= outer.length && prefixContains(outer, inner.address);
+}
+
 function distinct(prefixes: readonly Prefix[]): readonly Prefix[] {
   return [...new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix])).values()];
 }
@@ -131,7 +152,7 @@ function tooWide(cluster: string, prefix: Prefix): Problem {
 }
 
 function overlap(cluster: string, { prefix, other, otherPrefix }: Conflict): Problem {
-  const whose = other === SETTINGS.name ? other : `cluster ${other}`;
+  const whose = other.startsWith(OWN) ? other : `cluster ${other}`;
   return {
     code: "CIDR_OVERLAP",
     severity: "degraded",

@@ -16,7 +16,7 @@ export function makeOperatorSettings(over: Partial<OperatorSettings> = {}): Oper
     cni: "flannel",
     clusterCidrs: [prefix("10.1.0.0/16")],
     connector: {
-      subnets: [prefix("10.96.0.0/12")],
+      subnets: [prefix("10.96.0.0/16")],
       publicAddresses: ["198.51.100.1"],
       publicPort: 500,
       mediator: false,

@@ -5,6 +5,7 @@ import { planManifest } from "../../../../cloud/operator/manifest-plan.ts";
 import { observedKinds } from "../../../../cloud/operator/observed-kinds.ts";
 import { OperatorPlanner } from "../../../../cloud/operator/planner.ts";
 import type { OperatorSettings } from "../../../../cloud/operator/settings.ts";
+import { prefix } from "../../../support/network-objects.ts";
 import { makeCalicoSettings, makeOperatorSettings } from "../../../support/operator-objects.ts";
 
 /** FabEdge's formats by example: what an administrator writes, and by hand what has to come of it. */
@@ -81,7 +82,7 @@ nodeSubnets: [192.168.9.7]
 type: EdgeNode
 peers:
   - {id: "C=CN, O=fabedge.io, CN=paris.connector", name: paris.connector, publicAddresses: [198.51.100.1],
-     subnets: [10.96.0.0/12, 10.1.0.0/24, 10.1.1.0/24], nodeSubnets: [10.0.0.1, 10.0.0.2], type: Connector, port: 45000}
+     subnets: [10.96.0.0/16, 10.1.0.0/24, 10.1.1.0/24], nodeSubnets: [10.0.0.1, 10.0.0.2], type: Connector, port: 45000}
   - {id: "C=CN, O=fabedge.io, CN=paris.e2", name: paris.e2, publicAddresses: [192.168.9.8], subnets: [10.1.8.0/24],
      nodeSubnets: [192.168.9.8], type: EdgeNode}
 mediator: {id: "C=CN, O=fabedge.io, CN=paris.connector", name: mediator, publicAddresses: [198.51.100.1],
@@ -92,7 +93,7 @@ const CONNECTOR_TUNNELS = `
 id: C=CN, O=fabedge.io, CN=paris.connector
 name: paris.connector
 publicAddresses: [198.51.100.1]
-subnets: [10.96.0.0/12, 10.1.0.0/24, 10.1.1.0/24]
+subnets: [10.96.0.0/16, 10.1.0.0/24, 10.1.1.0/24]
 nodeSubnets: [10.0.0.1, 10.0.0.2]
 type: Connector
 port: 45000
@@ -244,13 +245,13 @@ describe("FabEdge's samples", () => {
     expect(planManifest(objectOf(ALL, "Cluster", "paris")).manifest).toEqual({
       metadata: { name: "paris" },
       spec: {
-        cidrs: ["10.1.0.0/16", "10.96.0.0/12"],
+        cidrs: ["10.1.0.0/16", "10.96.0.0/16"],
         endpoints: [
           {
             id: "C=CN, O=fabedge.io, CN=paris.connector",
             name: "paris.connector",
             publicAddresses: ["198.51.100.1"],
-            subnets: ["10.96.0.0/12", "10.1.0.0/24", "10.1.1.0/24"],
+            subnets: ["10.96.0.0/16", "10.1.0.0/24", "10.1.1.0/24"],
             nodeSubnets: ["10.0.0.1", "10.0.0.2"],
             type: "Connector",
             port: 45000,
@@ -269,6 +270,17 @@ describe("FabEdge's samples", () => {
   test("Clusters of FabEdge 0.6 spell their endpoints otherwise and mean the same", () => {
     const old = plan([NODES, COMMUNITIES, LYON.replace("endpoints:", "endPoints:")]);
     expect(tunnels(old, "connector-config")).toEqual(tunnels(ALL, "connector-config"));
+  });
+
+  test("a network of another cluster that lies inside one of ours is left out, and that is said", () => {
+    const { connector } = SETTINGS;
+    const wide = plan([NODES, COMMUNITIES, LYON], {
+      ...SETTINGS,
+      connector: { ...connector, subnets: [prefix("10.96.0.0/12")] },
+    });
+    const { peers } = tunnels(wide, "connector-config") as { readonly peers: readonly unknown[] };
+    expect(peers[0]).toMatchObject({ name: "lyon.connector", subnets: ["10.2.0.0/24"] });
+    expect(wide.problems("Cluster/lyon")).toMatchObject([{ code: "CIDR_OVERLAP" }]);
   });
 
   test("with Calico each edge network and each network of other clusters gets a pool that gives nothing", () => {
@@ -306,13 +318,13 @@ describe("FabEdge's samples", () => {
     const calicoSettings = makeCalicoSettings();
     const calico = plan([NODES, block("b1", "10.233.64.0/26", "cloud-1")], calicoSettings);
     expect(tunnels(calico, "connector-config")).toMatchObject({
-      subnets: ["10.96.0.0/12", "10.233.64.0/26"],
+      subnets: ["10.96.0.0/16", "10.233.64.0/26"],
       nodeSubnets: ["10.0.0.1"],
     });
     const { documents } = calico.apply(read(block("b2", "10.233.64.64/26", "cloud-1"), calicoSettings));
     expect(documents).toContain("ConfigMap/fabedge/connector-config");
     expect(tunnels(calico, "fabedge-agent-config-e1")).toMatchObject({
-      peers: [{ name: "paris.connector", subnets: ["10.96.0.0/12", "10.233.64.0/26", "10.233.64.64/26"] }],
+      peers: [{ name: "paris.connector", subnets: ["10.96.0.0/16", "10.233.64.0/26", "10.233.64.64/26"] }],
     });
   });
 });
