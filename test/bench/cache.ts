@@ -109,6 +109,7 @@ async function measure(phase: string, folder: string, url: string): Promise<Reco
       changes += batch.length;
     },
     trusted: () => undefined,
+    slicesWithheld: () => undefined,
   };
   cache.start({ kind: "api-server", client, nodeName: "n" }, handlers, scope);
   while (!cache.status().connected) await Bun.sleep(1);
