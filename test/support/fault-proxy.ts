@@ -9,6 +9,8 @@ export type Fault =
   | { readonly kind: "lose" }
   | { readonly kind: "hang" }
   | { readonly kind: "delay"; readonly ms: number }
+  /** A list that lacks everything, and a watch in which nothing happens. */
+  | { readonly kind: "empty" }
   | { readonly kind: "answer"; readonly status: number; readonly retryAfter?: number };
 
 export interface SeenRequest {
@@ -88,6 +90,11 @@ export class FaultProxy implements AsyncDisposable {
         response.destroy();
         return;
       case "hang":
+        return;
+      case "empty":
+        response.writeHead(200, { "content-type": "application/json" });
+        if (path.includes("watch=true")) response.flushHeaders();
+        else response.end(JSON.stringify({ kind: "List", metadata: { resourceVersion: "1" }, items: [] }));
         return;
       case "answer":
         if (fault.retryAfter !== undefined) response.setHeader("retry-after", fault.retryAfter);

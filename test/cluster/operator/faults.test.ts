@@ -1,0 +1,198 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { seconds } from "../../../src/base/duration.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import type { Fault } from "../../support/fault-proxy.ts";
+import { inCluster, kubectl } from "../../support/in-cluster.ts";
+import { addCommunity, addNode, installCrds, NAMESPACE, RunningOperator, see } from "../../support/operator-world.ts";
+
+const NODES = ["e1", "e2", "e3", "e4"];
+
+inCluster(import.meta.path, () => {
+  beforeAll(() => {
+    installCrds();
+    addNode("cloud1", 100, false);
+    for (const [i, name] of NODES.entries()) addNode(name, i + 1);
+    addCommunity(
+      "all",
+      NODES.map((name) => `paris.${name}`),
+    );
+  });
+
+  let running: RunningOperator[] = [];
+  afterEach(async () => {
+    await Promise.all(running.map((one) => one.close()));
+    running = [];
+  });
+  async function start(identity: string): Promise<RunningOperator> {
+    const one = await RunningOperator.start(identity);
+    running.push(one);
+    return one;
+  }
+
+  /** Everything of ours, and how often each was written: the API server's own word. */
+  interface Written {
+    readonly name: string;
+    readonly uid: string;
+    readonly resourceVersion: string;
+  }
+  function everything(): readonly Written[] {
+    const list = JSON.parse(kubectl("get", "configmaps,secrets", `--namespace=${NAMESPACE}`, "--output=json")) as {
+      items: { kind: string; metadata: { name: string; uid: string; resourceVersion: string } }[];
+    };
+    return list.items
+      .filter(({ metadata: { name } }) => name !== "kube-root-ca.crt")
+      .map(({ kind, metadata: { name, uid, resourceVersion } }) => ({ name: `${kind}/${name}`, uid, resourceVersion }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+  const names = () => everything().map(({ name }) => name);
+  const wanted = () =>
+    [
+      ...["cloud-agent-config", "connector-config", ...NODES.map((node) => `fabedge-agent-config-${node}`)].map(
+        (name) => `ConfigMap/${name}`,
+      ),
+      ...["connector-tls", "fabedge-ca", ...NODES.map((node) => `fabedge-agent-tls-${node}`)].map(
+        (name) => `Secret/${name}`,
+      ),
+    ].sort();
+  const addressesOf = (node: string) =>
+    (
+      Bun.YAML.parse(see("configmap", `fabedge-agent-config-${node}`)?.data?.["tunnels.yaml"] ?? "") as {
+        readonly publicAddresses: readonly string[];
+      }
+    ).publicAddresses;
+  let address = 1;
+  /** @returns an address that a node has from now on */
+  function change(node: string): string {
+    const text = `203.0.113.${address++}`;
+    kubectl("annotate", "node", node, `fabedge.io/node-public-addresses=${text}`, "--overwrite");
+    return text;
+  }
+  const sees = (node: string, text: string) =>
+    waitFor(`${text} at ${node}`, () => addressesOf(node).includes(text), { timeout: seconds(20) });
+
+  test("an operator that is killed at every one of its writes, before or after it, makes everything once", async () => {
+    const made = new Map<string, string>();
+    for (let attempt = 0; ; attempt++) {
+      if (attempt > 60) throw new Error(`Cannot see the end of it: there is ${names().join(", ")}`);
+      const operator = await start(`killed-${attempt}`);
+      // Nobody waits for the dead one's lease.
+      kubectl("delete", "lease", "fabedge-operator-leader", `--namespace=${NAMESPACE}`, "--ignore-not-found");
+      const isOurs = (method: string, path: string) => method !== "GET" && !/\/(?:leases|events)\b/.test(path);
+      let dead = false;
+      let writes = 0;
+      operator.proxy.choose(({ method, path }) => {
+        if (dead) return { kind: "cut" };
+        if (!isOurs(method, path)) return { kind: "pass" };
+        writes += 1;
+        dead = true;
+        return { kind: attempt % 2 === 0 ? "lose" : "cut" };
+      });
+      await operator.leads();
+      const ended = await waitFor("a write, or that nothing is left", () => {
+        const idle = /\nselvedge_workqueue_depth 0\n/.test(operator.metrics.render());
+        return writes > 0 ? "write" : idle && names().length === wanted().length && "end";
+      });
+      if (ended === "end") await operator.settled();
+      await operator.kill();
+      for (const { name, uid } of everything()) {
+        expect(`${name} ${made.get(name) ?? uid}`).toBe(`${name} ${uid}`);
+        made.set(name, uid);
+      }
+      if (ended === "end") break;
+    }
+    expect(names()).toEqual(wanted());
+    const before = everything();
+    kubectl("delete", "lease", "fabedge-operator-leader", `--namespace=${NAMESPACE}`);
+    const last = await start("last");
+    await last.settled();
+    expect(last.writes).toEqual([]);
+    expect(everything()).toEqual(before);
+  }, 120_000);
+
+  test("of two operators one writes; when it is cut off the other goes on, and nothing is taken away or written twice", async () => {
+    const first = await start("first");
+    await first.settled();
+    const second = await start("second");
+    await waitFor("the second one has read everything", () => second.operator.status.planned);
+    await sees("e1", change("e1"));
+    expect(second.writes).toEqual([]);
+    const uids = everything().map(({ uid }) => uid);
+    const written = first.writes.length;
+    first.proxy.become({ kind: "hang" });
+    const text = change("e2");
+    await sees("e2", text);
+    first.proxy.become({ kind: "pass" });
+    await waitFor("the first one follows", () => first.operator.status.holder === "second");
+    await second.settled();
+    expect(everything().map(({ uid }) => uid)).toEqual(uids);
+    expect(first.proxy.writes.slice(written).filter(({ status }) => status !== undefined && status < 300)).toEqual([]);
+    const before = everything();
+    const third = change("e3");
+    await sees("e3", third);
+    await second.settled();
+    expect(
+      everything().filter((one, i) => one.resourceVersion !== before[i]?.resourceVersion).length,
+    ).toBeLessThanOrEqual(6);
+  }, 60_000);
+
+  describe("a server that", () => {
+    const faults: readonly (readonly [string, (count: number) => Fault])[] = [
+      ["comes and goes", (count) => (Math.floor(count / 5) % 2 === 0 ? { kind: "cut" } : { kind: "pass" })],
+      ["is slow", () => ({ kind: "delay", ms: 400 })],
+      [
+        "answers every third write with a conflict",
+        (n) => (n % 3 === 0 ? { kind: "answer", status: 409 } : { kind: "pass" }),
+      ],
+      ["is overloaded", (n) => (n % 2 === 0 ? { kind: "answer", status: 429, retryAfter: 1 } : { kind: "pass" })],
+      ["fails", (n) => (n % 2 === 0 ? { kind: "answer", status: 500 } : { kind: "pass" })],
+      ["does what it is asked and does not say so", (n) => (n % 2 === 0 ? { kind: "lose" } : { kind: "pass" })],
+    ];
+    for (const [what, fault] of faults) {
+      test(`${what} gets every change in the end, and loses nothing`, async () => {
+        const operator = await start(what.replaceAll(" ", "-"));
+        await operator.settled();
+        const uids = everything().map(({ uid }) => uid);
+        let count = 0;
+        operator.proxy.choose(({ method, path }) =>
+          method === "GET" || path.includes("/leases") ? { kind: "pass" } : fault(count++),
+        );
+        const texts = NODES.map((node) => [node, change(node)] as const);
+        for (const [node, text] of texts) await sees(node, text);
+        operator.proxy.become({ kind: "pass" });
+        await operator.settled();
+        expect(everything().map(({ uid }) => uid)).toEqual(uids);
+      }, 60_000);
+    }
+  });
+
+  test("a server that is away altogether is asked less and less, costs nobody anything, and is heard once it is back", async () => {
+    const operator = await start("away");
+    await operator.settled();
+    const before = everything();
+    operator.proxy.become({ kind: "cut" });
+    const since = operator.proxy.seen.length;
+    const texts = NODES.map((node) => [node, change(node)] as const);
+    await waitFor("it leads no longer", () => !operator.operator.status.leading);
+    await waitFor("a few attempts", () => operator.proxy.seen.length > since + 30, { timeout: seconds(20) });
+    expect(everything()).toEqual(before);
+    operator.proxy.become({ kind: "pass" });
+    for (const [node, text] of texts) await sees(node, text);
+  }, 60_000);
+
+  test("a list of nodes that is suddenly empty withdraws nothing", async () => {
+    const operator = await start("emptied");
+    await operator.settled();
+    const before = everything();
+    // The watch ends, where it stood is forgotten, and the list that follows has nobody.
+    operator.proxy.become({ kind: "cut" });
+    operator.proxy.choose(({ path }) => {
+      if (!path.startsWith("/api/v1/nodes")) return { kind: "pass" };
+      return path.includes("watch=true") ? { kind: "answer", status: 410 } : { kind: "empty" };
+    });
+    const holds = () => operator.operator.status.kinds.some(({ heldDeletions }) => heldDeletions > 0);
+    await waitFor("it holds them", holds, { timeout: seconds(20) });
+    await operator.settled();
+    expect(operator.writes).toEqual([]);
+    expect(everything()).toEqual(before);
+  });
+});
