@@ -145,6 +145,11 @@ export class Dns {
     await new ResolvConfFile(resolvConf, this.#deps.clock, this.#scope, use).read();
   }
 
+  /** The end of a run: see {@link Listeners.handOver}. */
+  handOver(): Promise<void> {
+    return this.#listeners.handOver();
+  }
+
   /** Takes in the services that changed. */
   update(index: ServiceViews, changed: ReadonlySet<ObjectKey>): void {
     this.#table.update(index, changed);

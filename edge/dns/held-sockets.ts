@@ -20,12 +20,24 @@ export class SocketKeeper {
 
   /** The same sockets each time. @throws SelvedgeError with the system's name of the error, such as EADDRINUSE */
   hold(address: Ip, port: number): HeldSockets {
-    // A name has no colons.
-    const place = `${Buffer.from(ipBytes(address)).toString("hex")}-${port}`;
     return {
-      udp: new HeldUdpSocket(this.#descriptor(`dns-udp-${place}`, () => HeldUdpSocket.open(address, port).fd)),
-      tcp: this.#descriptor(`dns-tcp-${place}`, () => openTcpListener(address, port)),
+      udp: new HeldUdpSocket(
+        this.#descriptor(nameOf("udp", address, port), () => HeldUdpSocket.open(address, port).fd),
+      ),
+      tcp: this.#descriptor(nameOf("tcp", address, port), () => openTcpListener(address, port)),
     };
+  }
+
+  /** From now on what is asked over UDP waits for the next run. The TCP socket is the server's own: there it waits too. */
+  async handOver(address: Ip, port: number): Promise<void> {
+    const name = nameOf("udp", address, port);
+    const fd = this.#descriptors.get(name);
+    if (fd === undefined) return;
+    const held = new HeldUdpSocket(fd);
+    const younger = await held.renew(address, port);
+    this.#store.replace(name, younger.fd);
+    this.#descriptors.set(name, younger.fd);
+    held.close();
   }
 
   /** Closes what an earlier run kept and this one has no use for. */
@@ -38,4 +50,9 @@ export class SocketKeeper {
     this.#descriptors.set(name, known);
     return known;
   }
+}
+
+/** A name has no colons. */
+function nameOf(protocol: "udp" | "tcp", address: Ip, port: number): string {
+  return `dns-${protocol}-${Buffer.from(ipBytes(address)).toString("hex")}-${port}`;
 }

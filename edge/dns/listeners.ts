@@ -14,6 +14,8 @@ import { type ServerDeps, UdpServer } from "./udp-server.ts";
 
 /** An address that is about to appear, as on our own dummy link, does so within moments; others are worth a look. */
 const BIND_BACKOFF: BackoffPolicy = { initial: seconds(0.1), factor: 2, limit: seconds(5) };
+/** Of the end of a run: forwarded questions are mostly answered in a tenth of it. */
+const DRAIN_LIMIT = seconds(1);
 /** How often an open socket is looked at: the runtime may close it on an error that it finds fatal. */
 const CHECK_EVERY = seconds(5);
 
@@ -78,6 +80,14 @@ export class Listeners {
     this.#deps.keeper?.dropRest();
   }
 
+  /**
+   * Resolves once all that was asked is answered, or has been waited for long enough; what is asked from now on waits for
+   * the next run. Without it, what arrives between the last look at a socket and its end would be lost.
+   */
+  async handOver(): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => this.#handOver(listener)));
+  }
+
   status(): readonly ListenerStatus[] {
     return this.#listeners.map(({ address, udp, tcp, code }) => ({
       address,
@@ -127,6 +137,20 @@ export class Listeners {
     } else {
       listener.timer = this.#deps.clock.after(CHECK_EVERY, () => void this.#check(listener));
     }
+  }
+
+  async #handOver({ address, udp }: Listener): Promise<void> {
+    const { keeper, log, clock } = this.#deps;
+    if (keeper === undefined || udp === undefined) return;
+    try {
+      await keeper.handOver(address, this.#port);
+    } catch (error) {
+      log.warn("dns.hand_over", "Cannot leave queries to the next run", { addr: address, code: errorCode(error) });
+    }
+    const late = Promise.withResolvers<void>();
+    const timer = clock.after(DRAIN_LIMIT, late.resolve);
+    await Promise.race([udp.drain(), late.promise]);
+    timer.cancel();
   }
 
   #report(): void {

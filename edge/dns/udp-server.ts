@@ -31,6 +31,8 @@ export class UdpServer {
   readonly #slots = Array.from({ length: BATCH }, () => new Uint8Array(EDNS_UDP_BYTES));
   #batch: (Uint8Array | number | string)[] = [];
   #count = 0;
+  #received = 0;
+  readonly #forwarded = new Set<Promise<void>>();
   #batchStarted: MonotonicTime;
   #socket: Bun.udp.Socket<"uint8array"> | undefined;
 
@@ -74,12 +76,23 @@ export class UdpServer {
     return this.#socket?.closed ?? true;
   }
 
+  /** @returns when everything is answered that had arrived before the call */
+  async drain(): Promise<void> {
+    for (let seen = -1; seen !== this.#received; ) {
+      seen = this.#received;
+      // A turn of the loop reads what has arrived, the next one sends the answers.
+      for (let turn = 0; turn < 2; turn++) await new Promise<void>((done) => setImmediate(done));
+      await Promise.all(this.#forwarded);
+    }
+  }
+
   close(): void {
     this.#socket?.close();
   }
 
   #receive(packet: Uint8Array, port: number, client: string): void {
     const { handler, clients, counts, clock } = this.#deps;
+    this.#received += 1;
     // Nothing can be sent to port 0: the source is forged.
     if (port === 0 || !clients.allows(client)) {
       counts.dropped("foreign");
@@ -92,10 +105,12 @@ export class UdpServer {
       this.#add(slot.subarray(0, end), port, client);
     } else if (end === LATER) {
       const received = clock.now();
-      void handler.finish(packet, "udp", (response) => {
-        counts.took(elapsed(received, clock.now()) / 1000);
-        this.#send([response, port, client]);
-      });
+      this.#remember(
+        handler.finish(packet, "udp", (response) => {
+          counts.took(elapsed(received, clock.now()) / 1000);
+          this.#send([response, port, client]);
+        }),
+      );
     }
   }
 
@@ -114,8 +129,13 @@ export class UdpServer {
       }
       const end = handler.handle(datagram, out, 0, "udp");
       if (end > 0) held.reply(out.subarray(0, end), from);
-      else if (end === LATER) void handler.finish(datagram, "udp", (response) => held.reply(response, from));
+      else if (end === LATER) this.#remember(handler.finish(datagram, "udp", (response) => held.reply(response, from)));
     }
+  }
+
+  #remember(answer: Promise<void>): void {
+    this.#forwarded.add(answer);
+    void answer.finally(() => this.#forwarded.delete(answer));
   }
 
   #add(response: Uint8Array, port: number, client: string): void {

@@ -48,6 +48,11 @@ export class DnsClient {
     await this.#ask({ about: "start", settings, inside });
   }
 
+  /** Resolves once all queries are answered that came before, and later ones wait for the next run. @throws DNS_SILENT */
+  async stop(): Promise<void> {
+    await this.#ask({ about: "stop" });
+  }
+
   update(index: ServiceIndex, changed: ReadonlySet<ObjectKey>): void {
     const keys = [...changed];
     for (let at = 0; at < keys.length; at += SERVICES_PER_MESSAGE) {

@@ -20,6 +20,7 @@ export interface DnsSettings extends Omit<DnsOptions, "allowed"> {
 export type DnsQuestion =
   | { readonly about: "start"; readonly settings: DnsSettings; readonly inside: Inside }
   | { readonly about: "status" }
+  | { readonly about: "stop" }
   | { readonly about: "metrics" }
   | { readonly about: "name"; readonly name: string; readonly type: number };
 

@@ -34,6 +34,12 @@ export class DescriptorStore {
     return fd;
   }
 
+  /** Leaves another one to the next run under a name that is taken. */
+  replace(name: string, fd: number): void {
+    this.#notify.dropDescriptor(name);
+    this.#notify.keepDescriptor(name, fd);
+  }
+
   /** Nobody asked for these: the settings are others now. */
   dropRest(): void {
     for (const [name, fd] of this.#left) {

@@ -33,10 +33,20 @@ export class HeldUdpSocket {
 
   /** Nobody else may have the address. @throws SelvedgeError with an errno's name as its code */
   static open(address: Ip, port: number): HeldUdpSocket {
-    const fd = openSocket(address, port, SOCK_DGRAM);
+    return HeldUdpSocket.#open(address, port, false);
+  }
+
+  static #open(address: Ip, port: number, shared: boolean): HeldUdpSocket {
+    const fd = openSocket(address, port, SOCK_DGRAM, shared);
+    setOption(fd, SO_REUSEADDR, 0);
     // Without CAP_NET_ADMIN the size is what the system's limit allows.
     if (setOption(fd, SO_RCVBUFFORCE, RECEIVE_BUFFER).value < 0) setOption(fd, SO_RCVBUF, RECEIVE_BUFFER);
     return new HeldUdpSocket(fd);
+  }
+
+  /** A younger one of the same address: it gets every datagram from now on. */
+  renew(address: Ip, port: number): Promise<HeldUdpSocket> {
+    return this.share(async () => HeldUdpSocket.#open(address, port, true));
   }
 
   /** A socket with SO_REUSEADDR can be bound to the same address while `bind` runs, and at no other time. */
@@ -61,6 +71,10 @@ export class HeldUdpSocket {
   reply(datagram: Uint8Array, to: Uint8Array): void {
     libc().sendto(this.fd, datagram, MSG_NOSIGNAL, to);
   }
+
+  close(): void {
+    libc().close(this.fd);
+  }
 }
 
 /**
@@ -69,7 +83,8 @@ export class HeldUdpSocket {
  * @returns its descriptor @throws SelvedgeError with an errno's name as its code
  */
 export function openTcpListener(address: Ip, port: number): number {
-  const fd = openSocket(address, port, SOCK_STREAM);
+  // Connections of a listener before this one may linger; two listeners are refused all the same.
+  const fd = openSocket(address, port, SOCK_STREAM, true);
   const listening = libc().listen(fd, BACKLOG);
   if (listening.value < 0) throw closing(fd, address, port, listening);
   return fd;
@@ -82,12 +97,11 @@ export function duplicate(fd: number): number {
   return copy.value;
 }
 
-function openSocket(address: Ip, port: number, type: number): number {
+function openSocket(address: Ip, port: number, type: number, reuse: boolean): number {
   const family = ipFamily(address) === 4 ? AF_INET : AF_INET6;
   const opened = libc().socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (opened.value < 0) throw systemError(`open a socket for ${address}`, opened.errno);
-  // Connections of a listener before this one may linger; two listeners are refused all the same.
-  if (type === SOCK_STREAM) setOption(opened.value, SO_REUSEADDR, 1);
+  if (reuse) setOption(opened.value, SO_REUSEADDR, 1);
   const bound = libc().bind(opened.value, encodeSocketAddress({ address, port }));
   if (bound.value < 0) throw closing(opened.value, address, port, bound);
   return opened.value;

@@ -50,6 +50,20 @@ inNamespace(import.meta.path, () => {
       await second.close();
     });
 
+    test("get what is asked once the server hands over, and the server answers what came before", async () => {
+      using keeping = new Keeping();
+      const first = await keeping.start("127.0.0.1");
+      const before = await Promise.all(Array.from({ length: 20 }, () => answer("", "127.0.0.1")));
+      expect(new Set(before)).toEqual(new Set(["10.96.0.10"]));
+      await first.dns.handOver();
+      const asked = answer("", "127.0.0.1");
+      await waitFor("the query waiting", () => sockets("-u").some((line) => Number(line.split(/\s+/)[1]) > 0));
+      await first.close();
+      const second = await keeping.start("127.0.0.1");
+      expect(await asked).toBe("10.96.0.10");
+      await second.close();
+    });
+
     test("get nothing of what is asked while the server runs", async () => {
       using keeping = new Keeping();
       for (let runs = 0; runs < 3; runs++) {
