@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { seconds } from "../../src/base/duration.ts";
 import type { Host } from "./host.ts";
 import { Namespace } from "./namespace.ts";
+import type { LabProcess } from "./process.ts";
 import { waitFor } from "./wait-for.ts";
 
 /**
@@ -20,8 +21,11 @@ shift
 exec "$@"
 `;
 
-/** None of this machine's services is started: what wants them is left out of the copy. */
-const BOOT = `
+/**
+ * Its disk, which outlives a boot, and boots until one is not followed by another: reboot(2) in a process namespace ends
+ * its init with SIGHUP. None of this machine's services is started: what wants them is left out of the copy.
+ */
+const POWER_ON = `
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
@@ -30,6 +34,19 @@ rm -rf etc/systemd/system/*.wants usr/lib/systemd/system/*.wants usr/sbin/policy
 cat /proc/sys/kernel/hostname >etc/hostname
 rm -f etc/resolv.conf
 : >etc/resolv.conf
+network=
+while :; do
+  status=0
+  unshare --mount --pid --ipc --cgroup $network --fork --kill-child sh -euc "$1" || status=$?
+  [ $status = 129 ] || exit $status
+  network=--net
+done
+`;
+
+/** The kernel's part is new at every boot but the first: no interface but lo, no table, no route. */
+const BOOT = `
+cd /mnt/root
+ip link set lo up
 mount --rbind /dev dev
 mount -t proc proc proc
 mount -t sysfs sysfs sys
@@ -53,6 +70,7 @@ find /var/packages -name '*.deb' -exec dpkg --install $quickly {} +
 rm -r /usr/sbin/policy-rc.d /var/packages
 `;
 const INSTALL_TIMEOUT = seconds(120);
+const BOOT_TIMEOUT = seconds(60);
 
 /**
  * This machine's Debian on a host of the lab: the same files, copied on write, with systemd as process 1. Packages can
@@ -61,16 +79,40 @@ const INSTALL_TIMEOUT = seconds(120);
 export class Debian extends Namespace {
   static async boot(host: Host): Promise<Debian> {
     const inGroup = ["unshare", "--mount", "sh", "-euc", GROUP, "sh", `${process.pid}-${host.name}`];
-    const isolate = ["unshare", "--mount", "--pid", "--ipc", "--cgroup", "--fork", "--kill-child"];
-    const entry = await host.spawn([...inGroup, ...isolate, "sh", "-euc", BOOT]);
-    const init = await waitFor("systemd started", () => {
-      if (!entry.running) throw new Error(`Cannot boot Debian on ${host.name}:\n${entry.log}`);
-      const child = readFileSync(`/proc/${entry.pid}/task/${entry.pid}/children`, "latin1").trim();
-      return readFileSync(`/proc/${child}/comm`, "latin1") === "systemd\n" && child;
-    });
-    const debian = new Debian(host.name, ["nsenter", "-t", init, "--all", "--root", "--wdns=/", "--"]);
-    await waitFor("systemd up", async () => (await debian.systemctl("is-active", "multi-user.target")) === "active");
+    const machine = await host.spawn([...inGroup, "sh", "-euc", POWER_ON, "sh", BOOT]);
+    return await Debian.#enter(machine, host.name, "");
+  }
+
+  readonly #machine: LabProcess;
+  readonly #init: string;
+
+  private constructor(machine: LabProcess, name: string, init: string) {
+    super(name, ["nsenter", "-t", init, "--all", "--root", "--wdns=/", "--"]);
+    this.#machine = machine;
+    this.#init = init;
+  }
+
+  /** @param before the init of the boot before */
+  static async #enter(machine: LabProcess, name: string, before: string): Promise<Debian> {
+    const init = await waitFor(
+      "systemd started",
+      () => {
+        if (!machine.running) throw new Error(`Cannot boot Debian on ${name}:\n${machine.log}`);
+        const child = onlyChild(onlyChild(String(machine.pid)));
+        return child !== before && readFileSync(`/proc/${child}/comm`, "latin1") === "systemd\n" && child;
+      },
+      { timeout: BOOT_TIMEOUT },
+    );
+    const debian = new Debian(machine, name, init);
+    const isUp = async () => (await debian.systemctl("is-active", "multi-user.target")) === "active";
+    await waitFor("systemd up", isUp, { timeout: BOOT_TIMEOUT });
     return debian;
+  }
+
+  /** Down and up again: with the same disk, and with no network but lo. This object is of no use afterwards. */
+  async reboot(): Promise<Debian> {
+    await this.systemctl("--no-block", "reboot");
+    return await Debian.#enter(this.#machine, this.name, this.#init);
   }
 
   /**
@@ -91,4 +133,8 @@ export class Debian extends Namespace {
   property(unit: string, name: string): Promise<string> {
     return this.systemctl("show", unit, "--value", "--property", name);
   }
+}
+
+function onlyChild(pid: string): string {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
 }
