@@ -328,8 +328,9 @@ function claimName(kind: "Node" | "IPAMBlock", name: string): string {
   return `${kind}/${name}`;
 }
 
+/** An object without a time of creation (of a folder of manifests) is still younger than the operator's settings. */
 function claimant(kind: "Node" | "IPAMBlock", name: string, created: string) {
-  return { name: claimName(kind, name), created };
+  return { name: claimName(kind, name), created: created || "0" };
 }
 
 function splitOnce(name: string): readonly [kind: string, name: string | undefined] {

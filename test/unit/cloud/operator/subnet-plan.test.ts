@@ -184,6 +184,11 @@ describe("with flannel", () => {
     expect(codes(plan, "e1")).toEqual(["SUBNET_CONFLICT"]);
   });
 
+  test("nor is it where nobody says how old the node is, as in a folder of manifests", () => {
+    const plan = planOf(flannel, node("e1", undefined, "", ["10.96.7.0/24"]));
+    expect(codes(plan, "e1")).toEqual(["SUBNET_CONFLICT"]);
+  });
+
   test("of a cloud node, only what nobody else had is behind the connector", () => {
     const plan = planOf(flannel, node("e1", undefined, OLD, ["10.1.7.0/24"]));
     plan.setCloud(node("c1", undefined, undefined, ["10.1.7.0/24", "fd00:7::/64"]));

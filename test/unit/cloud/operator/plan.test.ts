@@ -1,0 +1,63 @@
+import { describe, expect, test } from "bun:test";
+import { hashPodSpec, planAgentPod } from "../../../../cloud/operator/agent-pod.ts";
+import { agentPodLabel, labelValue } from "../../../../cloud/operator/object-names.ts";
+import { ipPoolName, planIpPool } from "../../../../cloud/operator/plan.ts";
+import { reasonOf } from "../../../../cloud/operator/problem.ts";
+import { prefix } from "../../../support/network-objects.ts";
+import { makeOperatorSettings } from "../../../support/operator-objects.ts";
+
+/** Kubernetes' own rules for a label's value and for the name of an object. */
+const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+
+describe("names", () => {
+  test("of nodes become labels, long ones with a hash that keeps them apart", () => {
+    expect(agentPodLabel("e1")).toBe("fabedge-agent-e1");
+    const [a, b] = [labelValue(`${"n".repeat(100)}a`), labelValue(`${"n".repeat(100)}b`)];
+    expect(a).not.toBe(b);
+    for (const label of [a, b]) expect(label).toMatch(LABEL_VALUE);
+  });
+
+  test("of a label's value end in a letter or digit where they are cut", () => {
+    expect(labelValue(`${"n".repeat(53)}.${"m".repeat(50)}`)).toMatch(LABEL_VALUE);
+  });
+
+  test.each(["10.1.0.0/16", "fd00::/64", "2001:db8:0:1::/120"])("of a pool come from its network: %s", (cidr) => {
+    expect(ipPoolName("paris", prefix(cidr))).toMatch(SUBDOMAIN);
+  });
+
+  test("of problems are reasons as Kubernetes writes them", () => {
+    expect(reasonOf("SUBNET_CONFLICT")).toBe("SubnetConflict");
+    expect(reasonOf("CIDR_TOO_WIDE")).toBe("CidrTooWide");
+  });
+});
+
+describe("a pool for Calico", () => {
+  test.each([
+    ["10.1.0.0/16", 26],
+    ["10.1.0.0/28", 28],
+    ["fd00::/64", 122],
+  ])("%s has blocks that fit into it: /%d", (cidr, blockSize) => {
+    expect(planIpPool("paris", prefix(cidr)).spec).toMatchObject({ cidr, blockSize });
+  });
+});
+
+describe("a pod's hash", () => {
+  const settings = makeOperatorSettings();
+  const spec = planAgentPod("e1", new Map([["log-level", "3"]]), settings);
+
+  test("changes with whatever of the pod changes, and with nothing else", () => {
+    expect(hashPodSpec(planAgentPod("e1", new Map([["log-level", "3"]]), settings))).toBe(hashPodSpec(spec));
+    const others = [
+      planAgentPod("e2", new Map([["log-level", "3"]]), settings),
+      planAgentPod("e1", new Map([["log-level", "4"]]), settings),
+      planAgentPod("e1", new Map(), { ...settings, agent: { ...settings.agent, image: "selvedge/agent:2" } }),
+    ];
+    for (const other of others) expect(hashPodSpec(other)).not.toBe(hashPodSpec(spec));
+  });
+
+  test("every mount has its volume, and every volume is mounted", () => {
+    const mounted = new Set(spec.containers.flatMap((container) => container.volumeMounts.map((mount) => mount.name)));
+    expect([...mounted].sort()).toEqual(spec.volumes.map((volume) => String(volume["name"])).sort());
+  });
+});
