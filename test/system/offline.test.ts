@@ -3,7 +3,7 @@ import { seconds } from "../../src/base/duration.ts";
 import type { Host } from "../lab/host.ts";
 import type { LabProcess } from "../lab/process.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { addPods, backendsOf, conditionOf, dig, EdgeWorld, PODS, ruleset, statusOf } from "../support/edge-world.ts";
+import { backendsOf, conditionOf, dig, EdgeWorld, PODS, ruleset, statusOf } from "../support/edge-world.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: [PODS["web-1"], PODS["web-2"]] };
 const OLD = { name: "old", clusterIp: "10.96.0.20", endpoints: [PODS["web-1"]] };
@@ -59,27 +59,6 @@ describe("a node whose cloud goes away", () => {
     expect(await noticed()).toMatchObject({ severity: "info" });
     expect((await statusOf(world.edge)).ready).toBeTrue();
   });
-
-  test(
-    "has everything within moments of a reboot, with nothing in the kernel and no cable at all",
-    async () => {
-      await agent.kill();
-      const rebooted = await world.lab.host("rebooted");
-      await world.configure(rebooted);
-      const client = await addPods(rebooted, "r-");
-      expect(await ruleset(rebooted)).toBe("");
-
-      const start = performance.now();
-      const again = await world.startAgent({ on: rebooted });
-      expect(await dig(client, "web")).toBe(WEB.clusterIp);
-      const answeredMs = performance.now() - start;
-      console.log(`from the start of the agent to the first right answer, without cloud: ${Math.round(answeredMs)} ms`);
-      await expectEverything(client);
-      await again.kill();
-      agent = await world.startAgent();
-    },
-    seconds(30),
-  );
 
   test(
     "learns, once it is back, what was created, changed and deleted meanwhile",
