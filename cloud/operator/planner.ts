@@ -1,5 +1,5 @@
 import { formatPrefix, type Prefix } from "../../src/base/ip.ts";
-import { NODE_CONFIG_BYTES_MAX } from "../../src/kube/objects/node-config.ts";
+import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
 import type { Community } from "../../src/network/community.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import type { OperatorChange } from "./change.ts";
@@ -350,11 +350,11 @@ export class OperatorPlanner {
   /** What does not fit into a ConfigMap would be refused by the API server, and the old one is better than none. */
   #checked(object: DesiredConfigMap): Desired {
     const size = Object.entries(object.data).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
-    if (size <= NODE_CONFIG_BYTES_MAX) return present(object);
+    if (size <= DATA_BYTES_MAX) return present(object);
     const problem: Problem = {
       code: "DOCUMENT_TOO_LARGE",
       severity: "failed",
-      message: `Cannot write ConfigMap ${object.name} as it would be larger than ${NODE_CONFIG_BYTES_MAX} bytes: current value is ${size}`,
+      message: `Cannot write ConfigMap ${object.name} as it would be larger than ${DATA_BYTES_MAX} bytes: current value is ${size}`,
       hint: "Make the communities smaller, or shorten the lists of public addresses; until then the node goes on with what it has.",
     };
     return { state: "held", problems: [problem] };

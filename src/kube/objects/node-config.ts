@@ -2,10 +2,9 @@ import { type DecodeError, fail, ok, type Result } from "../../base/result.ts";
 import type { NodeConfig } from "../../network/node-config.ts";
 import type { TunnelEndpoint } from "../../network/tunnel-endpoint.ts";
 import { type JsonView, parseJson } from "../json-view.ts";
+import { DATA_BYTES_MAX } from "./config-map.ts";
 import { readTunnelEndpoint } from "./tunnel-endpoint.ts";
 
-/** What all data of a ConfigMap may have together (Kubernetes' validation). */
-export const NODE_CONFIG_BYTES_MAX = 1024 * 1024;
 /** Each peer takes a hundred bytes at least. */
 const PEERS_MAX = 10_000;
 const PEER_SHARDS_MAX = 256;
@@ -33,8 +32,8 @@ function readPeers(document: JsonView): readonly TunnelEndpoint[] {
 }
 
 function parseYaml<T>(text: string, read: (view: JsonView) => T): Result<T, DecodeError> {
-  if (text.length > NODE_CONFIG_BYTES_MAX) {
-    return fail({ at: "", why: `longer than ${NODE_CONFIG_BYTES_MAX} characters: ${text.length}` });
+  if (text.length > DATA_BYTES_MAX) {
+    return fail({ at: "", why: `longer than ${DATA_BYTES_MAX} characters: ${text.length}` });
   }
   const document = parseText(text);
   return document.ok ? parseJson(document.value, read) : document;
