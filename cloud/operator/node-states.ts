@@ -5,9 +5,9 @@ import { IKE_PORT, type TunnelEndpoint } from "../../src/network/tunnel-endpoint
 import { type AgentArguments, planAgentArguments } from "./agent-arguments.ts";
 import { checkEdgeNode, isEdgeNode, readAgentMode, readPublicAddresses } from "./edge-node.ts";
 import { connectorName, endpointName } from "./object-names.ts";
+import { PodSubnets } from "./pod-subnets.ts";
 import type { Problem } from "./problem.ts";
 import type { AgentMode, OperatorSettings } from "./settings.ts";
-import { SubnetPlan } from "./subnet-plan.ts";
 
 /** An edge node and what follows from it alone. */
 export interface EdgeNode {
@@ -30,7 +30,7 @@ interface CloudNode {
 /** The nodes of this cluster: each edge node by itself, the others together as what is behind the connector. */
 export class NodeStates {
   readonly #settings: OperatorSettings;
-  readonly #subnets: SubnetPlan;
+  readonly #subnets: PodSubnets;
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #edges = new Map<string, EdgeNode>();
   readonly #cloud = new Map<string, CloudNode>();
@@ -38,7 +38,7 @@ export class NodeStates {
 
   constructor(settings: OperatorSettings) {
     this.#settings = settings;
-    this.#subnets = new SubnetPlan(settings);
+    this.#subnets = new PodSubnets(settings);
   }
 
   setNode(name: string, node: ClusterNode | undefined): void {

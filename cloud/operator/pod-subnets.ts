@@ -31,7 +31,7 @@ const SETTINGS = { name: "the operator's settings", created: "" };
  * Who has which pod network. With flannel it is what Kubernetes gave to each node; with Calico edge nodes have parts of
  * a pool of their own, kept in an annotation, and cloud nodes have Calico's blocks.
  */
-export class SubnetPlan {
+export class PodSubnets {
   readonly #pools: readonly EdgePool[];
   readonly #calico: boolean;
   readonly #claims = new PrefixClaims();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { PodSubnets } from "../../../../cloud/operator/pod-subnets.ts";
 import type { OperatorSettings } from "../../../../cloud/operator/settings.ts";
-import { SubnetPlan } from "../../../../cloud/operator/subnet-plan.ts";
 import { formatPrefix } from "../../../../src/base/ip.ts";
 import type { ClusterNode } from "../../../../src/network/cluster-node.ts";
 import type { IpamBlock } from "../../../../src/network/ipam-block.ts";
@@ -21,18 +21,18 @@ function block(cidr: string, host: string, created?: string): IpamBlock {
   return ipamBlock(cidr, host, created).value as IpamBlock;
 }
 
-function planOf(settings: OperatorSettings, ...nodes: readonly ClusterNode[]): SubnetPlan {
-  const plan = new SubnetPlan(settings);
+function planOf(settings: OperatorSettings, ...nodes: readonly ClusterNode[]): PodSubnets {
+  const plan = new PodSubnets(settings);
   for (const one of nodes) plan.setEdge(one);
   plan.settle();
   return plan;
 }
 
-function subnets(plan: SubnetPlan, name: string): readonly string[] {
+function subnets(plan: PodSubnets, name: string): readonly string[] {
   return plan.edge(name)?.subnets.map(formatPrefix) ?? [];
 }
 
-function codes(plan: SubnetPlan, name: string): readonly string[] {
+function codes(plan: PodSubnets, name: string): readonly string[] {
   return plan.edge(name)?.problems.map((problem) => problem.code) ?? [];
 }
 
@@ -108,7 +108,7 @@ describe("with Calico", () => {
   });
 
   test("nothing is given out that a block or another node's annotation has", () => {
-    const plan = new SubnetPlan(SMALL);
+    const plan = new PodSubnets(SMALL);
     plan.setBlock("b1", block("10.1.0.64/26", "cloud-1"));
     plan.setEdge(node("e1", "10.1.1.128/25"));
     plan.setEdge(node("e2"));
