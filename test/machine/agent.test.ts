@@ -53,6 +53,7 @@ describe("the arm64 agent on an emulated Cortex-A53, from its cache and with no 
   let machine: Machine;
 
   const inClient = (command: string) => machine.run(`nsenter -t $(cat /run/pods/client) -n ${command}`);
+  const status = async () => (await machine.run("selvedge status")).output;
   const log = () => machine.output("cat /tmp/agent.log");
 
   beforeAll(async () => {
@@ -115,8 +116,36 @@ describe("the arm64 agent on an emulated Cortex-A53, from its cache and with no 
     });
   });
 
+  test("says when the kernel's table of neighbours overflows, and goes on", async () => {
+    const thresholds = [1, 2, 3].map((n) => `/proc/sys/net/ipv4/neigh/default/gc_thresh${n}`);
+    await machine.output(`for file in ${thresholds.join(" ")}; do echo 4 >$file; done`);
+    await machine.output("for i in $(seq 100 140); do ping -c 1 -W 1 10.244.1.$i & done >/dev/null 2>&1; wait");
+    // It looks once a minute, and whenever a link changes.
+    await machine.output("ip address add 198.51.100.77/32 dev lo; ip address delete 198.51.100.77/32 dev lo");
+    await waitFor("the condition", async () => (await status()).includes("NEIGHBOURS_FULL"), { timeout: seconds(30) });
+    await machine.output(`for file in ${thresholds.join(" ")}; do echo 1024 >$file; done`);
+    expect((await inClient(`nslookup ${NAME} ${DNS_ADDRESS}`)).code).toBe(0);
+    expect(await inClient(`timeout 5 wget -q -O - http://${CLUSTER_IP}/name`)).toMatchObject({ code: 0 });
+  });
+
   test("goes on in the kernel when the agent is killed", async () => {
     await machine.output("killall -9 selvedge");
     expect(await inClient(`timeout 5 wget -q -O - http://${CLUSTER_IP}/name`)).toMatchObject({ code: 0 });
+  });
+
+  test("carries services in user space where the kernel lacks one part of what the ruleset needs, and says which", async () => {
+    await machine.output("selvedge cleanup");
+    await machine.output("rmmod nft_numgen; mv $(find /lib/modules -name nft_numgen.ko) /run/");
+    await machine.output(`selvedge ${AGENT_ARGUMENTS} >/tmp/agent.log 2>&1 &`);
+    await waitFor("user space", async () => (await status()).includes("PROXY_MODE_USERSPACE"), {
+      timeout: seconds(30),
+    });
+    await waitFor(
+      "the service",
+      async () => (await inClient(`timeout 5 wget -q -O - http://${CLUSTER_IP}/name`)).code === 0,
+      { timeout: seconds(30) },
+    );
+    expect((await inClient(`nslookup ${NAME} ${DNS_ADDRESS}`)).code).toBe(0);
+    expect((await machine.run("selvedge status -o json")).output).toContain('"mode": "userspace"');
   });
 });
