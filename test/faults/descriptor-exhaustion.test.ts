@@ -15,6 +15,7 @@ import {
   EdgeWorld,
   PODS,
 } from "../support/edge-world.ts";
+import { processorSeconds } from "../support/process-time.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: [PODS["web-1"]] };
 const NEW = { name: "new", clusterIp: "10.96.0.30", endpoints: [PODS["web-2"]] };
@@ -35,14 +36,6 @@ const hold = (world: EdgeWorld, address: string, port: number, count: number) =>
 
 const descriptorsOf = ({ pid }: LabProcess) => readdirSync(`/proc/${pid}/fd`).length;
 
-/** Of the processor, until now; USER_HZ is 100 on every architecture (proc_pid_stat(5), utime and stime). */
-function processorSeconds({ pid }: LabProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
 describe("services in user space with few descriptors", () => {
   let world: EdgeWorld;
   let agent: LabProcess;
@@ -62,7 +55,7 @@ describe("services in user space with few descriptors", () => {
       const talk = await Conversation.start(world.client, ECHO.clusterIp);
       await hold(world, ECHO.clusterIp, 80, HELD);
       expect(descriptorsOf(agent)).toBeLessThan(DESCRIPTORS);
-      const spentBefore = processorSeconds(agent);
+      const spentBefore = processorSeconds(agent.pid);
       const start = performance.now();
       for (const transport of ["+notcp", "+tcp"]) {
         const name = "web.default.svc.cluster.local";
@@ -77,7 +70,7 @@ describe("services in user space with few descriptors", () => {
       await talk.goesOn();
       const condition = await waitFor("a word of it", () => conditionOf(world.edge, "SERVICE_LIMIT_REACHED"), SOON);
       expect(condition).toMatchObject({ severity: "degraded", message: expect.stringContaining("idle for longest") });
-      const share = (1000 * (processorSeconds(agent) - spentBefore)) / (performance.now() - start);
+      const share = (1000 * (processorSeconds(agent.pid) - spentBefore)) / (performance.now() - start);
       expect(share).toBeLessThan(0.5);
       console.log(
         `${HELD} idle connections held with ${DESCRIPTORS} descriptors; answers of names lost: none; busy connections closed: none`,
@@ -109,14 +102,14 @@ describe("an agent without one descriptor more", () => {
       await limit(descriptorsOf(agent));
       // Takes whatever is free, and waits in line for more.
       const holder = await hold(world, DNS_ADDRESS, 53, 64);
-      const spentBefore = processorSeconds(agent);
+      const spentBefore = processorSeconds(agent.pid);
       const start = performance.now();
       expect(await dig(world.client, "web")).toBe(WEB.clusterIp);
       expect(await backendsOf(world.client, WEB.clusterIp)).toEqual(["web-1"]);
       await world.declare(NEW);
       await waitFor("the new name", async () => (await dig(world.client, "new")) === NEW.clusterIp);
       await waitFor("the new service", async () => (await backendsOf(world.client, NEW.clusterIp)).join() === "web-2");
-      const share = (1000 * (processorSeconds(agent) - spentBefore)) / (performance.now() - start);
+      const share = (1000 * (processorSeconds(agent.pid) - spentBefore)) / (performance.now() - start);
       // The runtime asks for a waiting connection again and again while there is no descriptor for it.
       console.log(`of a processor without one descriptor more: ${Math.round(100 * share)} %`);
       expect(agent.running).toBeTrue();
