@@ -26,6 +26,15 @@ export interface Leftover {
   remove(): Promise<void>;
 }
 
+/** What `selvedge join` was told. */
+export interface JoinWords {
+  readonly url: string;
+  readonly token: string;
+  /** SHA-256 in lower-case hexadecimal. */
+  readonly authorityHash: string;
+  readonly folder: string;
+}
+
 /** What commands start, which wiring knows. */
 export interface CliCommands {
   readonly version: string;
@@ -36,4 +45,6 @@ export interface CliCommands {
   findLeftovers(config: Config): Promise<readonly Leftover[]>;
   /** @returns a line for each thing that was done or, in a dry run, would be. */
   install(dryRun: boolean): Promise<readonly string[]>;
+  /** @returns the name that the operator knows this node by. @throws SelvedgeError JOIN_…, KEY_… */
+  join(request: JoinWords): Promise<string>;
 }

@@ -155,6 +155,25 @@ export const COMMANDS: readonly Command[] = [
     flags: [DRY_RUN],
   },
   {
+    words: ["join"],
+    summary: "Get a certificate for this node with a token of the operator's.",
+    description:
+      "The node makes its own key, which never leaves it; a key that is there is kept. The operator is believed only\n" +
+      "when it shows the authority with the hash that is given here. selvedge-cloud token create NODE prints the line.",
+    examples: [
+      {
+        line: "selvedge join https://192.0.2.1:30303 --token edge-1.0123… --ca-cert-hash sha256:89ab…",
+        does: "once, on the node that the token names",
+      },
+    ],
+    argument: { name: "URL", required: true },
+    flags: [
+      { name: "token", placeholder: "TOKEN", help: "What selvedge-cloud token create printed." },
+      { name: "ca-cert-hash", placeholder: "sha256:HEX", help: "The hash of the authority's certificate." },
+      { name: "tls-dir", placeholder: "PATH", help: "Where key and certificate are kept. Default: /etc/selvedge/tls." },
+    ],
+  },
+  {
     words: ["version"],
     summary: "Print the version.",
     examples: [{ line: "selvedge version -o json", does: "for a program" }],

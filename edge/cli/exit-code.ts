@@ -25,6 +25,8 @@ const BY_ERROR: Readonly<Record<string, ExitCode>> = {
   CONFIG_FORBIDDEN: EXIT.permission,
   CONFIG_UNREADABLE: EXIT.config,
   AGENT_RUNNING: EXIT.again,
+  JOIN_UNREACHABLE: EXIT.again,
+  JOIN_WORDS: EXIT.usage,
   DNS_ZONE_INVALID: EXIT.config,
   EACCES: EXIT.permission,
   EPERM: EXIT.permission,

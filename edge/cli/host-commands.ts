@@ -121,6 +121,32 @@ export async function install({ io, commands, flags }: CommandContext): Promise<
   return EXIT.ok.code;
 }
 
+const TLS_FOLDER = "/etc/selvedge/tls";
+
+export async function join({ io, commands, flags, argument = "" }: CommandContext): Promise<number> {
+  const url = URL.parse(argument);
+  if (url?.protocol !== "https:") throw unusable("URL", "the operator's address with https://", argument);
+  const token = flags.get("token") ?? "";
+  if (token === "") throw unusable("--token", "what selvedge-cloud token create printed", "none");
+  const hash = flags.get("ca-cert-hash") ?? "none";
+  const [, authorityHash] = /^sha256:([0-9a-fA-F]{64})$/.exec(hash) ?? [];
+  if (authorityHash === undefined) throw unusable("--ca-cert-hash", "sha256: and 64 hexadecimal digits", hash);
+  const folder = flags.get("tls-dir") ?? TLS_FOLDER;
+  const request = { url: url.origin, token, authorityHash: authorityHash.toLowerCase(), folder };
+  const node = await commands.join(request);
+  await io.out(`This is node ${node}. Key and certificate are in ${folder}.\n`);
+  return EXIT.ok.code;
+}
+
+function unusable(what: string, wanted: string, value: string): SelvedgeError {
+  return new SelvedgeError(`Cannot join as ${what} has to be ${wanted}: current value is ${value}`, {
+    code: "JOIN_WORDS",
+    blame: "user",
+    retry: "never",
+    hint: "selvedge-cloud token create NODE prints the whole line.",
+  });
+}
+
 export async function showVersion(context: CommandContext): Promise<number> {
   const { version, platform } = context.commands;
   await print(context, cliDocument("Version", { version, platform }), () => `selvedge ${version} (${platform})\n`);

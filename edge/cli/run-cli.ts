@@ -6,7 +6,7 @@ import type { CommandContext } from "./command-context.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { formatHelp, formatOverview } from "./help.ts";
-import { cleanUp, install, printCompletion, run, showVersion, viewConfig } from "./host-commands.ts";
+import { cleanUp, install, join, printCompletion, run, showVersion, viewConfig } from "./host-commands.ts";
 import { printable } from "./table.ts";
 
 /** What does each command of command.ts. */
@@ -19,6 +19,7 @@ export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Pro
   cleanup: cleanUp,
   "config view": viewConfig,
   install,
+  join,
   version: showVersion,
   completion: printCompletion,
 };

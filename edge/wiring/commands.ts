@@ -13,6 +13,18 @@ export function makeCommands(system: System): CliCommands {
     platform: system.platform,
     startAgent: (loaded) => runAgent(loaded, system),
     findLeftovers: async (config) => findLeftovers(config),
+    join: async ({ folder, ...request }) => {
+      // Only here: the agent has no use for what certificates are made with.
+      const [{ join }, { askOperator }, { KeyFiles }] = await Promise.all([
+        import("../join/join.ts"),
+        import("../join/ask-operator.ts"),
+        import("../join/key-files.ts"),
+      ]);
+      const files = new KeyFiles(folder);
+      const joined = await join({ ...request, key: files.key() }, askOperator);
+      files.keep(joined);
+      return joined.node;
+    },
     install: async (dryRun) => {
       const steps = planInstall(LOCAL_LAYOUT, observeExecutable(), observeInstallation(LOCAL_LAYOUT));
       if (!dryRun) applyInstall(steps);

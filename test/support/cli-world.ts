@@ -62,6 +62,7 @@ export async function cli(argv: readonly string[], world: CliWorld = {}) {
     startAgent: async () => 0,
     findLeftovers: async () => [],
     install: async () => [],
+    join: async () => "edge-1",
     ...world.commands,
   };
   const exit = await runCli(argv, world.env ?? {}, io, commands);

@@ -265,6 +265,37 @@ describe("config view", () => {
   });
 });
 
+describe("join", () => {
+  const HASH = `sha256:${"AB".repeat(32)}`;
+  const WORDS = ["join", "https://192.0.2.1:30303/", "--token", "edge-1.secret", "--ca-cert-hash", HASH];
+
+  test("hands on what it was told, and says who this is", async () => {
+    const asked: unknown[] = [];
+    const commands = {
+      join: async (request: unknown) => {
+        asked.push(request);
+        return "edge-1";
+      },
+    };
+    expect(await cli(WORDS, { commands })).toMatchObject({ exit: 0, out: expect.stringContaining("node edge-1") });
+    const authorityHash = "ab".repeat(32);
+    const folder = "/etc/selvedge/tls";
+    expect(asked).toEqual([{ url: "https://192.0.2.1:30303", token: "edge-1.secret", authorityHash, folder }]);
+  });
+
+  test.each([
+    ["no address", ["join", "192.0.2.1"]],
+    ["an address in clear", ["join", "http://192.0.2.1"]],
+    ["no token", WORDS.toSpliced(2, 2)],
+    ["no hash", WORDS.slice(0, 4)],
+    ["a hash of another kind", [...WORDS.slice(0, 5), "md5:abcd"]],
+  ])("with %s is 2 and says where the line comes from", async (_, words) => {
+    const { exit, err } = await cli(words);
+    expect(exit).toBe(2);
+    expect(err).toContain("selvedge-cloud token create");
+  });
+});
+
 describe("the rest", () => {
   test("version", async () => {
     expect((await cli(["version"])).out).toBe("selvedge 0.1.0 (bun 1.4.5 linux arm64)\n");
