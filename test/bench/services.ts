@@ -31,11 +31,13 @@ import { ServicesWorld } from "./services/services-world.ts";
  * The compiled agent beside the real kube-proxy in nftables mode: both on nodes of their own, with the same API server,
  * measured in turns. BENCHMARKS.md says what each figure means and how it is taken.
  *
- * test/bench/services.ts [SIZE…]  numbers of services, ascending: 10 100 1000 10000 unless told
+ * test/bench/services.ts [--sizes N,…]  numbers of services, ascending: 10,100,1000,10000 unless told
  */
-const SIZES = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10, 100, 1000, 10_000];
+const SIZES = sizesOf(process.argv);
 /** Smaller worlds are for the first packet alone. */
 const LEAST_FOR_LOADS = 100;
+/** Less than the memory of fewer is what the rest of the machine takes and gives meanwhile. */
+const LEAST_FOR_MEMORY = 1000;
 const SIZE_FOR_HTTP = 1000;
 const LOAD_ROUNDS = 3;
 const CHANGE_ROUNDS = 4;
@@ -55,6 +57,11 @@ const PACED_KUBE_PROXY = "kube-proxy, back to back at its default pace";
 const LEAST_PERIOD = "1ms";
 
 const say = (text: string) => console.error(`${new Date().toTimeString().slice(0, 8)} ${text}`);
+
+function sizesOf(argv: readonly string[]): readonly number[] {
+  const at = argv.indexOf("--sizes");
+  return at < 0 ? [10, 100, 1000, 10_000] : (argv[at + 1] ?? "").split(",").map(Number);
+}
 
 class ServicesBenchmark {
   readonly #report: Report;
@@ -106,7 +113,7 @@ class ServicesBenchmark {
         this.#ours.pause();
         const name = trial === this.#ours ? OURS : KUBE_PROXY;
         const freed = await trial.remove(program);
-        if (round > 0) this.#report.add(KERNEL_MEMORY, name, [freed], { size });
+        if (round > 0 && size >= LEAST_FOR_MEMORY) this.#report.add(KERNEL_MEMORY, name, [freed], { size });
         const { seconds, finished } = await trial.load(program, 2 * size);
         await trial.settle();
         if (!measured) continue;
@@ -249,9 +256,12 @@ async function main(): Promise<void> {
   const [least = 0, greatest = 0] = [SIZES.at(0), SIZES.at(-1)];
   await world.grow(least);
   const stalls = await benchmark.prepareStalls(least);
-  for (const size of SIZES) await benchmark.measureAt(size);
-  await benchmark.measureStalls(greatest, stalls);
-  report.finish();
+  try {
+    for (const size of SIZES) await benchmark.measureAt(size);
+    await benchmark.measureStalls(greatest, stalls);
+  } finally {
+    report.finish(); // what was measured before something failed too
+  }
 }
 
 await main();

@@ -1,39 +1,40 @@
 import { formatFigure, formatTimes, type Unit } from "./figure.ts";
-import type { Judgement } from "./judgement.ts";
+import { describeGoal, describeOutcome } from "./judgement-text.ts";
 import { describeMachine } from "./machine.ts";
 import type { Entry, Measured, Result } from "./result.ts";
 
 const HEADINGS = ["program", "median", "p99", "n", "gain", "to reach", ""];
+const COLUMNS = 1 + HEADINGS.length;
 /** Text to the left, numbers to the right. */
-const LEFT: ReadonlySet<number> = new Set([0, 2, 7, 8]);
+const LEFT: ReadonlySet<number> = new Set([1, 6, 7]);
 
-type Row = readonly string[];
+/** A line of its own, or cells below the headings. */
+type Row = string | readonly string[];
 
 /** All figures of a benchmark, each with its peers' below it. */
 export function formatTable(result: Result): string {
   const versions = Object.entries(result.versions).map(([program, version]) => `${program} ${version}`);
-  const headings = ["", result.sizes, ...HEADINGS];
-  const rows = result.quantities.flatMap((measured) => rowsOf(measured));
   return [
     result.title,
     describeMachine(result.machine),
     ...(versions.length > 0 ? [versions.join(" · ")] : []),
     "gain: how many times better selvedge is than the program of the row, by the medians",
     "",
-    ...align([headings, ...rows]),
+    ...align([[result.sizes, ...HEADINGS], ...result.quantities.flatMap((measured) => rowsOf(measured))]),
   ].join("\n");
 }
 
 function rowsOf({ quantity, unit, better, entries, judgements }: Measured): readonly Row[] {
   let size: number | undefined;
-  return entries.flatMap((entry, i) => {
+  const rows = entries.flatMap((entry) => {
     const label = entry.size === size ? "" : (entry.size?.toLocaleString("en") ?? "");
     size = entry.size;
     const own = judgements.filter((one) => one.program === entry.program && one.size === entry.size);
-    const [first, ...more] = own.map((one) => judgementCells(one, unit, better));
-    const row = [i === 0 ? quantity : "", label, ...figureCells(entry, unit), ...(first ?? ["", ""])];
-    return [row, ...more.map((cells) => [...Array<string>(HEADINGS.length + 2 - cells.length).fill(""), ...cells])];
+    const [first, ...more] = own.map((one) => [describeGoal(one.goal, unit, better), describeOutcome(one, unit)]);
+    const row = [label, ...figureCells(entry, unit), ...(first ?? ["", ""])];
+    return [row, ...more.map((cells) => [...Array<string>(COLUMNS - cells.length).fill(""), ...cells])];
   });
+  return [`${quantity} (${better} is better)`, ...rows];
 }
 
 function figureCells({ program, median, p99, count, unfinished = false, gain }: Entry, unit: Unit): Row {
@@ -47,35 +48,16 @@ function figureCells({ program, median, p99, count, unfinished = false, gain }: 
   ];
 }
 
-function judgementCells({ goal, actual, reached }: Judgement, unit: Unit, better: "less" | "more"): Row {
-  const verdict = reached === undefined ? "not measured" : reached ? "reached" : "NOT REACHED";
-  const statistic = goal.statistic === "median" ? "" : ` (${goal.statistic})`;
-  const times = actual === undefined ? "" : `: ${formatTimes(actual)}`;
-  switch (goal.kind) {
-    case "limit":
-      return [`${better === "less" ? "≤" : "≥"} ${formatFigure(goal.value, unit)}${statistic}`, verdict];
-    case "gain":
-      return [
-        `gain ≥ ${formatTimes(goal.factor)}${statistic}`,
-        `${verdict}${goal.statistic === "median" ? "" : times}`,
-      ];
-    case "flat":
-      return [
-        `≤ ${formatTimes(goal.factor)} that of ${goal.from.toLocaleString("en")}${statistic}`,
-        `${verdict}${times}`,
-      ];
-  }
-}
-
 function align(rows: readonly Row[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => Bun.stringWidth(row[column] ?? ""))));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => {
-        const space = " ".repeat((widths[column] ?? 0) - Bun.stringWidth(cell));
-        return LEFT.has(column) ? cell + space : space + cell;
-      })
-      .join("  ")
-      .trimEnd(),
+  const widths = Array.from({ length: COLUMNS }, (_, column) =>
+    Math.max(...rows.map((row) => (typeof row === "string" ? 0 : Bun.stringWidth(row[column] ?? "")))),
   );
+  return rows.map((row) => {
+    if (typeof row === "string") return row;
+    const cells = row.map((cell, column) => {
+      const space = " ".repeat((widths[column] ?? 0) - Bun.stringWidth(cell));
+      return LEFT.has(column) ? cell + space : space + cell;
+    });
+    return `  ${cells.join("  ")}`.trimEnd();
+  });
 }

@@ -13,8 +13,8 @@ const LOAD_CAP = seconds(20 * 60);
 const SETTLE_TIMEOUT = seconds(120);
 const SETTLE_WINDOW_MILLISECONDS = 300;
 const SETTLED_CPU_SECONDS = 0.02;
-/** The kernel frees a ruleset behind the back of who deleted it. */
-const RELEASE_MILLISECONDS = 500;
+/** The kernel frees what belonged to a process, and a ruleset, behind the back of who ends or deletes it. */
+const RELEASE_MILLISECONDS = 1000;
 
 export interface Load {
   readonly seconds: number;
@@ -58,6 +58,7 @@ export class NodeTrial {
   /** As before a first installation. @returns how much memory the kernel got back for the ruleset */
   async remove(program: NodeProgram): Promise<number> {
     await this.stop();
+    await Bun.sleep(RELEASE_MILLISECONDS);
     const before = slabBytes();
     await this.path.node.output(["nft", "flush", "ruleset"]);
     await Bun.sleep(RELEASE_MILLISECONDS);

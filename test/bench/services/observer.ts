@@ -83,8 +83,8 @@ function countEndpoints(layout: Layout): number {
   if (layout === "kube-proxy") {
     return nft.chains(4, "kube-proxy").filter((name) => name.startsWith("endpoint-")).length;
   }
-  if (!nft.tables().some((table) => table.name === TABLE)) return 0;
-  return nft.elements(4, TABLE, planSets(4).endpoints).length;
+  const { endpoints } = planSets(4);
+  return nft.sets(4, TABLE).includes(endpoints.name) ? nft.elements(4, TABLE, endpoints).length : 0;
 }
 
 /** The layouts differ, but an address in a rule or an element is four bytes in the kernel's event in both. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { renderPlot } from "../../../../bench/report/plot.ts";
 import { evaluate, type Result } from "../../../../bench/report/result.ts";
 import type { Quantity, Series } from "../../../../bench/report/series.ts";
+import { formatSummary } from "../../../../bench/report/summary.ts";
 import { formatTable } from "../../../../bench/report/table.ts";
 
 const LOAD: Quantity = {
@@ -68,16 +69,26 @@ describe("a result", () => {
     const lines = formatTable(result()).split("\n").slice(5);
     expect(lines.map((line) => line.split(/ {2,}/).filter((cell) => cell !== ""))).toEqual([
       ["services", "program", "median", "p99", "n", "gain", "to reach"],
-      ["time to load <all>", "100", "selvedge", "10 ms", "1"],
-      ["1,000", "selvedge", "200 ms", "3", "≤ 150 ms", "NOT REACHED"],
+      ["time to load <all> (less is better)"],
+      ["100", "selvedge", "10 ms", "1"],
+      ["1,000", "selvedge", "200 ms", "3", "≤ 150 ms", "NOT REACHED: 200 ms"],
       ["≤ 1.05 × that of 100", "NOT REACHED: 20 ×"],
-      ["kube-proxy", "> 500 s", "1", "> 2,500 ×", "gain ≥ 100 ×", "reached"],
-      ["connections", "selvedge", "18,000 /s", "1"],
+      ["kube-proxy", "> 500 s", "1", "> 2,500 ×", "gain over kube-proxy ≥ 100 ×", "reached: 2,500 ×"],
+      ["connections (more is better)"],
+      ["selvedge", "18,000 /s", "1"],
       ["direct", "20,000 /s", "1", "0.9 ×"],
     ]);
     // Columns stand below each other.
     const at = lines.flatMap((line) => (line.includes("≤") || line.includes("≥") ? [line.search(/≤|gain/)] : []));
     expect(new Set(at).size).toBe(1);
+  });
+
+  test("is summed up in a line for each figure to reach", () => {
+    expect(formatSummary([result()]).split("\n")).toEqual([
+      "x  time to load <all>, 1,000  ≤ 150 ms                      NOT REACHED: 200 ms",
+      "x  time to load <all>, 1,000  ≤ 1.05 × that of 100          NOT REACHED: 20 ×",
+      "x  time to load <all>, 1,000  gain over kube-proxy ≥ 100 ×  reached: 2,500 ×",
+    ]);
   });
 
   test("is drawn as well-formed XML with a chart for each quantity", () => {
