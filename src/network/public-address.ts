@@ -11,8 +11,8 @@ export function parsePublicAddress(text: string): Result<string, DecodeError> {
   if (address.ok) return address;
   const name = text.toLowerCase();
   const labels = name.split(".");
-  // RFC 1123 section 2.1: what ends in digits only is meant as an address.
-  const numeric = /^\d+$/.test(labels.at(-1) ?? "");
+  // What ends in a number is an address to inet_aton(3), hexadecimal ones included, so it cannot be a name.
+  const numeric = /^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "");
   if (name.length <= HOST_NAME_LENGTH_MAX && !numeric && labels.every((label) => LABEL.test(label))) return ok(name);
   return fail({ at: text.slice(0, 64), why: "neither an address nor a host name" });
 }

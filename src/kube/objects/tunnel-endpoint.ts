@@ -22,7 +22,10 @@ export function readTunnelEndpoint(view: JsonView): TunnelEndpoint {
   const port = view.field("port").optionalInteger(0, PORT_MAX);
   return {
     id: singleLine(view.field("id"), view.field("id").optionalString(ENDPOINT_ID_MAX) ?? ""),
-    name: singleLine(view.field("name"), view.field("name").string(ENDPOINT_NAME_MAX)),
+    name: singleLine(
+      view.field("name"),
+      view.field("name").string(ENDPOINT_NAME_MAX) || view.field("name").refuse("empty"),
+    ),
     publicAddresses: view
       .field("publicAddresses")
       .list(ENDPOINT_ADDRESSES_MAX, (address) => address.parsed(NAME_LENGTH_MAX, parsePublicAddress)),

@@ -16,6 +16,7 @@ describe("a public address", () => {
     "",
     "256.1.1.1",
     "1.2.3",
+    "203.0xa",
     "e1.example.org.",
     "-a.example",
     "a_b.example",

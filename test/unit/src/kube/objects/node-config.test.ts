@@ -68,6 +68,7 @@ describe("a node's configuration", () => {
   test.each([
     ["peers: [", "not YAML"],
     ["peers: []", "name: missing"],
+    ["name: ''", "name: empty"],
     ["- a", "not an object"],
     ["name: a\npeers: {}", "peers: not an array"],
     ["name: a\npeers: [{name: b, subnets: [10.0.0.0/33]}]", "peers[0].subnets[0]: not an address"],
