@@ -5,7 +5,9 @@ import { fail, ok, type Result } from "../src/base/result.ts";
 export type CloudCommand =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "hub"; readonly folder: string; readonly listen: ListenAddress };
+  | { readonly kind: "hub"; readonly folder: string; readonly listen: ListenAddress }
+  /** Its arguments are the operator's own. */
+  | { readonly kind: "operator"; readonly words: readonly string[] };
 
 export interface ListenAddress {
   readonly hostname: string;
@@ -25,6 +27,8 @@ export const HELP = `Serves edge nodes from the cloud's side.
 
 Usage:
   selvedge-cloud hub --manifests DIR [--listen ADDR[:PORT]]
+  selvedge-cloud operator --cluster NAME --cni-type flannel|calico --cluster-cidr CIDR,…
+                          --connector-public-addresses ADDR,… [OPTION…]
   selvedge-cloud version
   selvedge-cloud --help
 
@@ -35,9 +39,38 @@ follows its changes. Agents use it with: selvedge run --source=hub --source-url=
   --listen ADDR[:PORT]  Default ${HUB_LISTEN.hostname}:${HUB_LISTEN.port}. Plain HTTP without authentication: reach for
                         loopback, or a network where everybody may read the manifests.
 
+operator works out from a cluster's Nodes, Communities and Clusters what every node must do, and writes it into
+ConfigMaps and Secrets. Any number of it may run; one leads. Its options are FabEdge's:
+
+  --cluster-role host|member           Default host, which signs certificates.
+  --namespace NAME                     Where it writes. Default fabedge.
+  --connector-subnets CIDR,…           Networks of services.
+  --connector-public-port PORT         Default 500.
+  --connector-as-mediator              Edge nodes punch holes with the connector's help.
+  --edge-labels KEY=VALUE,…            A node with all of them is an edge node. Default node-role.kubernetes.io/edge=.
+  --edge-pod-cidr CIDR, --edge-cidr-mask-size N
+  --edge-pod-cidr6 CIDR, --edge-cidr-mask-size6 N
+                                       With calico: where pods of edge nodes get their addresses, N bits a node.
+  --auto-keep-ippools=BOOL             With calico: keep it from masquerading to other clusters. Default true.
+  --endpoint-id-format TEXT, --cert-organization NAME
+                                       Identities. Default C=CN, O=fabedge.io, CN={node}.
+  --ca-secret NAME                     Default fabedge-ca.
+  --agent-mode host|pod                Unless the node's label selvedge.io/agent-mode says otherwise. Default host.
+  --agent-image, --agent-strongswan-image, --agent-image-pull-policy
+                                       In pod mode.
+  --leader-election-id NAME, --leader-lease-duration, --leader-renew-deadline, --leader-retry-period
+                                       Default fabedge-operator-leader, 15s, 10s, 2s.
+  --kubeconfig FILE                    Default: the service account of the pod.
+  --http-bind [ADDR]:PORT              /livez, /readyz and /metrics. Default :8081.
+  --log-level LEVEL                    debug, info, warn or error. Default info.
+
+Variables AGENT_ARG_NAME=VALUE are arguments of every agent.
+
 Examples:
   selvedge-cloud hub --manifests /etc/selvedge/manifests
   selvedge-cloud hub --manifests ./manifests --listen 10.0.0.1:8880
+  selvedge-cloud operator --cluster paris --cni-type flannel --cluster-cidr 10.1.0.0/16 \\
+    --connector-public-addresses 198.51.100.1
 
 Exit status: 0 ended by a signal, 1 failed, 2 wrong command line, 78 wrong configuration.
 `;
@@ -48,6 +81,7 @@ export function parseCommandLine(words: readonly string[]): Result<CloudCommand,
   if (words.includes("--help") || words.includes("-h") || command === "help") return ok({ kind: "help" });
   if (command === "version" || command === "--version") return ok({ kind: "version" });
   if (command === undefined) return usage("a command is missing");
+  if (command === "operator") return ok({ kind: "operator", words: rest });
   if (command !== "hub") return usage(`there is no command "${command}"`);
   return parseHub(rest);
 }

@@ -12,6 +12,7 @@ export const ADAPTERS: readonly Adapter[] = [
   { file: "cloud/hub/folder.ts", touches: "the folder of manifests" },
   { file: "cloud/hub/server.ts", touches: "the listening HTTP socket" },
   { file: "cloud/hub/uid.ts", touches: "the runtime's SHA-256" },
+  { file: "cloud/operator/http-server.ts", touches: "the listening HTTP socket" },
   { file: "edge/cache/store.ts", touches: "the cache's files" },
   { file: "edge/cache/store-file.ts", touches: "one SQLite file" },
   { file: "edge/cli/control-client.ts", touches: "the agent's unix socket, as its client" },
