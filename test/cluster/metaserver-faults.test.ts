@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { conditionOf, dig, objectsOf, PODS, statusOf, type TestService } from "../support/edge-world.ts";
+import { conditionOf, dig, objectsOf, PODS, type TestService } from "../support/edge-world.ts";
 import { clusterObjectsOf, endpointsOf, MetaServerWorld } from "../support/metaserver-world.ts";
 
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
@@ -25,22 +25,13 @@ describe("an agent with metaServer as its source", () => {
   }, seconds(60));
   afterAll(() => world?.[Symbol.asyncDispose]());
 
-  /** @returns when each kind has been listed anew, after which only its watch tells of changes */
-  async function nextLists(): Promise<void> {
-    const before = new Date().toISOString();
-    await world.endWatches();
-    await waitFor("a list of each kind", async () =>
-      (await statusOf(world.edge)).source.kinds.every(({ lastHeard }) => lastHeard !== null && lastHeard > before),
-    );
-  }
-
   test("finds out with its next list about a deletion whose event edgecore dropped for its version", async () => {
     const dropped = service("dropped", 2, FIRST);
     const later = service("later", 3, FIRST);
     await world.cloudcore.put(...clusterObjectsOf(dropped));
     await world.serves(dropped);
     // A watch that begins now has the deletion's version behind it.
-    await nextLists();
+    await world.nextLists();
     await world.cloudcore.removeUnderLastVersion(...clusterObjectsOf(dropped));
     await world.cloudcore.put(...clusterObjectsOf(later));
     await world.serves(later);
@@ -67,14 +58,8 @@ describe("an agent with metaServer as its source", () => {
       await world.uplink.restore();
       const found = service("found", 4, SECOND);
       await world.cloudcore.put(...clusterObjectsOf(found));
-      await waitFor(
-        "the cloud's list",
-        async () => {
-          await world.endWatches();
-          return (await dig(world.edge, "found")) === found.clusterIp;
-        },
-        { timeout: seconds(60) },
-      );
+      await world.cloudcore.hears();
+      await world.nextLists();
       await world.serves(found);
     },
     seconds(120),

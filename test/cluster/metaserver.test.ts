@@ -52,11 +52,11 @@ describe.each(EDGECORES)("with the metaServer of %s as its source, an agent", (e
       for (const known of [early, doomed, web]) await world.serves(known);
 
       await world.cloudcore.comeBack();
-      await world.endWatches();
+      await world.nextLists();
       await world.servesNoLonger(doomed);
       await world.serves({ ...web, endpoints: [SECOND] });
       // edgecore has the deleted service in its store, and says so at the beginning of each watch.
-      await world.endWatches();
+      await world.nextLists();
       await world.cloudcore.put(...clusterObjectsOf(service("after", 4, FIRST)));
       await world.serves(service("after", 4, FIRST));
       expect(await dig(world.edge, "doomed")).toBe("NXDOMAIN");

@@ -78,6 +78,14 @@ export class Cloudcore {
     await waitFor("the node connected to cloudcore", connected, { timeout: RECONNECT_TIMEOUT });
   }
 
+  /** @returns when a packet of the node has come again: the heartbeat is one each second */
+  async hears(): Promise<void> {
+    const { heard } = await this.#order({});
+    await waitFor("the node's heartbeat", async () => (await this.#order({})).heard > heard, {
+      timeout: RECONNECT_TIMEOUT,
+    });
+  }
+
   /** @returns when the node watches a collection such as "/core/v1/services" */
   async watched(collection: string): Promise<void> {
     await waitFor(`a watch of ${collection}`, async () => (await this.#order({})).watched.includes(collection), {

@@ -21,6 +21,7 @@ import {
   objectsOf,
   PODS,
   ruleset,
+  statusOf,
   type TestService,
 } from "./edge-world.ts";
 
@@ -110,6 +111,21 @@ export class MetaServerWorld implements AsyncDisposable {
    */
   async endWatches(): Promise<void> {
     await this.edge.output(["ss", "-K", "dst", "127.0.0.1", "dport", "=", ":10550"]);
+  }
+
+  /** @returns when the cloud has listed each kind that it gives anew, after which only watches tell of changes */
+  async nextLists(): Promise<void> {
+    const before = new Date().toISOString();
+    await this.endWatches();
+    await waitFor(
+      "a list of each kind",
+      async () => {
+        const { connected, kinds } = (await statusOf(this.edge)).source;
+        const listed = kinds.filter(({ state }) => state !== "withheld").map(({ lastHeard }) => lastHeard ?? "");
+        return connected && listed.every((time) => time > before);
+      },
+      { timeout: seconds(60) },
+    );
   }
 
   /** @returns when the service answers: in DNS, in the kernel, and with HTTP from a pod */

@@ -59,8 +59,9 @@ export class Cluster {
     };
   }
 
+  /** Versions are not consecutive: something else (leases, nodes) changes in between in every cluster. */
   #stamped(object: StoredObject): StoredObject {
-    this.#version += 1;
+    this.#version += 2;
     return { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version) } };
   }
 }

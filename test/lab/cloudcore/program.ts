@@ -29,6 +29,8 @@ export interface Order {
 export interface CloudcoreState {
   readonly connected: boolean;
   readonly watched: readonly string[];
+  /** Frames that came from the node. */
+  readonly heard: number;
 }
 
 const [hostname = "", certificates = "", socket = ""] = process.argv.slice(2);
@@ -39,6 +41,7 @@ const refusals = new Set<string>();
 const link = new NodeLink(cluster, refusals);
 const requests = new CertificateRequests({ certFile: file("ca.crt"), keyFile: file("ca.key") });
 let reachable = true;
+let heard = 0;
 let current: Bun.ServerWebSocket<undefined> | undefined;
 
 Bun.serve({
@@ -62,6 +65,7 @@ Bun.serve({
       link.connect((text) => ws.send(text));
     },
     message: async (ws, frame) => {
+      heard += 1;
       const text = String(frame);
       const message: Message = JSON.parse(text);
       const content = await requests.answer(message);
@@ -92,7 +96,7 @@ Bun.serve({
   unix: socket,
   fetch: async (request) => {
     if (request.method === "POST") obey((await request.json()) as Order);
-    return Response.json({ connected: link.connected, watched: link.watched } satisfies CloudcoreState);
+    return Response.json({ connected: link.connected, watched: link.watched, heard } satisfies CloudcoreState);
   },
 });
 

@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { minutes, seconds } from "../../src/base/duration.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { conditionOf, PODS, statusOf, type TestService } from "../support/edge-world.ts";
+import { clusterObjectsOf, EDGECORES, endpointsOf, MetaServerWorld } from "../support/metaserver-world.ts";
+import { ServiceAccount } from "../support/service-account.ts";
+
+const { "web-1": FIRST, "web-2": SECOND } = PODS;
+const TOKEN_FILE = "/run/selvedge-token";
+const AUTHORITY = "/etc/kubeedge/ca/rootCA.crt";
+const HOUR_SECONDS = minutes(60) / 1000;
+const CORE = { apiGroups: [""], resources: ["services", "endpoints", "nodes"] };
+const SLICES = { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"] };
+/** edgecore asks for its certificate authority each 5 s, and connects again each 5 s. */
+const EDGECORE_BACK = { timeout: seconds(60) };
+
+function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
+  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
+}
+
+describe.each(EDGECORES)("with the metaServer of %s that requires authorization, an agent", (edgecore) => {
+  const account = new ServiceAccount();
+  const web = service("web", 1, FIRST, SECOND);
+  let world: MetaServerWorld;
+
+  const writeToken = (lifeSeconds: number) => world.edge.writeFile(TOKEN_FILE, account.token(lifeSeconds), "0600");
+  const startAgent = () => world.startAgent("--ca-file", AUTHORITY, "--token-file", TOKEN_FILE);
+
+  beforeAll(async () => {
+    world = await MetaServerWorld.create({ edgecore, requireAuthorization: account });
+    await world.cloudcore.push("policycontroller", account.access(CORE, SLICES));
+    await world.cloudcore.put(...clusterObjectsOf(web));
+    await writeToken(HOUR_SECONDS);
+    await startAgent();
+  }, seconds(60));
+  afterAll(() => world?.[Symbol.asyncDispose]());
+
+  test("follows it over HTTPS with its token", async () => {
+    await world.serves(web);
+    const changed = { ...web, endpoints: [FIRST] };
+    await world.cloudcore.put(...clusterObjectsOf(changed));
+    await world.serves(changed);
+    await waitFor("the source connected", async () => (await statusOf(world.edge)).source.connected);
+  });
+
+  test(
+    "keeps serving while its token is refused, and reads the next one",
+    async () => {
+      await writeToken(-HOUR_SECONDS);
+      await world.endWatches();
+      const refusal = await waitFor("the refusal", () => conditionOf(world.edge, "SOURCE_REFUSED"), EDGECORE_BACK);
+      expect(refusal.message).toContain("401");
+      await world.serves({ ...web, endpoints: [FIRST] });
+      await writeToken(HOUR_SECONDS);
+      const next = service("next", 2, SECOND);
+      await world.cloudcore.put(...clusterObjectsOf(next));
+      await world.serves(next);
+    },
+    seconds(60),
+  );
+
+  test(
+    "believes Endpoints where it may not read EndpointSlices",
+    async () => {
+      await world.cloudcore.push("policycontroller", account.access(CORE));
+      await world.endWatches();
+      await world.cloudcore.put(endpointsOf({ ...web, endpoints: [SECOND] }));
+      await world.serves({ ...web, endpoints: [SECOND] });
+      expect(await conditionOf(world.edge, "ENDPOINT_SLICES_WITHHELD")).toBeDefined();
+    },
+    seconds(60),
+  );
+
+  test(
+    "serves over a start of edgecore without its cloud, and follows when both are there",
+    async () => {
+      await world.cloudcore.leave();
+      await world.edgecore.kill();
+      await world.killAgent();
+      await world.edgecore.launch();
+      await startAgent();
+      await waitFor("news that the cloud is away", () => conditionOf(world.edge, "SOURCE_UNREACHABLE"));
+      // From 1.17 on edgecore opens metaServer's port once the cloud has told it its certificate authority.
+      if (edgecore === "edgecore") expect(await world.edgecore.listens()).toBeFalse();
+      await world.serves(service("next", 2, SECOND));
+      await world.cloudcore.comeBack();
+      await waitFor("metaServer", () => world.edgecore.listens(), EDGECORE_BACK);
+      const last = service("last", 3, FIRST);
+      await world.cloudcore.put(...clusterObjectsOf(last));
+      await world.nextLists();
+      await world.serves(last);
+    },
+    seconds(120),
+  );
+});
