@@ -7,7 +7,7 @@ import { contentDigest, ownedPart } from "../../src/kube/owned-fields.ts";
 import { CONFIG_MAPS, IP_POOLS, PODS, SECRETS } from "../../src/kube/resource.ts";
 import type { SecretTexts } from "./certificates.ts";
 import { POD_HASH_LABEL } from "./object-names.ts";
-import { decodeTexts } from "./secret-manifest.ts";
+import { textsOf } from "./secret-manifest.ts";
 
 /** Whom the API server knows our fields by. */
 export const FIELD_MANAGER = "selvedge-operator";
@@ -115,7 +115,7 @@ function digestOf(json: unknown, subresource?: string): string {
 
 function readTexts(json: unknown): Result<SecretTexts, DecodeError> {
   const secret = parseSecret(json);
-  return secret.ok ? ok(decodeTexts(secret.value)) : secret;
+  return secret.ok ? ok(textsOf(secret.value)) : secret;
 }
 
 function readCondition(json: unknown, type: string): Reported<unknown>["condition"] {

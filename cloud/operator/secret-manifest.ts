@@ -24,7 +24,7 @@ export function encodeTexts(texts: SecretTexts): Readonly<Record<string, string>
 }
 
 /** Certificates and keys are text (PEM); bytes that are none become replacement characters, which no parser takes. */
-export function decodeTexts(secret: Secret): SecretTexts {
+export function textsOf(secret: Secret): SecretTexts {
   const decoder = new TextDecoder();
   return Object.fromEntries([...secret.data].map(([key, bytes]) => [key, decoder.decode(bytes)]));
 }

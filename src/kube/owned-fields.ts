@@ -80,7 +80,9 @@ function selects(name: string, item: unknown, index: number): boolean {
 
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => canonical(item) ?? null);
-  if (!isJson(value)) return value ?? undefined;
+  // 1e999 is JSON, and infinite here, for which JSON has no word.
+  if (value === null || (typeof value === "number" && !Number.isFinite(value))) return undefined;
+  if (!isJson(value)) return value;
   const entries = Object.entries(value)
     .map(([key, inner]) => [key, canonical(inner)] as const)
     .filter(([, inner]) => inner !== undefined)

@@ -1,7 +1,7 @@
 import { SelvedgeError } from "../../../src/base/errors.ts";
 import { parseJsonText } from "../../../src/kube/object-reader.ts";
 import { compareResourceVersions } from "../../../src/kube/resource-version.ts";
-import { statusError, watchError } from "../../../src/kube/status.ts";
+import { parseRetryAfter, statusError, watchError } from "../../../src/kube/status.ts";
 import { hold, textOf } from "../property.ts";
 import type { FuzzTarget } from "../target.ts";
 
@@ -16,6 +16,8 @@ export const target: FuzzTarget = {
     const [list, watch] = [statusError("list", 403, body), watchError("watch", body)];
     hold(list instanceof SelvedgeError && watch instanceof SelvedgeError, "an error of another class");
     hold(list.message.length < 700 && watch.message.length < 700, "a message without an end");
+    const after = parseRetryAfter(text.slice(0, 12)) ?? 0;
+    hold(after >= 0 && after <= 120_000, `a pause of ${after} ms`);
     const [left = "", right = ""] = text.split(/\D+/, 2);
     const order = compareResourceVersions(left, right);
     const swapped = compareResourceVersions(right, left);

@@ -84,6 +84,7 @@ describe("the digest of a content", () => {
     expect(contentDigest({ a: 1, b: 2 })).toBe(contentDigest({ b: 2, a: 1, c: {} }));
     expect(contentDigest({ a: [1, 2] })).not.toBe(contentDigest({ a: [2, 1] }));
     expect(contentDigest({ a: "" })).not.toBe(contentDigest({}));
+    expect(canonicalText({ a: "Infinity", b: JSON.parse("1e999") })).toBe('{"a":"Infinity"}');
     expect(contentDigest(undefined)).toBe(contentDigest({}));
   });
 
