@@ -7,6 +7,7 @@ import type { BootCommands, BootQuestion } from "./boot-station.ts";
 import { ClusterWorld, DNS_ADDRESS } from "./cluster-world.ts";
 import { CORE_DNS_KUBEADM } from "./corefile.ts";
 import { benchName } from "./dns-services.ts";
+import { option } from "./option.ts";
 import { toolVersion } from "./peer-version.ts";
 import { Report } from "./report/report.ts";
 import { OURS, type Quantity } from "./report/series.ts";
@@ -31,11 +32,6 @@ const NAME: Quantity = { name: "exec to the first right DNS answer", unit: "s", 
 const CONNECTION: Quantity = { name: "exec to the first connection", unit: "s", better: "less", goals: [LIMIT] };
 const OFFLINE = "without cloud";
 const ONLINE = "API server in reach";
-
-function option(name: string, otherwise: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-}
 
 const SERVICES = option("services", 1000);
 const ROUNDS = option("rounds", 7);

@@ -11,6 +11,7 @@ import { ClusterWorld } from "./cluster-world.ts";
 import { CORE_DNS_ALL_CACHED, CORE_DNS_KUBEADM, CORE_DNS_PLAIN } from "./corefile.ts";
 import { benchName, benchServices } from "./dns-services.ts";
 import { CLIENT_CPU, measureLatency, measureThroughput, type NameServer } from "./dnsperf.ts";
+import { option } from "./option.ts";
 import { toolVersion, unboundVersion } from "./peer-version.ts";
 import { sampleProcess } from "./process-sample.ts";
 import { Report } from "./report/report.ts";
@@ -53,11 +54,6 @@ const MEMORY = {
 } as const satisfies Readonly<Record<string, Quantity>>;
 const TABLE: Quantity = { name: "all names into the table", unit: "s", better: "less" };
 const FIRST_ANSWER: Quantity = { name: "a name's first answer made", unit: "s", better: "less" };
-
-function option(name: string, otherwise: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-}
 
 const SERVICES = option("services", 10_000);
 const ROUNDS = option("rounds", 5);

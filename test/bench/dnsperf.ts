@@ -1,7 +1,7 @@
 import type { Host } from "../lab/host.ts";
 import type { LabProcess } from "../lab/process.ts";
+import { cpuSecondsOf } from "../support/process-usage.ts";
 import { DNS_ADDRESS } from "./cluster-world.ts";
-import { cpuSeconds } from "./process-sample.ts";
 
 /** A name server on the address that all servers of the benchmark share. */
 export interface NameServer {
@@ -34,9 +34,9 @@ export async function measureThroughput(
   queries: string,
   lengthSeconds: number,
 ): Promise<Throughput> {
-  const before = cpuSeconds(server.process.pid);
+  const before = cpuSecondsOf(server.process.pid);
   const output = await dnsperf(host, server, queries, lengthSeconds, ["-q", String(OUTSTANDING)]);
-  const used = cpuSeconds(server.process.pid) - before;
+  const used = cpuSecondsOf(server.process.pid) - before;
   return {
     queriesPerSecond: figure(output, /Queries per second:\s+([\d.]+)/),
     cpuSecondsPerQuery: used / figure(output, /Queries completed:\s+(\d+)/),

@@ -5,6 +5,7 @@ import { toolPaths } from "../lab/tools.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { ClusterWorld, DNS_ADDRESS } from "./cluster-world.ts";
 import { CORE_DNS_KUBEADM } from "./corefile.ts";
+import { option } from "./option.ts";
 import { toolVersion } from "./peer-version.ts";
 import { type ProcessSample, sampleProcess } from "./process-sample.ts";
 import { Report } from "./report/report.ts";
@@ -41,11 +42,6 @@ const MEMORY = {
 const IDLE_CPU: Quantity = { name: "idle CPU, of one core", unit: "%", better: "less" };
 
 type Field = keyof typeof MEMORY;
-
-function option(name: string, otherwise: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-}
 
 const SERVICES = option("services", 1000);
 const IDLE_SECONDS = option("seconds", 60);

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { cpuSecondsOf } from "../support/process-usage.ts";
 
 /** What a running process holds of the machine, as the kernel counts it (proc(5)). */
 export interface ProcessSample {
@@ -31,16 +32,8 @@ export function sampleProcess(pid: number): ProcessSample {
     descriptors: links.length,
     sockets: sockets.length,
     netlinkSockets: sockets.filter((inode) => netlink.has(inode)).length,
-    cpuSeconds: cpuSeconds(pid),
+    cpuSeconds: cpuSecondsOf(pid),
   };
-}
-
-/** User and system time: columns 14 and 15 of proc_pid_stat(5), in hundredths of a second. */
-export function cpuSeconds(pid: number): number {
-  const fields = readProc(pid, "stat")
-    .replace(/^.*\) /s, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** The kernel's own memory for all network namespaces and everything else: a machine has only one figure. */

@@ -1,6 +1,7 @@
 import { serviceObjects } from "../lab/service-objects.ts";
 import { HTTP_PORT, PODS } from "../support/edge-world.ts";
-import { ADDED_SERVICES, declareSteady, type SoakWorld, STEADY_FILES, seededRandom, webObjects } from "./soak-world.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { ADDED_SERVICES, declareSteady, type SoakWorld, STEADY_FILES, webObjects } from "./soak-world.ts";
 
 const FULL = [PODS["web-1"], PODS["web-2"]];
 const MAX_ENDPOINTS = 6;

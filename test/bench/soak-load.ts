@@ -2,6 +2,7 @@ import { RecordType } from "../../src/wire/dns.ts";
 import { decodeMessage, encodeQuery, type Message } from "../../src/wire/dns-message.ts";
 import { formatRecordData } from "../../src/wire/dns-record.ts";
 import { dnsName } from "../support/network-objects.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 import { benchAddress, benchName } from "./dns-services.ts";
 import {
   ADDED_SERVICES,
@@ -9,7 +10,6 @@ import {
   FORWARDED_ZONE,
   type LoadWindow,
   STEADY_SERVICES,
-  seededRandom,
   WEB_ADDRESS,
 } from "./soak-world.ts";
 

@@ -75,6 +75,8 @@ const LEVELS: Readonly<Record<string, { readonly field: Field; readonly unit: Un
   "stall of the event loop, worst of a sample": { field: "eventLoopLagSeconds", unit: "s" },
 };
 
+const CPU: Quantity = { name: "CPU, of one core", unit: "%", better: "less" };
+
 /** Prints the summary; writes it with `Report`, and what became of it over time as `timeline`, a plot. */
 export function reportSoak(samples: readonly SoakSample[], timeline: string): void {
   const length = samples.at(-1)?.seconds ?? 0;
@@ -84,7 +86,10 @@ export function reportSoak(samples: readonly SoakSample[], timeline: string): vo
   const report = new Report("soak", title);
   const growths = Object.entries(GROWING).map(([name, { field, unit, limit }]) => {
     const growth = growthOf(steady.map((sample) => ({ seconds: sample.seconds, value: sample[field] })));
-    const goals = limit === undefined ? [] : [{ kind: "limit" as const, value: limit, statistic: "median" as const }];
+    const goals =
+      limit === undefined || length < 2 * WARM_UP_SECONDS
+        ? []
+        : [{ kind: "limit" as const, value: limit, statistic: "median" as const }];
     report.add({ name, unit, better: "less", goals }, OURS, [growth.perHour]);
     return describeGrowth(name, growth, unit);
   });
@@ -96,9 +101,14 @@ export function reportSoak(samples: readonly SoakSample[], timeline: string): vo
     );
   }
   addLoad(report, samples);
+  report.add(CPU, OURS, [(100 * cpuOf(steady)) / (length - from)]);
   report.finish();
   console.log(growths.join("\n"));
   writeFileSync(timeline, renderTimeline(title, samples));
+}
+
+function cpuOf(samples: readonly SoakSample[]): number {
+  return (samples.at(-1)?.cpuSeconds ?? 0) - (samples[0]?.cpuSeconds ?? 0);
 }
 
 function describeGrowth(name: string, { perHour, errorPerHour }: Growth, unit: Unit): string {
@@ -114,7 +124,7 @@ function addLoad(report: Report, samples: readonly SoakSample[]): void {
     const total = (field: "answered" | "wrong" | "lost"): number => outcomes.reduce((sum, one) => sum + one[field], 0);
     const count = (name: string): Quantity => ({ name: `${what}: ${name}`, unit: "1", better: "less" });
     report.add({ name: `${what}: answered`, unit: "1", better: "more" }, OURS, [total("answered")]);
-    report.add(count("wrong"), OURS, [total("wrong")]);
+    report.add(count("failed, or answered wrongly"), OURS, [total("wrong")]);
     report.add(count("lost"), OURS, [total("lost")]);
     for (const field of ["p50Milliseconds", "p99Milliseconds"] as const) {
       const name = `${what}: ${field.slice(0, 3)} of five seconds`;

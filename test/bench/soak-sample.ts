@@ -45,13 +45,10 @@ export async function takeSample(world: SoakWorld, seconds: number): Promise<Soa
   };
 }
 
+/** The greatest of its samples: one for each thread, where there are several. */
 function metric(lines: readonly string[], name: string): number {
-  return Number(
-    lines
-      .find((line) => line.startsWith(`${name} `))
-      ?.split(" ")
-      .at(-1),
-  );
+  const own = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+  return Math.max(...own.map((line) => Number(line.split(" ").at(-1))));
 }
 
 interface Listed {

@@ -124,17 +124,6 @@ export function webObjects(endpoints: readonly string[]): readonly KubernetesObj
   return [...make("web", WEB_ADDRESS, {}), ...make("sticky", "10.97.0.2", affinity)];
 }
 
-/** Repeatable: the same seed gives the same soak (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Every name of the zone has an address, for as long as a busy site's. */
 function upstreamConfiguration(): string {
   return `server:

@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { option } from "./option.ts";
 import { Churn } from "./soak-churn.ts";
 import { reportSoak } from "./soak-report.ts";
 import { type SoakSample, takeSample } from "./soak-sample.ts";
@@ -17,11 +18,6 @@ const FOLDER = join(import.meta.dir, "../../dist/bench");
 /** Written as they come, so that a machine that dies leaves what was measured. */
 const SAMPLES_FILE = join(FOLDER, "soak-samples.jsonl");
 const TIMELINE_FILE = join(FOLDER, "soak-timeline.svg");
-
-function option(name: string, otherwise: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-}
 
 async function main(): Promise<void> {
   const [minutes, seed] = [option("minutes", 10), option("seed", 1)];
