@@ -70,7 +70,7 @@ export class Cache {
   #storedSource: string | undefined;
   #source: CacheSource | undefined;
   #handlers: CacheHandlers = { changes: () => undefined, trusted: () => undefined, slicesWithheld: () => undefined };
-  readonly #withheldSlices = new WithheldSlices();
+  #withheldSlices = new WithheldSlices(false);
   #trust: "awaited" | "untold" | "told" = "awaited";
   #relist: (kind: "EndpointSlice" | "Endpoints") => void = () => undefined;
   #gathered: ObjectChange[] = [];
@@ -105,6 +105,8 @@ export class Cache {
       log.error("cache.load", trouble.message, { code: trouble.code, hint: trouble.hint });
     }
     this.#storedSource = state.source;
+    this.#withheldSlices = new WithheldSlices(state.slicesWithheld);
+    this.#kinds.EndpointSlice.withheld = state.slicesWithheld;
     for (const tombstone of state.tombstones) this.#kinds[tombstone.kind].restoreTombstone(tombstone);
     for (const [kind, watermark] of state.watermarks) this.#kinds[kind].restoreWatermark(watermark);
     log.info("cache.loaded", "The cache is loaded", { object_count: changes.length });
@@ -133,6 +135,11 @@ export class Cache {
     };
     this.#relist = (kind) => listWatches[kind].relist();
     this.#follow(this.#kinds.Node, source, scope, `metadata.name=${source.nodeName}`);
+  }
+
+  /** Whether the source gives Endpoints and refuses EndpointSlices, as far as is known. */
+  get slicesWithheld(): boolean {
+    return this.#withheldSlices.withheld;
   }
 
   status(): CacheStatus {
@@ -182,6 +189,8 @@ export class Cache {
     const { withheld } = this.#withheldSlices;
     if (this.#kinds.EndpointSlice.withheld === withheld) return;
     this.#kinds.EndpointSlice.withheld = withheld;
+    this.#pending.setSlicesWithheld(withheld);
+    this.#writer.wake();
     // What is new of either kind goes before, so that nothing old shows at the turn.
     this.#flush();
     this.#handlers.slicesWithheld(withheld);

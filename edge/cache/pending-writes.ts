@@ -12,10 +12,12 @@ export class PendingWrites {
   #tombstones = new Map<string, StoredTombstone | undefined>();
   #watermarks = new Map<ObjectKind, Watermark>();
   #source: string | undefined;
+  #slicesWithheld: boolean | undefined;
 
   /** Whether there is anything that a restart would miss; watermarks alone can wait for company. */
   get urgent(): boolean {
-    return this.#objects.size > 0 || this.#tombstones.size > 0 || this.#source !== undefined;
+    const fact = this.#source ?? this.#slicesWithheld;
+    return this.#objects.size > 0 || this.#tombstones.size > 0 || fact !== undefined;
   }
 
   /** An object that is too large to be kept is taken off the disk, so that no old state of it comes back. */
@@ -44,6 +46,10 @@ export class PendingWrites {
     this.#source = source;
   }
 
+  setSlicesWithheld(withheld: boolean): void {
+    this.#slicesWithheld = withheld;
+  }
+
   /** Hands everything over. */
   take(): StoreBatch {
     const batch = {
@@ -51,11 +57,13 @@ export class PendingWrites {
       tombstones: this.#tombstones,
       watermarks: this.#watermarks,
       source: this.#source,
+      slicesWithheld: this.#slicesWithheld,
     };
     this.#objects = new Map();
     this.#tombstones = new Map();
     this.#watermarks = new Map();
     this.#source = undefined;
+    this.#slicesWithheld = undefined;
     return batch;
   }
 
@@ -65,5 +73,6 @@ export class PendingWrites {
     this.#tombstones = new Map([...batch.tombstones, ...this.#tombstones]);
     this.#watermarks = new Map([...batch.watermarks, ...this.#watermarks]);
     this.#source ??= batch.source;
+    this.#slicesWithheld ??= batch.slicesWithheld;
   }
 }

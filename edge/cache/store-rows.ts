@@ -12,6 +12,8 @@ import {
 
 /** The fact row that names the source. */
 const SOURCE = "source";
+/** The fact row that says whether the source refuses EndpointSlices. */
+const SLICES_WITHHELD = "slices withheld";
 /** The fact rows "watermark Service" and so on. */
 const WATERMARK = "watermark";
 
@@ -34,6 +36,7 @@ export function stateOf(rows: Pick<Rows, "tombstones" | "facts">): StoredState {
     tombstones: rows.tombstones.flatMap((row) => identityOf(row) ?? []),
     watermarks,
     source: rows.facts.find(({ id }) => id === SOURCE)?.body,
+    slicesWithheld: rows.facts.find(({ id }) => id === SLICES_WITHHELD)?.body === "true",
   };
 }
 
@@ -44,7 +47,11 @@ export function changesOf(batch: StoreBatch): RowChanges {
     const id = watermarkId(kind);
     facts.set(id, { id, uid: "", version: trustedVersion ?? "", body: String(listedAt) });
   }
-  if (batch.source !== undefined) facts.set(SOURCE, { id: SOURCE, uid: "", version: "", body: batch.source });
+  const fact = (id: string, body: string | undefined): void => {
+    if (body !== undefined) facts.set(id, { id, uid: "", version: "", body });
+  };
+  fact(SOURCE, batch.source);
+  fact(SLICES_WITHHELD, batch.slicesWithheld?.toString());
   return {
     objects: [...batch.objects].map(([id, object]) => [id, object && rowOf(object, object.body)] as const),
     tombstones: [...batch.tombstones].map(([id, tombstone]) => [id, tombstone && rowOf(tombstone, "")] as const),

@@ -30,12 +30,15 @@ export interface StoredState {
   readonly watermarks: ReadonlyMap<ObjectKind, Watermark>;
   /** Whose versions these are. */
   readonly source: string | undefined;
+  /** The source refuses EndpointSlices: those on disk are out of date. */
+  readonly slicesWithheld: boolean;
 }
 
 export const EMPTY_STATE: StoredState = {
   tombstones: [],
   watermarks: new Map(),
   source: undefined,
+  slicesWithheld: false,
 };
 
 /** Changes to what is on disk, for one transaction. `undefined` takes a row away. */
@@ -44,6 +47,7 @@ export interface StoreBatch {
   readonly tombstones: ReadonlyMap<string, StoredTombstone | undefined>;
   readonly watermarks: ReadonlyMap<ObjectKind, Watermark>;
   readonly source: string | undefined;
+  readonly slicesWithheld: boolean | undefined;
 }
 
 /** The row of an object or tombstone: a kind has no blanks in its name. */

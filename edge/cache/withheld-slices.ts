@@ -10,7 +10,11 @@ type EndpointKind = Extract<ObjectKind, "EndpointSlice" | "Endpoints">;
  * were away; one is told from the other by a list of Endpoints that is the cloud's word, and slices that are still not.
  */
 export class WithheldSlices {
-  #stage: "given" | "doubted" | "asked again" | "withheld" = "given";
+  #stage: "given" | "doubted" | "asked again" | "withheld";
+
+  constructor(withheld: boolean) {
+    this.#stage = withheld ? "withheld" : "given";
+  }
 
   get withheld(): boolean {
     return this.#stage === "withheld";

@@ -124,7 +124,9 @@ class Agent {
     const handlers = this.#handlers();
     await ControlServer.start({ runDir, httpBind, handlers, health: this.#health, clock, random }, this.#scope);
 
-    this.#take(this.#cache.load());
+    const known = this.#cache.load();
+    this.#index.preferEndpoints(this.#cache.slicesWithheld);
+    this.#take(known);
     // Without DNS the link is there all the same, for the routes to services; its addresses are another program's then.
     this.#network.hold("dns", new Set(this.#config.enableDns ? this.#config.dnsBindIp : []));
     this.#keepsServices = this.#service !== undefined && this.#knowsNothing() && hasRuleset();

@@ -90,8 +90,13 @@ describe("an agent with metaServer as its source", () => {
       await world.endWatches();
       await world.cloudcore.put(endpointsOf(moved));
       await world.serves(moved);
+      await world.cached("slices withheld");
+      await world.cloudcore.leave();
       await world.killAgent();
       await world.startAgent();
+      await world.serves(moved);
+      await world.cloudcore.comeBack();
+      await world.nextLists();
       await world.serves(moved);
       await world.cloudcore.refuse();
       await world.cloudcore.put(...objectsOf(web));

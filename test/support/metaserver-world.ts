@@ -128,6 +128,12 @@ export class MetaServerWorld implements AsyncDisposable {
     );
   }
 
+  /** @returns when a text is in the agent's cache on disk */
+  async cached(text: string): Promise<void> {
+    const grep = ["grep", "--quiet", "--recursive", "--fixed-strings", text, this.#stateDir];
+    await waitFor(`${text} in the cache`, async () => (await this.edge.run(grep)).code === 0);
+  }
+
   /** @returns when the service answers: in DNS, in the kernel, and with HTTP from a pod */
   async serves(service: TestService): Promise<void> {
     const backends = service.endpoints.map(podAt).sort();

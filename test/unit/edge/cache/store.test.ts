@@ -66,6 +66,7 @@ describe("the store", () => {
           pending.bury("Service", "d/gone", { uid: "u", resourceVersion: "9" });
           pending.setWatermark("Service", { trustedVersion: "77", listedAt: 1234 });
           pending.setSource("hub http://h");
+          pending.setSlicesWithheld(true);
         }),
       ),
     );
@@ -76,6 +77,7 @@ describe("the store", () => {
         tombstones: [{ kind: "Service", key: "d/gone", uid: "u", resourceVersion: "9" }],
         watermarks: new Map([["Service", { trustedVersion: "77", listedAt: 1234 }]]),
         source: "hub http://h",
+        slicesWithheld: true,
       },
     });
   });

@@ -35,7 +35,7 @@ function eventOf(happening: Happening): ListWatchEvent<string> {
 
 /** Plays "slices local, endpoints trusted, …". @returns what it asks for after each, and whether slices are withheld */
 function play(text: string): { readonly asked: string; readonly withheld: boolean } {
-  const slices = new WithheldSlices();
+  const slices = new WithheldSlices(false);
   const asked = text.split(", ").map((step) => {
     const [who = "", ...what] = step.split(" ");
     const kind = who === "slices" ? "EndpointSlice" : "Endpoints";
