@@ -1,4 +1,4 @@
-import { formatPrefix, type Prefix } from "../../src/base/ip.ts";
+import type { Prefix } from "../../src/base/ip.ts";
 import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
 import type { Community } from "../../src/network/community.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
@@ -223,10 +223,7 @@ export class OperatorPlanner {
 
   #settlePools(before: RemoteCluster | undefined, now: RemoteCluster | undefined): void {
     if (!this.#keepsPools) return;
-    const wanted = new Set(now?.cidrs.map(formatPrefix));
-    for (const cidr of before?.cidrs ?? []) {
-      if (!wanted.has(formatPrefix(cidr))) this.#putPool(before?.cluster.name ?? "", cidr, false);
-    }
+    for (const cidr of before?.cidrs ?? []) this.#putPool(before?.cluster.name ?? "", cidr, false);
     for (const cidr of now?.cidrs ?? []) this.#putPool(now?.cluster.name ?? "", cidr, true);
   }
 
@@ -281,7 +278,6 @@ export class OperatorPlanner {
     const before = this.#peers.shardCount;
     const own = new Set(this.#membership.peersOf(this.#connectorName));
     const touched = new Set([...changed, ...renamed]);
-    if (renamed.has(this.#connectorName)) for (const name of [...own, ...this.#remotePeers]) touched.add(name);
     touched.delete(this.#connectorName);
     for (const name of touched) {
       const edge = this.#nodes.edge(this.#nodeOf(name) ?? "")?.endpoint !== undefined;

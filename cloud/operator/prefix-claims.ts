@@ -128,8 +128,7 @@ export class PrefixClaims {
     for (let i = this.#position(start, bits); i < this.#order.length; i++) {
       const inside = this.#order[i];
       if (inside === undefined || inside.start > end) return;
-      // A wider span may begin at the same address: it has been found above.
-      if (inside.length >= length) yield inside;
+      yield inside;
     }
   }
 

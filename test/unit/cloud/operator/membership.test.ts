@@ -47,6 +47,17 @@ describe("membership", () => {
     expect(membership.peersOf("hub")).toContain("c1");
   });
 
+  test("a small community still fits after a large one that does not", () => {
+    const membership = new Membership();
+    const sizes = ENDPOINT_PEERS_LIMIT / 2;
+    for (const key of ["a", "b"]) membership.set(key, community(key, ["hub", ...range(key, sizes - 1)]));
+    membership.set("c", community("c", ["hub", "c1", "c2", "c3"]));
+    membership.set("d", community("d", ["hub", "d1", "d2"]));
+    expect(membership.get("c")?.overloaded.has("hub")).toBe(true);
+    expect(membership.get("d")?.overloaded.has("hub")).toBe(false);
+    expect(membership.peersOf("d1")).toEqual(["d2", "hub"]);
+  });
+
   test("peers are mutual, and whoever's change is named, after any history", () => {
     const name = fc.constantFrom("a", "b", "c", "d", "e");
     const step = fc.record({

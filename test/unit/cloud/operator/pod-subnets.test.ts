@@ -130,9 +130,12 @@ describe("with Calico", () => {
     expect(codes(plan, "e1")).toEqual([]);
   });
 
-  test("what was given stays given while the node changes in other ways before it is written", () => {
-    const plan = planOf(CALICO, node("e1"));
+  test("what was given stays given while other things change before it is written", () => {
+    const [first = ""] = subnets(planOf(SMALL, node("e1")), "e1");
+    const plan = planOf(SMALL, node("old", first, OLD), node("e1"));
     const given = subnets(plan, "e1");
+    expect(given).not.toEqual([first]);
+    plan.deleteNode("old");
     plan.setEdge({ ...node("e1"), internalIps: [] });
     plan.settle();
     expect(subnets(plan, "e1")).toEqual(given);

@@ -29,6 +29,13 @@ describe("a pool", () => {
     expect(again()).toEqual(again());
   });
 
+  test("begins at another place for another node, so that a part is its node's again when it is free again", () => {
+    const claims = new PrefixClaims();
+    const pool = { cidr: prefix("10.1.0.0/16"), blockLength: 24 };
+    const parts = Array.from({ length: 20 }, (_, i) => planSubnet(pool, `edge-${i}`, claims)?.address);
+    expect(new Set(parts).size).toBeGreaterThan(15);
+  });
+
   test("is as large as IPv6 makes it", () => {
     const given = fill("fd00:1::/64", 120, 50);
     expect(new Set(given).size).toBe(50);

@@ -57,7 +57,7 @@ describe("tunnels.yaml", () => {
   test("is what FabEdge writes, field by field", () => {
     const { id, name, publicAddresses, subnets, nodeSubnets, type } = makeConnector("lyon");
     const peers = [makeConnector("nice", { port: 45000, nodeSubnets: [] })];
-    const own = { id, name, publicAddresses, subnets, nodeSubnets, type, port: undefined };
+    const own = { id, name, publicAddresses, subnets, nodeSubnets, type, port: 500 };
     expect(
       formatNodeConfig({ endpoint: own, peers, mediator: undefined, peerShards: 0 }),
     ).toBe(`id: C=CN, O=fabedge.io, CN=lyon.connector
