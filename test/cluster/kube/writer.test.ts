@@ -1,11 +1,15 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { errorCode } from "../../../src/base/errors.ts";
+import { Scope } from "../../../src/base/scope.ts";
 import { KubeClient } from "../../../src/kube/client.ts";
+import { EventRecorder } from "../../../src/kube/event-recorder.ts";
+import type { EventDescription } from "../../../src/kube/event-series.ts";
 import type { Manifest } from "../../../src/kube/manifest.ts";
 import { appliedPart, contentDigest, ownedPart } from "../../../src/kube/owned-fields.ts";
 import { CONFIG_MAPS, NODES, SECRETS } from "../../../src/kube/resource.ts";
 import { KubeWriter, type Written } from "../../../src/kube/writer.ts";
 import { SystemClock } from "../../../src/linux/system-clock.ts";
+import { waitFor } from "../../lab/wait-for.ts";
 import { administrator, inCluster, kubectl, realFetch } from "../../support/in-cluster.ts";
 
 inCluster(import.meta.path, () => {
@@ -197,6 +201,76 @@ inCluster(import.meta.path, () => {
       await operator.delete(CONFIG_MAPS, name, { uid: first.uid }, forever);
       await applyData(operator, "again", { a: "1" });
       expect(await codeOf(operator.delete(CONFIG_MAPS, name, { uid: first.uid }, forever))).toBe("KUBE_CONFLICT");
+    });
+  });
+
+  describe("events", () => {
+    const list = (name: string) =>
+      JSON.parse(kubectl("get", "events.events.k8s.io", `--field-selector=regarding.name=${name}`, "--output=json"))
+        .items;
+    const recorderOf = (scope: Scope, errors: unknown[]) =>
+      new EventRecorder(
+        {
+          writer: operator,
+          controller: "selvedge.io/operator",
+          instance: "here",
+          clock: new SystemClock(),
+          newSuffix: () => crypto.randomUUID(),
+          onFailure: (error) => errors.push(error),
+        },
+        scope,
+      );
+    const event = (name: string, note = "Cannot do it: current value is 1"): EventDescription => ({
+      regarding: { apiVersion: "v1", kind: "Node", name, uid: "u" },
+      type: "Warning",
+      reason: "SubnetConflict",
+      action: "Plan",
+      note,
+    });
+
+    test("are told once, with a count where they repeat, and stand in kubectl's description", async () => {
+      const [scope, errors] = [new Scope(), [] as unknown[]];
+      const recorder = recorderOf(scope, errors);
+      for (let i = 0; i < 5; i++) recorder.record(event("flapping"));
+      const [told, ...more] = await waitFor("the count", () => list("flapping")[0]?.series && list("flapping"));
+      expect(more).toEqual([]);
+      expect(told).toMatchObject({ type: "Warning", reason: "SubnetConflict", series: { count: 2 } });
+      expect(kubectl("get", "events", "--field-selector=involvedObject.name=flapping")).toContain("Cannot do it");
+      await scope.close();
+      expect(errors).toEqual([]);
+    });
+
+    test("of any length are taken, cut between characters", async () => {
+      const [scope, errors] = [new Scope(), [] as unknown[]];
+      recorderOf(scope, errors).record(event("long", "ä".repeat(2000)));
+      const told = await waitFor("the event", () => list("long")[0]);
+      expect(told.note).toBe("ä".repeat(512));
+      await scope.close();
+      expect(errors).toEqual([]);
+    });
+
+    test("of a flood are told in part, one request at a time", async () => {
+      const [scope, errors] = [new Scope(), [] as unknown[]];
+      const recorder = recorderOf(scope, errors);
+      for (let i = 0; i < 1000; i++) recorder.record(event("flood", `note ${i}`));
+      await waitFor("all that are told", () => list("flood").length === 10);
+      expect(recorder.dropped).toBe(990);
+      await scope.close();
+    });
+
+    test("whose Event somebody deleted are told by a new one", async () => {
+      const [scope, errors] = [new Scope(), [] as unknown[]];
+      const recorder = recorderOf(scope, errors);
+      recorder.record(event("deleted"));
+      await waitFor("the event", () => list("deleted").length === 1);
+      kubectl("delete", "events.events.k8s.io", "--field-selector=regarding.name=deleted");
+      recorder.record(event("deleted"));
+      await waitFor("a new event", () => {
+        recorder.record(event("deleted"));
+        return list("deleted").length === 1;
+      });
+      await scope.close();
+      expect(errors).toEqual([]);
     });
   });
 });
