@@ -52,9 +52,12 @@ test.each(KINDS)(
     await flooder.output(["sh", "-c", "cat >/run/names"], { input: `${lines.join("\n")}\n` });
     const [memory, cpu] = [residentBytesOf(agent.pid), cpuSecondsOf(agent.pid)];
     const words = `-l ${FLOOD_SECONDS} -Q ${QUERIES_PER_SECOND} -c 16 -q 2000 -t 1`;
-    const flood = await flooder.spawn(["dnsperf", "-s", DNS_ADDRESS, "-d", "/run/names", ...words.split(" ")], {
-      ready: /Sending queries/,
-    });
+    const flood = await flooder.spawn(
+      ["stdbuf", "-oL", "dnsperf", "-s", DNS_ADDRESS, "-d", "/run/names", ...words.split(" ")],
+      {
+        ready: /Sending queries/,
+      },
+    );
     const stop = await askSteadily(world.client, DNS_ADDRESS, "web.default.svc.cluster.local", WEB.clusterIp);
     let changes = 0;
     while (flood.running) {

@@ -28,6 +28,8 @@ const PROGRAM = join(import.meta.dir, "../../dist/selvedge-linux-x64");
 const UNIT = "selvedge.service";
 /** As shipped when there is time for it, shortened when not. */
 const WATCHDOG = seconds(effort(4, 30));
+/** Queries a second: 900 of them arrive within a stall. */
+const BUSY = 3000;
 const MANY = 10_000;
 const LAST = numberedService(MANY - 1);
 
@@ -59,15 +61,36 @@ async function worstLags(): Promise<Readonly<Record<string, number>>> {
   return Object.fromEntries(samples.map(({ labels, value }) => [labels["thread"] ?? "", value]));
 }
 
-test("stalls of 300 ms lose no question and break no connection", async () => {
+test("stalls of 300 ms lose no question, beside a busy client neither, and break no connection", async () => {
   const stalls = effort(5, 100);
   const stop = await askWeb();
+  await world.client.output(["sh", "-c", `echo '${NAME} A' >/run/name`]);
+  const busy = [
+    "stdbuf",
+    "-oL",
+    "dnsperf",
+    "-s",
+    DNS_ADDRESS,
+    "-d",
+    "/run/name",
+    "-Q",
+    String(BUSY),
+    "-q",
+    String(BUSY),
+    "-l",
+    "60",
+  ];
+  const client = await world.client.spawn(busy, { ready: /Sending queries/ });
   for (let i = 0; i < stalls; i++) {
     await stall(milliseconds(300));
     await conversation.goesOn();
   }
+  client.signal("SIGINT");
+  await client.exited;
   const report = await stop();
-  console.log(`${stalls} stalls of 300 ms; a client meanwhile: ${JSON.stringify(report)}`);
+  const sent = Number(/Queries sent:\s+(\d+)/.exec(client.log)?.[1]);
+  console.log(`${stalls} stalls of 300 ms beside ${sent} questions of another; a client: ${JSON.stringify(report)}`);
+  expect(sent).toBeGreaterThan(BUSY);
   expect([report.wrong, report.lost]).toEqual([0, 0]);
 });
 
