@@ -18,7 +18,7 @@ const SERVICES = 20;
 /** What sectors were written of what was under way is drawn so often for each call. */
 const DRAWS = effort(4, 40);
 /** The compiled agent is started on so many of the different disks that come of it. */
-const STARTS = effort(60, 2000);
+const STARTS = effort(60, 1000);
 const FILES = ["cache", "cache.next", "cache.previous", "cache.corrupt"].flatMap((name) =>
   ["", "-wal", "-journal"].map((suffix) => `${name}.db${suffix}`),
 );
@@ -165,7 +165,7 @@ test(
         "under the compiled agent; half-written states: none; synced bytes of the database lost: none",
     );
   },
-  seconds(300),
+  seconds(effort(300, 900)),
 );
 
 test(
@@ -193,5 +193,5 @@ test(
         `${started} of them under the compiled agent; objects lost of what could be saved: none`,
     );
   },
-  seconds(120),
+  seconds(effort(120, 600)),
 );
