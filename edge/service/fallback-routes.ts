@@ -8,13 +8,21 @@ import { fallbackPrefix } from "./ruleset-elements.ts";
 /**
  * Without a default route a program's connect() to a service fails in the look-up of the route, before any hook could
  * translate it. So the service addresses have routes of their own, in a table that is consulted when nothing else
- * matches: after main (32766) and default (32767).
+ * matches. For IPv4 that is RT_TABLE_DEFAULT (linux/rtnetlink.h): the kernel goes there after the main table without a
+ * rule of anybody's, and with the first rule that somebody adds it would leave its short cut (fib_lookup in
+ * net/ip_fib.h) for every packet that it routes, for good: a microsecond a connection. For IPv6 it has no such table.
  */
-export const FALLBACK_TABLE = 1094;
-export const FALLBACK_PRIORITY = 32_800;
+const FALLBACK_TABLES: Readonly<Record<Family, number>> = { 4: 253, 6: 1094 };
+/** After main (32766). */
+export const FALLBACK_RULE: PolicyRule = { family: 6, priority: 32_800, table: FALLBACK_TABLES[6] };
 
-export function fallbackRule(family: Family): PolicyRule {
-  return { family, priority: FALLBACK_PRIORITY, table: FALLBACK_TABLE };
+export function fallbackTable(family: Family): number {
+  return FALLBACK_TABLES[family];
+}
+
+/** Of all routes of the table: that of IPv4 is everybody's. */
+export function isFallbackRoute(route: Route): boolean {
+  return route.protocol === ROUTE_PROTOCOL;
 }
 
 /** Cluster addresses share a few prefixes; the rest are external addresses, one route each, and few. */
@@ -79,7 +87,7 @@ export function planFallbackRoutes(
     return {
       destination,
       type: "unicast",
-      table: FALLBACK_TABLE,
+      table: fallbackTable(family),
       protocol: ROUTE_PROTOCOL,
       scope: family === 4 ? SCOPE_LINK : SCOPE_GLOBAL,
       metric: family === 4 ? 0 : IPV6_METRIC,

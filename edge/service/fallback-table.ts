@@ -6,13 +6,13 @@ import { addRoute, deleteRoute, listRoutes } from "../../src/linux/routes.ts";
 import { addRule, deleteRule, listRules } from "../../src/linux/rules.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { Route } from "../../src/wire/rtnetlink-route.ts";
-import type { PolicyRule } from "../../src/wire/rtnetlink-rule.ts";
 import {
   compareFallbackRoutes,
   FALLBACK_ROUTES_LIMIT,
-  FALLBACK_TABLE,
+  FALLBACK_RULE,
   FallbackPrefixes,
-  fallbackRule,
+  fallbackTable,
+  isFallbackRoute,
   planFallbackRoutes,
 } from "./fallback-routes.ts";
 import type { Frontend } from "./frontend.ts";
@@ -59,8 +59,9 @@ export class FallbackTable {
       const { adds, deletes } = compareFallbackRoutes(wanted, fallbackRoutes(this.#route, family));
       for (const route of deletes) unlessGone(() => deleteRoute(this.#route, route));
       for (const route of adds) addRoute(this.#route, route);
-      const rule = fallbackRule(family);
-      if (wanted.length > 0 && !hasRule(this.#route, rule)) addRule(this.#route, rule);
+      if (family === FALLBACK_RULE.family && wanted.length > 0 && !hasRule(this.#route)) {
+        addRule(this.#route, FALLBACK_RULE);
+      }
     }
     this.#current = prefixes.length <= FALLBACK_ROUTES_LIMIT;
     if (this.#current) return;
@@ -75,12 +76,11 @@ export class FallbackTable {
 /** For `selvedge cleanup`. @returns what was removed, or with `dryRun` would be, for a person */
 export function removeFallbackTable(route: NetlinkSocket, dryRun: boolean): readonly string[] {
   const removed: string[] = [];
+  if (hasRule(route)) {
+    removed.push(`IPv${FALLBACK_RULE.family} rule ${FALLBACK_RULE.priority} to table ${FALLBACK_RULE.table}`);
+    if (!dryRun) unlessGone(() => deleteRule(route, FALLBACK_RULE));
+  }
   for (const family of [4, 6] as const) {
-    const rule = fallbackRule(family);
-    if (hasRule(route, rule)) {
-      removed.push(`IPv${family} rule ${rule.priority} to table ${rule.table}`);
-      if (!dryRun) unlessGone(() => deleteRule(route, rule));
-    }
     for (const entry of fallbackRoutes(route, family)) {
       removed.push(`route ${formatPrefix(entry.destination)} in table ${entry.table}`);
       if (!dryRun) unlessGone(() => deleteRoute(route, entry));
@@ -89,12 +89,13 @@ export function removeFallbackTable(route: NetlinkSocket, dryRun: boolean): read
   return removed;
 }
 
-function hasRule(route: NetlinkSocket, rule: PolicyRule): boolean {
-  return listRules(route, rule.family).some((r) => r.priority === rule.priority && r.table === rule.table);
+function hasRule(route: NetlinkSocket): boolean {
+  const { family, priority, table } = FALLBACK_RULE;
+  return listRules(route, family).some((rule) => rule.priority === priority && rule.table === table);
 }
 
 function fallbackRoutes(route: NetlinkSocket, family: Family): readonly Route[] {
-  return listRoutes(route, { family, table: FALLBACK_TABLE });
+  return listRoutes(route, { family, table: fallbackTable(family) }).filter(isFallbackRoute);
 }
 
 function unlessGone(remove: () => void): void {

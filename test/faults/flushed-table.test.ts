@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { backendsOf, curl, DNS_ADDRESS, dig, EDGE_ADDRESS, EdgeWorld, PODS } from "../support/edge-world.ts";
+import { backendsOf, curl, DNS_ADDRESS, dig, EDGE_ADDRESS, EdgeWorld, objectsOf, PODS } from "../support/edge-world.ts";
 import { effort } from "../support/effort.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
+const SIX = { name: "six", clusterIp: "fd00:10:96::10", endpoints: ["fd00:10:244:1::21"] };
 const LINK = "fabedge-dummy0";
 const FLUSHES = effort(20, 500);
 const WITHIN = { timeout: seconds(5) };
+const SHOW_ROUTING = "ip rule; ip -6 rule; ip route show table default; ip -6 route show table 1094; true";
 /** Changes of links are gathered before they are looked at. */
 const SOON = { timeout: seconds(3) };
 
@@ -28,18 +30,25 @@ let world: EdgeWorld;
 
 beforeAll(async () => {
   world = await EdgeWorld.create();
-  await world.declare(WEB);
+  await declareServices(world);
   await nft(FOREIGN);
   await world.startAgent();
   await waitFor("the service", () => works());
+  await waitFor("the routes", async () => /10\.96\..*fd00:10:96:/s.test(await routing()));
 }, seconds(30));
 afterAll(() => world?.[Symbol.asyncDispose]());
+
+async function declareServices(to: EdgeWorld): Promise<void> {
+  const [service, slice] = objectsOf(SIX);
+  await to.declareObjects("six", [service, { ...slice, addressType: "IPv6" }]);
+  await to.declare(WEB);
+}
 
 const nft = (commands: string) => world.edge.output(["nft", "-f", "-"], { input: commands });
 /** Without handles: what is made anew has others, and says the same. */
 const ours = () => world.edge.output(["sh", "-c", "nft list table ip selvedge; nft list table ip6 selvedge"]);
 const foreign = () => world.edge.output(["sh", "-c", "nft -a list table inet foreign; nft -a list table ip nat"]);
-const routing = () => world.edge.output(["sh", "-c", "ip rule; ip -6 rule; ip route show table 1094"]);
+const routing = () => world.edge.output(["sh", "-c", SHOW_ROUTING]);
 const works = async () => (await curl(world.client, `http://${WEB.clusterIp}/`)).startsWith("web-");
 const resolves = async () => (await dig(world.client, "web")) === WEB.clusterIp;
 
@@ -85,11 +94,12 @@ describe("within 5 s the agent repairs, and touches nothing else, when another p
   });
 
   test.each([
-    ["the route to the services", "route flush table 1094"],
-    ["the rule that leads to it", "rule delete priority 32800"],
+    ["the route to the services", ["ip", "route", "flush", "table", "default"]],
+    ["the route to those of IPv6", ["ip", "-6", "route", "flush", "table", "1094"]],
+    ["the rule that leads to it", ["ip", "-6", "rule", "delete", "priority", "32800"]],
   ])("deletes %s", async (_, command) => {
     const before = await routing();
-    await world.edge.ip(command);
+    await world.edge.output(command);
     expect(await routing()).not.toBe(before);
     // No event tells of routes: whatever else happens makes the agent look.
     await nft("add chain ip selvedge stranger");
@@ -140,7 +150,7 @@ async function addresses(): Promise<readonly string[]> {
 test("an agent whose tables were flushed while it was away writes them when it is started again", async () => {
   const before = await ours();
   await using own = await EdgeWorld.create();
-  await own.declare(WEB);
+  await declareServices(own);
   const agent = await own.startAgent();
   await waitFor("the service", async () => (await curl(own.client, `http://${WEB.clusterIp}/`)).startsWith("web-"));
   await own.cached(WEB.clusterIp);

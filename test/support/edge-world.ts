@@ -141,7 +141,10 @@ export async function addBackend(host: Host, name: string, address: string, pref
   return pod;
 }
 
-export function objectsOf({ targetPort = HTTP_PORT, ...service }: TestService): readonly KubernetesObject[] {
+export function objectsOf({
+  targetPort = HTTP_PORT,
+  ...service
+}: TestService): readonly [KubernetesObject, KubernetesObject] {
   return serviceObjects({ ...service, namespace: "default", targetPort });
 }
 

@@ -145,7 +145,7 @@ inNamespace(import.meta.path, () => {
         }
       }
       await world.apply(gone("web"));
-      expect(run("ip", "route", "show", "table", "1094")).toBe("");
+      expect(run("ip", "route", "show", "table", "default")).toBe("");
     });
   });
 });

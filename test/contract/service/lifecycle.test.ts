@@ -210,7 +210,7 @@ inNamespace(import.meta.path, () => {
         commit.mockRestore();
       }
       await world.proxy.resync();
-      expect(run("ip", "route", "show", "table", "1094")).toContain("10.97.0.0/16");
+      expect(run("ip", "route", "show", "table", "default")).toContain("10.97.0.0/16");
       expect(tally(await ask({ from: "node", to: "10.97.0.1", port: 80 }))).toEqual({ pod1: 1 });
     });
 
@@ -282,9 +282,8 @@ inNamespace(import.meta.path, () => {
       const wanted = [
         "nftables table ip selvedge",
         "nftables table ip6 selvedge",
-        "IPv4 rule 32800 to table 1094",
-        "route 10.96.0.0/16 in table 1094",
         "IPv6 rule 32800 to table 1094",
+        "route 10.96.0.0/16 in table 253",
         "route fd10::/112 in table 1094",
       ];
       expect(removeRuleset(true)).toEqual(wanted);
