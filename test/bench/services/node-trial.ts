@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { seconds } from "../../../src/base/duration.ts";
 import type { LabProcess } from "../../lab/process.ts";
 import { waitFor } from "../../lab/wait-for.ts";
-import { cpuSeconds, slabBytes } from "../process-sample.ts";
+import { cpuSecondsOf } from "../../support/process-usage.ts";
+import { slabBytes } from "../process-sample.ts";
 import { monotonicSeconds } from "./native.ts";
 import type { NodeProgram } from "./node-program.ts";
 import type { ServicePath } from "./service-path.ts";
@@ -90,12 +91,12 @@ export class NodeTrial {
   async settle(): Promise<void> {
     const pid = this.#process?.pid;
     if (pid === undefined) return;
-    let before = cpuSeconds(pid);
+    let before = cpuSecondsOf(pid);
     await waitFor(
       `rest of process ${pid}`,
       async () => {
         await Bun.sleep(SETTLE_WINDOW_MILLISECONDS);
-        const used = cpuSeconds(pid) - before;
+        const used = cpuSecondsOf(pid) - before;
         before += used;
         return used <= SETTLED_CPU_SECONDS && !hasChildren(pid);
       },

@@ -84,6 +84,8 @@ function countEndpoints(layout: Layout): number {
     return nft.chains(4, "kube-proxy").filter((name) => name.startsWith("endpoint-")).length;
   }
   const { endpoints } = planSets(4);
+  // The kernel says ENOENT to the sets of a table that is not there.
+  if (!nft.tables().some((table) => table.family === 4 && table.name === TABLE)) return 0;
   return nft.sets(4, TABLE).includes(endpoints.name) ? nft.elements(4, TABLE, endpoints).length : 0;
 }
 
