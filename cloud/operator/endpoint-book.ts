@@ -5,7 +5,8 @@ import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 interface Entry {
   readonly endpoint: TunnelEndpoint;
   readonly text: string;
-  readonly routeText: string;
+  /** Made when it is first asked for. */
+  routeText: string | undefined;
 }
 
 /** Endpoints by name: this cluster's, and those that others have registered. */
@@ -48,7 +49,9 @@ export class EndpointBook {
 
   /** The same, with what is behind it and nothing else. */
   routeText(name: string): string | undefined {
-    return this.#find(name)?.routeText;
+    const entry = this.#find(name);
+    if (entry !== undefined) entry.routeText ??= formatRoute(entry.endpoint);
+    return entry?.routeText;
   }
 
   /** What is here goes before what others say, and of others the first by name. */
@@ -63,7 +66,9 @@ export class EndpointBook {
 }
 
 function makeEntry(endpoint: TunnelEndpoint): Entry {
-  const { name, subnets } = endpoint;
-  const route = { id: "", name, publicAddresses: [], port: undefined, subnets, nodeSubnets: [], type: undefined };
-  return { endpoint, text: formatPeer(endpoint), routeText: formatPeer(route) };
+  return { endpoint, text: formatPeer(endpoint), routeText: undefined };
+}
+
+function formatRoute({ name, subnets }: TunnelEndpoint): string {
+  return formatPeer({ id: "", name, publicAddresses: [], port: undefined, subnets, nodeSubnets: [], type: undefined });
 }

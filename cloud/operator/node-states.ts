@@ -2,6 +2,7 @@ import type { Ip, Prefix } from "../../src/base/ip.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import type { IpamBlock } from "../../src/network/ipam-block.ts";
 import { IKE_PORT, type TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
+import { AddressUsers } from "./address-users.ts";
 import { type AgentArguments, planAgentArguments } from "./agent-arguments.ts";
 import { checkEdgeNode, isEdgeNode, readAgentMode, readPublicAddresses } from "./edge-node.ts";
 import { connectorName, endpointName } from "./object-names.ts";
@@ -34,6 +35,7 @@ export class NodeStates {
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #edges = new Map<string, EdgeNode>();
   readonly #cloud = new Map<string, CloudNode>();
+  readonly #addresses = new AddressUsers();
   #connector: TunnelEndpoint | undefined;
 
   constructor(settings: OperatorSettings) {
@@ -42,6 +44,7 @@ export class NodeStates {
   }
 
   setNode(name: string, node: ClusterNode | undefined): void {
+    this.#addresses.set(name, node?.internalIps ?? []);
     if (node === undefined) {
       this.#nodes.delete(name);
       this.#subnets.deleteNode(name);
@@ -58,7 +61,7 @@ export class NodeStates {
 
   /** Brings everything up to date. @returns the nodes for which something may be different */
   settle(): ReadonlySet<string> {
-    const touched = this.#subnets.settle();
+    const touched = new Set([...this.#subnets.settle(), ...this.#addresses.settle()]);
     for (const name of touched) {
       if (this.#cloud.delete(name)) this.#connector = undefined;
       this.#edges.delete(name);
@@ -99,6 +102,7 @@ export class NodeStates {
     const subnets = this.#subnets.edge(node.name) ?? { subnets: [], annotation: undefined, problems: [] };
     const problems = [
       ...checkEdgeNode(node, settings),
+      ...this.#addresses.problemsOf(node.name),
       ...subnets.problems,
       ...addresses.problems,
       ...mode.problems,

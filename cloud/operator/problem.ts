@@ -1,7 +1,7 @@
 import type { Severity } from "../../src/base/health.ts";
 
 /** The object that a problem is about: "Node/e1", "Community/line-3". */
-export type Subject = `${"Node" | "Community" | "Cluster" | "IPAMBlock" | "ConfigMap"}/${string}`;
+export type Subject = `${"Node" | "Community" | "Cluster"}/${string}`;
 
 /** Something about an object that a person has to put right. It lasts as long as its cause. */
 export interface Problem {
