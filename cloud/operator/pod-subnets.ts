@@ -3,7 +3,7 @@ import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import type { IpamBlock } from "../../src/network/ipam-block.ts";
 import { SUBNETS_ANNOTATION } from "./object-names.ts";
 import { planSubnet } from "./pool-allocator.ts";
-import { type Conflict, PrefixClaims, rangeOf } from "./prefix-claims.ts";
+import { type Claimant, type Conflict, PrefixClaims, rangeOf } from "./prefix-claims.ts";
 import type { Problem } from "./problem.ts";
 import type { EdgePool, OperatorSettings } from "./settings.ts";
 
@@ -25,6 +25,7 @@ interface EdgeState {
   problem: Problem | undefined;
 }
 
+const ALLOCATION = "Allocation";
 const SETTINGS = { name: "the operator's settings", created: "" };
 
 /**
@@ -60,7 +61,7 @@ export class PodSubnets {
     if (this.#calico) this.#readAnnotation(state, this.#edges.get(node.name));
     else this.#readPodCidrs(state);
     this.#edges.set(node.name, state);
-    this.#claim(node.name, node.created, state.assigned);
+    this.#claimFor(state);
   }
 
   setCloud(node: ClusterNode): void {
@@ -68,13 +69,15 @@ export class PodSubnets {
     this.#cloud.set(node.name, node);
     // A node that was an edge node and may be one again: taking its label away by mistake must not cost its subnet.
     const reserved = () => (writtenSubnets(node) ?? []).filter((prefix) => this.#inPools(prefix));
-    this.#claim(node.name, node.created, this.#calico ? reserved() : node.podCidrs);
+    this.#claim(claimant("Node", node.name, node.created), this.#calico ? reserved() : node.podCidrs);
+    this.#claim(allocation(node.name), []);
   }
 
   deleteNode(name: string): void {
     this.#forgetEdge(name);
     this.#cloud.delete(name);
-    this.#claim(name, "", []);
+    this.#claim(claimant("Node", name, ""), []);
+    this.#claim(allocation(name), []);
   }
 
   setBlock(name: string, block: IpamBlock | undefined): void {
@@ -91,9 +94,7 @@ export class PodSubnets {
       else names.add(name);
       this.#touched.add(block.node);
     }
-    const cidrs = block === undefined ? [] : [block.cidr];
-    this.#touch(this.#claims.set(claimant("IPAMBlock", name, block?.created ?? ""), cidrs));
-    this.#released ||= before !== undefined;
+    this.#claim(claimant("IPAMBlock", name, block?.created ?? ""), block === undefined ? [] : [block.cidr]);
   }
 
   /**
@@ -179,7 +180,7 @@ export class PodSubnets {
     const unwritten = before === undefined ? [] : this.#unwritten(before);
     for (const pool of this.#missing(state)) {
       const kept = unwritten.find((prefix) => lies(prefix, pool.cidr));
-      if (kept !== undefined) state.assigned = [...state.assigned, kept];
+      if (kept !== undefined) state.assigned = this.#inPoolOrder([...state.assigned, kept]);
     }
     if (this.#missing(state).length > 0) this.#wait(state.node.name);
     else this.#waiting.delete(state.node.name);
@@ -201,16 +202,15 @@ export class PodSubnets {
     if (!this.#calico || state === undefined) return;
     const unwritten = this.#unwritten(state);
     if (unwritten.length === 0) return;
-    const conflicts = this.#claims.conflictsOf(claimName("Node", name)).map(({ prefix }) => prefix);
-    const lost = unwritten.filter((prefix) => conflicts.includes(prefix));
+    const lost = this.#claims.conflictsOf(allocation(name).name).map(({ prefix }) => prefix);
     if (lost.length === 0) return;
     state.assigned = state.assigned.filter((prefix) => !lost.includes(prefix));
     this.#wait(name);
-    this.#claim(name, state.node.created, state.assigned);
+    this.#claimFor(state);
   }
 
   #allocate(state: EdgeState): void {
-    const { name, created } = state.node;
+    const { name } = state.node;
     const missing = this.#missing(state);
     const allocated: Prefix[] = [];
     for (const pool of missing) {
@@ -219,9 +219,8 @@ export class PodSubnets {
       else allocated.push(subnet);
     }
     if (allocated.length > 0) {
-      state.assigned = [...state.assigned, ...allocated].sort((a, b) => this.#poolOrder(a) - this.#poolOrder(b));
-      this.#claims.set(claimant("Node", name, created), state.assigned);
-      this.#touched.add(name);
+      state.assigned = this.#inPoolOrder([...state.assigned, ...allocated]);
+      this.#claimFor(state);
     }
     const lacking = this.#missing(state);
     if (lacking.length === 0) {
@@ -239,8 +238,10 @@ export class PodSubnets {
     return this.#pools.filter((pool) => !families.has(ipFamily(pool.cidr.address)));
   }
 
-  #poolOrder(prefix: Prefix): number {
-    return this.#pools.findIndex((pool) => ipFamily(pool.cidr.address) === ipFamily(prefix.address));
+  #inPoolOrder(prefixes: readonly Prefix[]): readonly Prefix[] {
+    const place = ({ address }: Prefix) =>
+      this.#pools.findIndex((pool) => ipFamily(pool.cidr.address) === ipFamily(address));
+    return prefixes.toSorted((a, b) => place(a) - place(b));
   }
 
   #outsidePools(state: EdgeState): readonly Problem[] {
@@ -270,17 +271,28 @@ export class PodSubnets {
     this.#fresh.delete(name);
   }
 
-  #claim(name: string, created: string, prefixes: readonly Prefix[]): void {
+  #claimFor(state: EdgeState): void {
+    const { name, created } = state.node;
+    const allocated = this.#calico ? this.#unwritten(state) : [];
     this.#touched.add(name);
+    this.#claim(
+      claimant("Node", name, created),
+      state.assigned.filter((prefix) => !allocated.includes(prefix)),
+    );
+    this.#claim(allocation(name), allocated);
+  }
+
+  #claim(claimant: Claimant, prefixes: readonly Prefix[]): void {
     const kept = new Set(prefixes.map(formatPrefix));
-    this.#released ||= this.#claims.claimsOf(claimName("Node", name)).some((prefix) => !kept.has(formatPrefix(prefix)));
-    this.#touch(this.#claims.set(claimant("Node", name, created), prefixes));
+    this.#released ||= this.#claims.claimsOf(claimant.name).some((prefix) => !kept.has(formatPrefix(prefix)));
+    this.#touch(this.#claims.set(claimant, prefixes));
+    this.#touch([claimant.name]);
   }
 
   #touch(claimants: Iterable<string>): void {
     for (const name of claimants) {
       const [kind, object = ""] = splitOnce(name);
-      if (kind === "Node") this.#touched.add(object);
+      if (kind === "Node" || kind === ALLOCATION) this.#touched.add(object);
       const node = kind === "IPAMBlock" ? this.#blocks.get(object)?.node : undefined;
       if (node !== undefined) this.#touched.add(node);
     }
@@ -329,8 +341,16 @@ function claimName(kind: "Node" | "IPAMBlock", name: string): string {
 }
 
 /** An object without a time of creation (of a folder of manifests) is still younger than the operator's settings. */
-function claimant(kind: "Node" | "IPAMBlock", name: string, created: string) {
+function claimant(kind: "Node" | "IPAMBlock", name: string, created: string): Claimant {
   return { name: claimName(kind, name), created: created || "0" };
+}
+
+/**
+ * What was given to a node and does not stand in its annotation yet: it gives way to whatever is written, however young,
+ * since another operator may have led when that was.
+ */
+function allocation(node: string): Claimant {
+  return { name: `${ALLOCATION}/${node}`, created: "~" };
 }
 
 function splitOnce(name: string): readonly [kind: string, name: string | undefined] {

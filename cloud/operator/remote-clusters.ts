@@ -92,7 +92,7 @@ export class RemoteClusters {
     problems.push(...conflicts.map((conflict) => overlap(cluster.name, conflict)));
     const endpoints = new Map<string, TunnelEndpoint>();
     for (const endpoint of cluster.endpoints) {
-      const subnets = endpoint.subnets.filter(usable);
+      const subnets = distinct(endpoint.subnets.filter(usable));
       const wrong = checkEndpoint(cluster.name, { ...endpoint, subnets }, endpoints);
       if (wrong === undefined) endpoints.set(endpoint.name, { ...endpoint, subnets });
       else problems.push(wrong);

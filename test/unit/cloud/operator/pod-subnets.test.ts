@@ -130,6 +130,17 @@ describe("with Calico", () => {
     expect(codes(plan, "e1")).toEqual([]);
   });
 
+  test("what is written counts before what is only planned, however young the node", () => {
+    const plan = planOf(SMALL, node("e1", undefined, OLD));
+    const [given = ""] = subnets(plan, "e1");
+    plan.setEdge(node("young", given));
+    plan.settle();
+    expect(subnets(plan, "young")).toEqual([given]);
+    expect(codes(plan, "young")).toEqual([]);
+    expect(subnets(plan, "e1")).not.toEqual([given]);
+    expect(plan.edge("e1")).toMatchObject({ annotation: subnets(plan, "e1")[0], problems: [] });
+  });
+
   test("what was given stays given while other things change before it is written", () => {
     const [first = ""] = subnets(planOf(SMALL, node("e1")), "e1");
     const plan = planOf(SMALL, node("old", first, OLD), node("e1"));
