@@ -158,5 +158,6 @@ test("an agent whose tables were flushed while it was away writes them when it i
   await own.edge.output(["nft", "flush", "ruleset"]);
   await own.startAgent();
   expect(await backendsOf(own.client, WEB.clusterIp)).toEqual(["web-1", "web-2"]);
-  expect(await own.edge.output(["sh", "-c", "nft list table ip selvedge; nft list table ip6 selvedge"])).toBe(before);
+  const whole = ["sh", "-c", "nft list table ip selvedge; nft list table ip6 selvedge"];
+  await waitFor("the tables", async () => (await own.edge.output(whole)) === before, WITHIN);
 });
