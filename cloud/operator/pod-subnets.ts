@@ -20,6 +20,8 @@ export interface EdgeSubnets {
 
 interface EdgeState {
   readonly node: ClusterNode;
+  /** What its annotation says; undefined when that is no list of CIDRs. */
+  readonly written: readonly Prefix[] | undefined;
   /** Claimed for the node: what its annotation says and what was allocated. */
   assigned: readonly Prefix[];
   problem: Problem | undefined;
@@ -57,7 +59,7 @@ export class PodSubnets {
 
   setEdge(node: ClusterNode): void {
     this.#cloud.delete(node.name);
-    const state: EdgeState = { node, assigned: [], problem: undefined };
+    const state: EdgeState = { node, written: writtenSubnets(node), assigned: [], problem: undefined };
     if (this.#calico) this.#readAnnotation(state, this.#edges.get(node.name));
     else this.#readPodCidrs(state);
     this.#edges.set(node.name, state);
@@ -165,7 +167,7 @@ export class PodSubnets {
 
   /** @param before the same node as it was known until now */
   #readAnnotation(state: EdgeState, before: EdgeState | undefined): void {
-    const written = writtenSubnets(state.node);
+    const { written } = state;
     if (written === undefined) {
       const text = JSON.stringify(state.node.annotations[SUBNETS_ANNOTATION]);
       state.problem = {
@@ -192,7 +194,7 @@ export class PodSubnets {
   }
 
   #unwritten(state: EdgeState): readonly Prefix[] {
-    const written = new Set((writtenSubnets(state.node) ?? []).map(formatPrefix));
+    const written = new Set(state.written?.map(formatPrefix));
     return state.assigned.filter((prefix) => !written.has(formatPrefix(prefix)));
   }
 
@@ -262,7 +264,7 @@ export class PodSubnets {
   #annotation(state: EdgeState): string | undefined {
     if (!this.#calico || state.assigned.length === 0) return undefined;
     const wanted = state.assigned.map(formatPrefix).join(",");
-    return writtenSubnets(state.node)?.map(formatPrefix).join(",") === wanted ? undefined : wanted;
+    return state.written?.map(formatPrefix).join(",") === wanted ? undefined : wanted;
   }
 
   #forgetEdge(name: string): void {
