@@ -5,6 +5,7 @@ import type { Stored } from "../../src/kube/object-store.ts";
 import { appliedPart, contentDigest } from "../../src/kube/owned-fields.ts";
 import { CONFIG_MAPS, IP_POOLS, NODES, PODS, type Resource, SECRETS } from "../../src/kube/resource.ts";
 import type { KubeWriter } from "../../src/kube/writer.ts";
+import { YoungGarbage } from "../../src/kube/young-garbage.ts";
 import type { Cluster } from "../../src/network/cluster.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import { trustBundle } from "./authority-plan.ts";
@@ -53,6 +54,7 @@ const PLANNED_CONFIG_MAP = new RegExp(
 /** Brings one document at a time to what the plan says, writing only what differs from what is there. */
 export class DocumentWriter {
   readonly #options: DocumentWriterOptions;
+  readonly #garbage = new YoungGarbage();
 
   constructor(options: DocumentWriterOptions) {
     this.#options = options;
@@ -60,6 +62,7 @@ export class DocumentWriter {
 
   /** @param term under which it leads: the write ends with it */
   async write(key: DocumentKey, desired: Desired, term: AbortSignal): Promise<void> {
+    this.#garbage.add();
     if (desired.state === "present") await this.#present(key, desired.object, term);
     else if (desired.state === "absent") await this.#absent(key, term);
   }

@@ -74,6 +74,8 @@ type WorkKey = DocumentKey | `status:${Subject}` | "authority";
 const WORKERS = 16;
 /** Most keys cost no write. So many at once take the event loop for some ten milliseconds. */
 const RATE: Rate = { perSecond: 2000, burst: 50 };
+/** So many answers in a row to an elector, which asks every two seconds, and a server is taken to be back. */
+const STEADY_ANSWERS = 3;
 /** Everything is looked at again: certificates grow old without an event. */
 const SWEEP_PERIOD = minutes(30);
 /** Bundles of authorities that are kept once however many Secrets hold them. */
@@ -102,6 +104,8 @@ export class Operator {
   readonly #pods: Informer<AgentPod>;
   readonly #ipPools: Informer<string> | undefined;
   readonly #bundles = new Map<string, string>();
+  /** Of the Lease's, in a row. */
+  #answers = 0;
   #planner: OperatorPlanner | undefined;
   #term: AbortSignal | undefined;
 
@@ -227,8 +231,18 @@ export class Operator {
       random,
       onTerm: (term) => this.#lead(term),
       onHolder: (holder) => log.info("operator.leader", "Another leads now, or nobody", { name: holder }),
-      onFailure: (error) => log.warn("operator.lease", errorText(error), { code: errorCode(error) }),
+      onFailure: (error) => {
+        this.#answers = 0;
+        log.warn("operator.lease", errorText(error), { code: errorCode(error) });
+      },
+      onAnswer: () => this.#answered(),
     });
+  }
+
+  /** A server that was away for an hour is followed again within seconds, one that comes and goes is left alone. */
+  #answered(): void {
+    this.#answers += 1;
+    if (this.#answers === STEADY_ANSWERS) for (const informer of this.#informers) informer.hurry();
   }
 
   #observe<T>(

@@ -64,6 +64,11 @@ export class Informer<T> {
     this.#listWatch.relist();
   }
 
+  /** Tries again now where it waits to: the server has answered somebody else. */
+  hurry(): void {
+    this.#listWatch.hurry();
+  }
+
   get status(): InformerStatus {
     const { synced, heldDeletions, rejected, size } = this.store;
     return {

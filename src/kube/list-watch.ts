@@ -1,6 +1,6 @@
 import { Backoff, type BackoffPolicy, type Random } from "../base/backoff.ts";
 import { type Clock, elapsed, type MonotonicTime, sleep } from "../base/clock.ts";
-import { milliseconds, seconds } from "../base/duration.ts";
+import { type Duration, milliseconds, seconds } from "../base/duration.ts";
 import { errorCode, SelvedgeError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { KubeClient } from "./client.ts";
@@ -14,6 +14,8 @@ import type { SourceKind } from "./trust.ts";
 import { REPLAY_SILENCE, Watch } from "./watch.ts";
 
 export const RETRY: BackoffPolicy = { initial: milliseconds(500), factor: 2, limit: seconds(60) };
+/** How soon a list is asked for again that was not the cloud's word, where nothing else tells that the cloud is back. */
+const CLOUD_RETRY: BackoffPolicy = { initial: seconds(2), factor: 2, limit: seconds(60) };
 /** A watch that ends sooner did not work: the next one waits. */
 const WATCH_WORKED = seconds(5);
 /** Asked-for lists come no closer together. */
@@ -45,6 +47,7 @@ export interface ListWatchOptions<T> extends Selection {
 export class ListWatch<T> {
   readonly #options: ListWatchOptions<T>;
   readonly #backoff: Backoff;
+  readonly #cloudBackoff: Backoff;
   #position: string | undefined;
   #listNext = true;
   #authoritative = false;
@@ -53,10 +56,12 @@ export class ListWatch<T> {
   #watch: AbortController | undefined;
   #watchSeconds = 0;
   #silentWatches = 0;
+  #waiting: AbortController | undefined;
 
   constructor(options: ListWatchOptions<T>) {
     this.#options = options;
     this.#backoff = new Backoff(RETRY, options.random);
+    this.#cloudBackoff = new Backoff(CLOUD_RETRY, options.random);
   }
 
   start(scope: Scope): void {
@@ -71,18 +76,43 @@ export class ListWatch<T> {
     this.#watch?.abort(RELIST);
   }
 
+  /** Ends its back-off, if it is in one: the source has answered somebody else. */
+  hurry(): void {
+    this.#waiting?.abort();
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         if (this.#listNext) this.#take(await this.#list(signal), signal);
-        if (!(await this.#watchOnce(signal))) await sleep(this.#options.clock, this.#backoff.next(), signal);
+        if (!this.#mayWatch) await this.#awaitCloud(signal);
+        else if (!(await this.#watchOnce(signal))) await this.#wait(this.#backoff.next(), signal);
       } catch (error) {
         if (signal.aborted) return;
         const delay = this.#backoff.next();
         this.#failed(error);
-        await sleep(this.#options.clock, delay, signal);
+        await this.#wait(delay, signal);
       }
     }
+  }
+
+  async #wait(delay: Duration, signal: AbortSignal): Promise<void> {
+    this.#waiting = new AbortController();
+    await sleep(this.#options.clock, delay, AbortSignal.any([signal, this.#waiting.signal]));
+    this.#waiting = undefined;
+  }
+
+  /**
+   * A metaServer's watch goes through to the cloud, and a cloudcore that may not read the resource waits for it for ever:
+   * with it wait all requests of all nodes (its WaitForCacheSync; 1.15 to 1.23). So what it has not listed is not watched.
+   */
+  get #mayWatch(): boolean {
+    return TRAITS[this.#options.source].resumes || this.#authoritative;
+  }
+
+  async #awaitCloud(signal: AbortSignal): Promise<void> {
+    this.#listNext = true;
+    await sleep(this.#options.clock, this.#cloudBackoff.next(), signal);
   }
 
   #list(signal: AbortSignal): Promise<ListResult<T>> {
@@ -96,6 +126,7 @@ export class ListWatch<T> {
     this.#listNext = false;
     this.#silentWatches = 0;
     this.#authoritative = list.authoritative;
+    if (list.authoritative) this.#cloudBackoff.reset();
     this.#listedAt = clock.now();
     emit({ type: "list", ...list });
     if (list.authoritative) this.#connected();
@@ -117,6 +148,7 @@ export class ListWatch<T> {
     } finally {
       events.release(list);
     }
+    if (!list.authoritative) this.relist();
   }
 
   /** @returns whether to go on at once */

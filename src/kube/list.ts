@@ -1,4 +1,3 @@
-import { edenGC } from "bun:jsc";
 import type { Clock } from "../base/clock.ts";
 import { seconds } from "../base/duration.ts";
 import { errorCode } from "../base/errors.ts";
@@ -13,6 +12,7 @@ import { collectionPath, type Selection } from "./resource.ts";
 import { badResponse } from "./status.ts";
 import { TRAITS } from "./traits.ts";
 import { isAuthoritative, type SourceKind } from "./trust.ts";
+import { YoungGarbage } from "./young-garbage.ts";
 
 /** Items asked for at once, as client-go's pager does. */
 export const PAGE_LIMIT = 500;
@@ -33,11 +33,6 @@ export const LIST_BYTES_MAX = 512 * 1024 * 1024;
 /** The API server gives up a list after 60 s; a slow line gets five minutes for a page, a dripping one no more. */
 const PAGE_TIMEOUT = seconds(300);
 const CHUNK_IDLE = seconds(30);
-/**
- * Parsing an item leaves ten times its size behind, and the heap does not shrink again: the young of it are collected
- * on the way. 10,000 services take 70 MB and not 93 MB.
- */
-const ITEMS_A_COLLECTION = 256;
 const TOKEN_LENGTH_MAX = 32 * 1024;
 
 export interface ListQuery<T> extends Selection {
@@ -75,6 +70,7 @@ class Lister<T> {
   readonly #items = new Map<string, Observed<T>>();
   readonly #rejected: Rejected[] = [];
   #pageCount = 0;
+  readonly #garbage = new YoungGarbage();
   #itemCount = 0;
   #keptBytes = 0;
   #sizeBytes = 0;
@@ -133,7 +129,7 @@ class Lister<T> {
       if (value !== undefined) this.#keptBytes += this.#query.decoder.sizeBytes?.(value) ?? 0;
     } else this.#rejected.push(read.rejected);
     this.#itemCount += 1;
-    if (this.#itemCount % ITEMS_A_COLLECTION === 0) edenGC();
+    this.#garbage.add();
   }
 
   #checkBounds(path: string): void {

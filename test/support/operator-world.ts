@@ -47,10 +47,16 @@ export class RunningOperator {
   readonly metrics = new Metrics("selvedge");
   readonly #scope = new Scope();
 
-  static async start(identity: string, settings: OperatorSettings = SETTINGS): Promise<RunningOperator> {
+  /** @param choose what happens to its requests, from the first one on */
+  static async start(
+    identity: string,
+    settings: OperatorSettings = SETTINGS,
+    choose: Parameters<FaultProxy["choose"]>[0] = () => ({ kind: "pass" }),
+  ): Promise<RunningOperator> {
     const endpoint = await administrator();
     const { token, tls } = await endpoint.credentials();
     const proxy = await FaultProxy.start(endpoint.url, tls);
+    proxy.choose(choose);
     return new RunningOperator(identity, settings, proxy, token);
   }
 

@@ -195,4 +195,16 @@ inCluster(import.meta.path, () => {
     expect(operator.writes).toEqual([]);
     expect(everything()).toEqual(before);
   });
+
+  test("an authority that is there and was not seen is not replaced, and neither is any certificate", async () => {
+    const before = everything();
+    const operator = await RunningOperator.start("blind", undefined, ({ method, path }) =>
+      method === "GET" && path.includes("fabedge-ca") ? { kind: "empty" } : { kind: "pass" },
+    );
+    running.push(operator);
+    await operator.leads();
+    await waitFor("it has tried", () => operator.writes.includes("POST v1/namespaces/fabedge/secrets"));
+    await operator.settled();
+    expect(everything()).toEqual(before);
+  });
 });

@@ -169,6 +169,20 @@ describe("list-watch", () => {
     await script.scope.close();
   });
 
+  test("told that the source is back, it does not wait for the end of its back-off, which stays what it was", async () => {
+    const script = await started("api-server", [failing]);
+    await script.advanceBySeconds(3600);
+    const calls = script.calls.length;
+    await script.advanceBySeconds(1);
+    expect(script.calls.length).toBe(calls);
+    script.listWatch.hurry();
+    await script.advanceBySeconds(1);
+    expect(script.calls.length).toBe(calls + 1);
+    await script.advanceBySeconds(20);
+    expect(script.calls.length).toBe(calls + 1);
+    await script.scope.close();
+  });
+
   test("asked for a list, it ends the watch for it", async () => {
     const script = await started("api-server", [list("100", ["a"]), openWatch, list("101", ["b"]), openWatch]);
     script.listWatch.relist();
@@ -215,6 +229,18 @@ describe("list-watch of a lite-apiserver", () => {
     await script.advanceBySeconds(60);
     expect(script.summary()[0]).toBe("list untrusted ");
     expect(script.calls.length).toBeLessThan(20);
+    await script.scope.close();
+  });
+
+  test("a live event after an untrusted list says that the cloud is back: a list follows", async () => {
+    const missing: Answer = () => Response.json({ code: 404 }, { status: 404 });
+    const script = await started("lite-apiserver", [missing, openWatch, list("100", ["b"]), openWatch]);
+    await script.send("ADDED", item("a", "7"));
+    await script.advanceBySeconds(6);
+    expect(script.calls.length).toBe(2);
+    await script.send("MODIFIED", item("b", "99"));
+    await script.advance(0 as Duration);
+    expect(script.summary().slice(-2)).toEqual(["list trusted b", "connected"]);
     await script.scope.close();
   });
 
