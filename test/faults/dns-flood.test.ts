@@ -10,7 +10,7 @@ import { cpuSecondsOf, residentBytesOf } from "../support/process-usage.ts";
 import { askSteadily } from "../support/steady-client.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
-const FLOOD_SECONDS = effort(3, 60);
+const FLOOD_SECONDS = effort(2, 60);
 const QUERIES_PER_SECOND = 200_000;
 const NAMES = 50_000;
 const SEED = 20_261_121;
@@ -75,7 +75,7 @@ test.each(KINDS)(
       `flood: ${Math.round(sent / FLOOD_SECONDS)} queries a second sent; the agent took ${used} processors, ${Math.round(growth / 1e6)} MB; ${changes} services changed meanwhile\nanother pod: ${JSON.stringify(polite)}`,
     );
     expect(sent).toBeGreaterThan(10_000 * FLOOD_SECONDS);
-    expect(polite.asked).toBeGreaterThan(100);
+    expect(polite.asked).toBeGreaterThan(50);
     expect(polite.wrong).toBe(0);
     expect(polite.lost).toBeLessThan(LOST_MAX * polite.asked);
     expect(growth).toBeLessThan(GROWTH_BYTES_MAX);

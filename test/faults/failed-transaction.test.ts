@@ -67,7 +67,7 @@ async function survive(rule: string, what: typeof change): Promise<void> {
 
 /** Calls by their number: one, or a run of them. Spread over all of a comparison, or every single one. */
 const ALL = 50;
-const SOME = Array.from({ length: ALL }, (_, i) => i + 1).filter((i) => i % effort(9, 1) === 0);
+const SOME = Array.from({ length: ALL }, (_, i) => i + 1).filter((i) => i % effort(13, 1) === 0);
 
 describe("within 5 s the kernel has it all, and what worked before never stops, when the kernel refuses", () => {
   test.each([

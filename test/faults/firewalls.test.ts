@@ -42,7 +42,6 @@ const FIREWALLS: readonly Firewall[] = [
     handling: [
       "firewall-cmd --reload",
       "firewall-cmd --complete-reload",
-      "firewall-cmd --add-service=https",
       "firewall-cmd --add-forward-port=port=8099:proto=tcp:toport=8080:toaddr=10.244.1.21",
       "systemctl restart firewalld",
     ],
@@ -51,12 +50,7 @@ const FIREWALLS: readonly Firewall[] = [
   {
     name: "ufw",
     start: "ufw allow in on cni0; ufw route allow in on cni0; ufw --force enable",
-    handling: [
-      "ufw reload",
-      "ufw allow 443/tcp",
-      "ufw deny from 203.0.113.0/24",
-      "ufw --force disable; ufw --force enable",
-    ],
+    handling: ["ufw reload; ufw deny from 203.0.113.0/24", "ufw --force disable; ufw --force enable"],
     stop: "ufw --force disable; iptables -P INPUT ACCEPT; iptables -P FORWARD ACCEPT",
   },
   ...["iptables-nft", "iptables-legacy"].map((program) => ({

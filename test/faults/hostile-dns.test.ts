@@ -84,9 +84,9 @@ test("queries from an address that no pod has get nothing, and change nothing bu
   const before = await state();
   await hostile.ip("address add 203.0.113.9/32 dev lo");
   const foreign = await counter("selvedge_dns_dropped_total", { reason: "foreign" });
-  const { stdout } = await hostile.run(["dig", "+tries=3", "+time=1", "-b", "203.0.113.9", `@${DNS_ADDRESS}`, NAME]);
+  const { stdout } = await hostile.run(["dig", "+tries=1", "+time=1", "-b", "203.0.113.9", `@${DNS_ADDRESS}`, NAME]);
   expect(stdout).toContain("no servers could be reached");
-  expect(await counter("selvedge_dns_dropped_total", { reason: "foreign" })).toBe(foreign + 3);
+  expect(await counter("selvedge_dns_dropped_total", { reason: "foreign" })).toBe(foreign + 1);
   expect(await state()).toBe(before);
 });
 
