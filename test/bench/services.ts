@@ -248,6 +248,7 @@ class ServicesBenchmark {
 
 async function main(): Promise<void> {
   const report = new Report("services", "Services: selvedge beside kube-proxy in nftables mode");
+  report.arrange(LOAD, LOAD_WORK, CHANGE, CHANGE_FROM_WRITE, CHANGE_WORK, RESYNC, RESYNC_WRITES, KERNEL_MEMORY);
   const { "kube-proxy": kubeProxy } = await toolPaths("kube-proxy");
   report.version(KUBE_PROXY, /-(v[\d.]+)\//.exec(kubeProxy)?.[1] ?? "unknown");
   using selvedge = new Selvedge();

@@ -2,8 +2,11 @@ import { type Extent, linearScale, type Scale, sizeScale, valueScale } from "./s
 import { element, line, text } from "./svg.ts";
 
 /** With everything that belongs to it, in pixels. */
-export const CHART = { width: 380, height: 250 };
-const PLOT = { left: 62, right: 366, top: 34, bottom: 218 };
+export const CHART = { width: 380, height: 276 };
+const PLOT = { left: 62, right: 366, top: 60, bottom: 244 };
+/** Bold, in the width of a chart. */
+const TITLE_CHARACTERS = 46;
+const TITLE_LINE = 16;
 const GREY = { axis: "#555", grid: "#e4e4e4", text: "#333" };
 const BAR_HEIGHT = 16;
 const MARK = 3.2;
@@ -25,6 +28,8 @@ export interface Line {
 
 export interface LineChart {
   readonly title: string;
+  /** Smaller, below the title. */
+  readonly note?: string;
   readonly lines: readonly Line[];
   /** `sizes` labels each x that there is, on a logarithmic axis; `time` is linear. */
   readonly x: "sizes" | "time";
@@ -45,12 +50,13 @@ export interface Bar {
 
 export interface BarChart {
   readonly title: string;
+  readonly note?: string;
   readonly bars: readonly Bar[];
   readonly level?: number;
 }
 
 /** @returns a group of CHART's width and height, its corner at 0, 0 */
-export function renderLineChart({ title, lines, x, xLabel, formatX, formatY, level }: LineChart): string {
+export function renderLineChart({ title, note, lines, x, xLabel, formatX, formatY, level }: LineChart): string {
   const points = lines.flatMap((one) => one.points);
   const across: Extent = { start: PLOT.left, end: PLOT.right };
   const xs = points.map((point) => point.x);
@@ -60,7 +66,7 @@ export function renderLineChart({ title, lines, x, xLabel, formatX, formatY, lev
   return element(
     "g",
     {},
-    renderTitle(title),
+    renderTitle(title, note),
     ...yScale.ticks.map((tick) => {
       const at = yScale.at(tick);
       return (
@@ -103,7 +109,7 @@ function at(scale: Scale, value: number): number {
 }
 
 /** Bars from zero, each with its name above and its value behind it. */
-export function renderBarChart({ title, bars, level }: BarChart): string {
+export function renderBarChart({ title, note, bars, level }: BarChart): string {
   const values = [...bars.map((bar) => bar.value), ...(level === undefined ? [] : [level])];
   const [start, room] = [12, 90];
   const scale = linearScale(0, Math.max(...values), { start, end: CHART.width - room });
@@ -112,7 +118,7 @@ export function renderBarChart({ title, bars, level }: BarChart): string {
   return element(
     "g",
     {},
-    renderTitle(title),
+    renderTitle(title, note),
     ...bars.map(({ label, colour, value, text: figure }, i) => {
       const y = PLOT.top + i * pitch + pitch - BAR_HEIGHT;
       const width = Math.max(1, scale.at(value) - start);
@@ -126,8 +132,22 @@ export function renderBarChart({ title, bars, level }: BarChart): string {
   );
 }
 
-function renderTitle(title: string): string {
-  return text(8, 16, title, { "font-size": 13, "font-weight": "600", fill: "#111" });
+function renderTitle(title: string, note = ""): string {
+  const lines = wrap(title, TITLE_CHARACTERS);
+  const bold = { "font-size": 13, "font-weight": "600", fill: "#111" };
+  const titles = lines.map((one, i) => text(8, TITLE_LINE * (i + 1), one, bold));
+  return titles.join("") + text(8, TITLE_LINE * lines.length + 14, note, { fill: "#666" });
+}
+
+/** At blanks; a word that is longer has a line of its own. */
+function wrap(words: string, characters: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of words.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= characters) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function renderLevel(x1: number, y1: number, x2: number, y2: number): string {

@@ -6,7 +6,10 @@ const MARGIN = 20;
 const HEADER = 100;
 
 /** Told apart by the colour-blind too (Okabe and Ito, 2008). The first is ours. */
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#777777"];
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+/** What no program does. */
+const NO_PROGRAM = ["direct", "nothing loads"];
+const GREY = "#888888";
 
 export interface LegendItem {
   readonly name: string;
@@ -14,7 +17,9 @@ export interface LegendItem {
 }
 
 export function colourOf(programs: readonly string[], program: string): string {
-  return COLOURS[programs.indexOf(program) % COLOURS.length] ?? "#000";
+  if (NO_PROGRAM.includes(program)) return GREY;
+  const list = programs.filter((name) => !NO_PROGRAM.includes(name));
+  return COLOURS[list.indexOf(program) % COLOURS.length] ?? GREY;
 }
 
 /** Charts beside and below each other, as one SVG document on white. */

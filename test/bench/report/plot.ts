@@ -23,14 +23,14 @@ function programsOf({ quantities }: Result): readonly string[] {
 }
 
 function renderMeasured(measured: Measured, programs: readonly string[], sizes: string): string {
-  const { quantity: name, better, unit, entries, judgements } = measured;
-  const title = `${name} – ${better} is better`;
+  const { quantity: title, better, unit, entries, judgements } = measured;
+  const note = `${better} is better`;
   const limit = judgements.map(({ goal }) => goal).find((goal) => goal.kind === "limit");
   const level = limit === undefined ? {} : { level: limit.value };
   if (new Set(entries.map(({ size }) => size)).size > 1) {
     const format = { formatX: (x: number) => x.toLocaleString("en"), formatY: (y: number) => formatFigure(y, unit) };
     const lines = programs.flatMap((program) => linesOf(entries, program, colourOf(programs, program)));
-    return renderLineChart({ title, lines, x: "sizes", xLabel: sizes, ...format, ...level });
+    return renderLineChart({ title, note, lines, x: "sizes", xLabel: sizes, ...format, ...level });
   }
   const bars = entries.map(({ program, median, unfinished }) => ({
     label: program,
@@ -38,7 +38,7 @@ function renderMeasured(measured: Measured, programs: readonly string[], sizes: 
     value: median,
     text: `${unfinished === true ? "> " : ""}${formatFigure(median, unit)}`,
   }));
-  return renderBarChart({ title, bars, ...level });
+  return renderBarChart({ title, note, bars, ...level });
 }
 
 function linesOf(entries: readonly Entry[], program: string, colour: string): readonly Line[] {

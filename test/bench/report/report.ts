@@ -34,6 +34,7 @@ export class Report {
   readonly #sizes: string;
   readonly #series: Series[] = [];
   readonly #versions: Record<string, string> = {};
+  #order: readonly string[] = [];
 
   /** @param name of the files @param sizes what a series' size counts */
   constructor(name: string, title: string, sizes = "services") {
@@ -63,6 +64,11 @@ export class Report {
     else this.#series[at] = series;
   }
 
+  /** The order in which quantities are told. Others follow, as they were measured. */
+  arrange(...quantities: readonly Quantity[]): void {
+    this.#order = quantities.map(({ name }) => name);
+  }
+
   version(program: string, version: string): void {
     this.#versions[program] = version;
   }
@@ -75,12 +81,17 @@ export class Report {
       sizes: this.#sizes,
       machine: readMachine(),
       versions: this.#versions,
-      quantities: evaluate(this.#series),
+      quantities: evaluate(this.#series.toSorted((a, b) => this.#place(a) - this.#place(b))),
     };
     mkdirSync(FOLDER, { recursive: true });
     writeFileSync(join(FOLDER, `${this.#name}.json`), `${JSON.stringify(result, null, 2)}\n`);
     writeFileSync(join(FOLDER, `${this.#name}.svg`), renderPlot(result));
     console.log(`\n${formatTable(result)}\n`);
     return result;
+  }
+
+  #place({ quantity }: Series): number {
+    const at = this.#order.indexOf(quantity.name);
+    return at < 0 ? this.#order.length : at;
   }
 }
