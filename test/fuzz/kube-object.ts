@@ -1,6 +1,7 @@
 import { cachedObjectDecoder } from "../../edge/cache/cached-object.ts";
 import { parseJsonText, readObject } from "../../src/kube/object-reader.ts";
 import type { KindDefinition } from "../../src/kube/objects/kinds.ts";
+import { parseIdentity } from "../../src/kube/objects/metadata.ts";
 import type { ObjectKind } from "../../src/network/object-change.ts";
 import { hold, holdSame, textOf, unwrap, withoutNumbers } from "./property.ts";
 import type { FuzzTarget } from "./target.ts";
@@ -34,6 +35,8 @@ export function kubeObjectTarget<K extends ObjectKind>(kind: K, parse: KindDefin
         return json === undefined ? "no JSON" : `rejected: ${withoutNumbers(why).slice(0, 40)}`;
       }
       const { object } = read;
+      const identity = unwrap(parseIdentity(json, decoder.resource), "the identity of an object that was read");
+      hold(identity.key === object.key && !/\s/.test(identity.key), `key ${identity.key}`);
       if (object.value === undefined) return "not for us";
       if (whole.ok) holdSame(object.value.value, whole.value, "trimmed and whole");
       else hold(false, `taken when trimmed, and refused whole: ${whole.error.at}: ${whole.error.why}`);
