@@ -38,7 +38,7 @@ export const TRAITS: Readonly<Record<SourceKind, SourceTraits>> = {
     resumes: false,
     missingIsEmpty: false,
     watchSeconds: [60, 300],
-    untrustedWatchSeconds: [30, 60],
+    untrustedWatchSeconds: [60, 300],
     idle: undefined,
   },
   yurthub: CACHING_PROXY,

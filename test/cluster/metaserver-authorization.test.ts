@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { minutes, seconds } from "../../src/base/duration.ts";
+import type { Cloudcore } from "../lab/cloudcore.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { conditionOf, PODS, statusOf, type TestService } from "../support/edge-world.ts";
-import { clusterObjectsOf, EDGECORES, endpointsOf, MetaServerWorld } from "../support/metaserver-world.ts";
+import {
+  clusterObjectsOf,
+  EDGECORES,
+  endpointsOf,
+  MetaServerNode,
+  startCloudcore,
+} from "../support/metaserver-node.ts";
 import { ServiceAccount } from "../support/service-account.ts";
 
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
@@ -21,15 +28,17 @@ function service(name: string, lastByte: number, ...endpoints: readonly string[]
 describe.each(EDGECORES)("with the metaServer of %s that requires authorization, an agent", (edgecore) => {
   const account = new ServiceAccount();
   const web = service("web", 1, FIRST, SECOND);
-  let world: MetaServerWorld;
+  let world: MetaServerNode;
+  let cloudcore: Cloudcore;
 
   const writeToken = (lifeSeconds: number) => world.edge.writeFile(TOKEN_FILE, account.token(lifeSeconds), "0600");
   const startAgent = () => world.startAgent("--ca-file", AUTHORITY, "--token-file", TOKEN_FILE);
 
   beforeAll(async () => {
-    world = await MetaServerWorld.create({ edgecore, requireAuthorization: account });
-    await world.cloudcore.push("policycontroller", account.access(CORE, SLICES));
-    await world.cloudcore.put(...clusterObjectsOf(web));
+    world = await MetaServerNode.create({ edgecore, requireAuthorization: account });
+    cloudcore = await startCloudcore(world);
+    await cloudcore.push("policycontroller", account.access(CORE, SLICES));
+    await cloudcore.put(...clusterObjectsOf(web));
     await writeToken(HOUR_SECONDS);
     await startAgent();
   }, seconds(60));
@@ -38,7 +47,7 @@ describe.each(EDGECORES)("with the metaServer of %s that requires authorization,
   test("follows it over HTTPS with its token", async () => {
     await world.serves(web);
     const changed = { ...web, endpoints: [FIRST] };
-    await world.cloudcore.put(...clusterObjectsOf(changed));
+    await cloudcore.put(...clusterObjectsOf(changed));
     await world.serves(changed);
     await waitFor("the source connected", async () => (await statusOf(world.edge)).source.connected);
   });
@@ -53,7 +62,7 @@ describe.each(EDGECORES)("with the metaServer of %s that requires authorization,
       await world.serves({ ...web, endpoints: [FIRST] });
       await writeToken(HOUR_SECONDS);
       const next = service("next", 2, SECOND);
-      await world.cloudcore.put(...clusterObjectsOf(next));
+      await cloudcore.put(...clusterObjectsOf(next));
       await world.serves(next);
     },
     seconds(60),
@@ -62,9 +71,9 @@ describe.each(EDGECORES)("with the metaServer of %s that requires authorization,
   test(
     "believes Endpoints where it may not read EndpointSlices",
     async () => {
-      await world.cloudcore.push("policycontroller", account.access(CORE));
+      await cloudcore.push("policycontroller", account.access(CORE));
       await world.endWatches();
-      await world.cloudcore.put(endpointsOf({ ...web, endpoints: [SECOND] }));
+      await cloudcore.put(endpointsOf({ ...web, endpoints: [SECOND] }));
       await world.serves({ ...web, endpoints: [SECOND] });
       expect(await conditionOf(world.edge, "ENDPOINT_SLICES_WITHHELD")).toBeDefined();
     },
@@ -74,7 +83,7 @@ describe.each(EDGECORES)("with the metaServer of %s that requires authorization,
   test(
     "serves over a start of edgecore without its cloud, and follows when both are there",
     async () => {
-      await world.cloudcore.leave();
+      await cloudcore.leave();
       await world.edgecore.kill();
       await world.killAgent();
       await world.edgecore.launch();
@@ -83,10 +92,10 @@ describe.each(EDGECORES)("with the metaServer of %s that requires authorization,
       // From 1.17 on edgecore opens metaServer's port once the cloud has told it its certificate authority.
       if (edgecore === "edgecore") expect(await world.edgecore.listens()).toBeFalse();
       await world.serves(service("next", 2, SECOND));
-      await world.cloudcore.comeBack();
+      await cloudcore.comeBack();
       await waitFor("metaServer", () => world.edgecore.listens(), EDGECORE_BACK);
       const last = service("last", 3, FIRST);
-      await world.cloudcore.put(...clusterObjectsOf(last));
+      await cloudcore.put(...clusterObjectsOf(last));
       await world.nextLists();
       await world.serves(last);
     },

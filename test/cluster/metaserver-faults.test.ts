@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
+import type { Cloudcore } from "../lab/cloudcore.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { conditionOf, dig, objectsOf, PODS, type TestService } from "../support/edge-world.ts";
-import { clusterObjectsOf, endpointsOf, MetaServerWorld } from "../support/metaserver-world.ts";
+import { clusterObjectsOf, endpointsOf, MetaServerNode, startCloudcore } from "../support/metaserver-node.ts";
 
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
 const SLICES = "/discovery.k8s.io/v1/endpointslices";
@@ -15,11 +16,13 @@ function service(name: string, lastByte: number, ...endpoints: readonly string[]
 
 describe("an agent with metaServer as its source", () => {
   const web = service("web", 1, FIRST, SECOND);
-  let world: MetaServerWorld;
+  let world: MetaServerNode;
+  let cloudcore: Cloudcore;
 
   beforeAll(async () => {
-    world = await MetaServerWorld.create({ edgecore: "edgecore" });
-    await world.cloudcore.put(...clusterObjectsOf(web));
+    world = await MetaServerNode.create({ edgecore: "edgecore" });
+    cloudcore = await startCloudcore(world);
+    await cloudcore.put(...clusterObjectsOf(web));
     await world.startAgent();
     await world.serves(web);
   }, seconds(60));
@@ -28,12 +31,12 @@ describe("an agent with metaServer as its source", () => {
   test("finds out with its next list about a deletion whose event edgecore dropped for its version", async () => {
     const dropped = service("dropped", 2, FIRST);
     const later = service("later", 3, FIRST);
-    await world.cloudcore.put(...clusterObjectsOf(dropped));
+    await cloudcore.put(...clusterObjectsOf(dropped));
     await world.serves(dropped);
     // A watch that begins now has the deletion's version behind it.
     await world.nextLists();
-    await world.cloudcore.removeUnderLastVersion(...clusterObjectsOf(dropped));
-    await world.cloudcore.put(...clusterObjectsOf(later));
+    await cloudcore.removeUnderLastVersion(...clusterObjectsOf(dropped));
+    await cloudcore.put(...clusterObjectsOf(later));
     await world.serves(later);
     expect(await dig(world.edge, "dropped")).toBe(dropped.clusterIp);
     await world.endWatches();
@@ -57,8 +60,8 @@ describe("an agent with metaServer as its source", () => {
       await world.serves(web);
       await world.uplink.restore();
       const found = service("found", 4, SECOND);
-      await world.cloudcore.put(...clusterObjectsOf(found));
-      await world.cloudcore.hears();
+      await cloudcore.put(...clusterObjectsOf(found));
+      await cloudcore.hears();
       await world.nextLists();
       await world.serves(found);
     },
@@ -74,9 +77,9 @@ describe("an agent with metaServer as its source", () => {
       await waitFor("news that metaServer is away", () => conditionOf(world.edge, "SOURCE_UNREACHABLE"));
       await world.serves(web);
       await world.edgecore.start();
-      await world.cloudcore.connected();
+      await cloudcore.connected();
       const next = service("next", 5, FIRST);
-      await world.cloudcore.put(...clusterObjectsOf(next));
+      await cloudcore.put(...clusterObjectsOf(next));
       await world.serves(next);
     },
     seconds(60),
@@ -86,20 +89,20 @@ describe("an agent with metaServer as its source", () => {
     "believes Endpoints when the cloud no longer gives EndpointSlices, and slices again when it does",
     async () => {
       const moved = { ...web, endpoints: [SECOND] };
-      await world.cloudcore.refuse(SLICES);
+      await cloudcore.refuse(SLICES);
       await world.endWatches();
-      await world.cloudcore.put(endpointsOf(moved));
+      await cloudcore.put(endpointsOf(moved));
       await world.serves(moved);
       await world.cached("slices withheld");
-      await world.cloudcore.leave();
+      await cloudcore.leave();
       await world.killAgent();
       await world.startAgent();
       await world.serves(moved);
-      await world.cloudcore.comeBack();
+      await cloudcore.comeBack();
       await world.nextLists();
       await world.serves(moved);
-      await world.cloudcore.refuse();
-      await world.cloudcore.put(...objectsOf(web));
+      await cloudcore.refuse();
+      await cloudcore.put(...objectsOf(web));
       await world.endWatches();
       await world.serves(web);
     },

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
+import type { Cloudcore } from "../lab/cloudcore.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { conditionOf, dig, PODS, statusOf, type TestService } from "../support/edge-world.ts";
-import { clusterObjectsOf, EDGECORES, MetaServerWorld } from "../support/metaserver-world.ts";
+import { clusterObjectsOf, EDGECORES, MetaServerNode, startCloudcore } from "../support/metaserver-node.ts";
 
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
 
@@ -14,11 +15,13 @@ describe.each(EDGECORES)("with the metaServer of %s as its source, an agent", (e
   const early = service("early", 1, FIRST);
   const web = service("web", 2, FIRST);
   const doomed = service("doomed", 3, SECOND);
-  let world: MetaServerWorld;
+  let world: MetaServerNode;
+  let cloudcore: Cloudcore;
 
   beforeAll(async () => {
-    world = await MetaServerWorld.create({ edgecore });
-    await world.cloudcore.put(...clusterObjectsOf(early));
+    world = await MetaServerNode.create({ edgecore });
+    cloudcore = await startCloudcore(world);
+    await cloudcore.put(...clusterObjectsOf(early));
     await world.startAgent();
   }, seconds(60));
   afterAll(() => world?.[Symbol.asyncDispose]());
@@ -29,35 +32,35 @@ describe.each(EDGECORES)("with the metaServer of %s as its source, an agent", (e
   });
 
   test("follows a service as it comes, changes and goes", async () => {
-    await world.cloudcore.put(...clusterObjectsOf(web));
+    await cloudcore.put(...clusterObjectsOf(web));
     await world.serves(web);
     const changed = { ...web, endpoints: [FIRST, SECOND] };
-    await world.cloudcore.put(...clusterObjectsOf(changed));
+    await cloudcore.put(...clusterObjectsOf(changed));
     await world.serves(changed);
-    await world.cloudcore.remove(...clusterObjectsOf(web));
+    await cloudcore.remove(...clusterObjectsOf(web));
     await world.servesNoLonger(web);
   });
 
   test(
     "keeps all, and brings no deleted service back, over a restart of edgecore with the cloud away",
     async () => {
-      await world.cloudcore.put(...clusterObjectsOf(doomed), ...clusterObjectsOf(web));
+      await cloudcore.put(...clusterObjectsOf(doomed), ...clusterObjectsOf(web));
       await world.serves(doomed);
-      await world.cloudcore.leave();
-      await world.cloudcore.remove(...clusterObjectsOf(doomed));
-      await world.cloudcore.put(...clusterObjectsOf({ ...web, endpoints: [SECOND] }));
+      await cloudcore.leave();
+      await cloudcore.remove(...clusterObjectsOf(doomed));
+      await cloudcore.put(...clusterObjectsOf({ ...web, endpoints: [SECOND] }));
       await world.edgecore.kill();
       await world.edgecore.start();
       await waitFor("news that the cloud is away", () => conditionOf(world.edge, "SOURCE_UNREACHABLE"));
       for (const known of [early, doomed, web]) await world.serves(known);
 
-      await world.cloudcore.comeBack();
+      await cloudcore.comeBack();
       await world.nextLists();
       await world.servesNoLonger(doomed);
       await world.serves({ ...web, endpoints: [SECOND] });
       // edgecore has the deleted service in its store, and says so at the beginning of each watch.
       await world.nextLists();
-      await world.cloudcore.put(...clusterObjectsOf(service("after", 4, FIRST)));
+      await cloudcore.put(...clusterObjectsOf(service("after", 4, FIRST)));
       await world.serves(service("after", 4, FIRST));
       expect(await dig(world.edge, "doomed")).toBe("NXDOMAIN");
     },

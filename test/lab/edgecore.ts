@@ -29,7 +29,8 @@ export class Edgecore {
   readonly #program: string;
   #process: LabProcess | undefined;
 
-  static async start(host: Host, options: EdgecoreOptions): Promise<Edgecore> {
+  /** Writes its files; it does not run yet. */
+  static async install(host: Host, options: EdgecoreOptions): Promise<Edgecore> {
     const { certificates, requireAuthorization } = options;
     const files = {
       "ca/rootCA.crt": "ca.crt",
@@ -43,9 +44,7 @@ export class Edgecore {
     if (requireAuthorization !== undefined)
       await host.writeFile(`${FOLDER}/certs/tokens.pub`, requireAuthorization.tokenKey);
     await host.writeFile(CONFIG, Bun.YAML.stringify(configOf(options), null, 2));
-    const edgecore = new Edgecore(host, options);
-    await edgecore.start();
-    return edgecore;
+    return new Edgecore(host, options);
   }
 
   private constructor(host: Host, { program, requireAuthorization }: EdgecoreOptions) {
@@ -73,8 +72,9 @@ export class Edgecore {
     await this.#process?.kill();
   }
 
-  get log(): string {
-    return this.#process?.log ?? "";
+  /** @returns when this process has been connected to its cloud once */
+  async connected(): Promise<void> {
+    await this.#process?.waitForLog(/connect to cloud access successful/, { timeout: START_TIMEOUT });
   }
 }
 

@@ -24,6 +24,7 @@ export class NodeLink {
   #send: ((text: string) => void) | undefined;
   #queue: Message[] = [];
   #awaited: string | undefined;
+  #stuck = false;
 
   constructor(cluster: Cluster, refusals: Refusals) {
     this.#cluster = cluster;
@@ -87,6 +88,7 @@ export class NodeLink {
   }
 
   #metaServer(message: Message): void {
+    if (this.#stuck) return;
     const respond = (content: unknown) => this.reply(message, content, CONTROLLER, "applicationResponse");
     if (message.route.resource?.startsWith("watchapp/sync")) {
       this.#watched.clear();
@@ -96,6 +98,9 @@ export class NodeLink {
       return;
     }
     const application = contentOf(message) as Application;
+    // cloudcore's informer waits for its first list for ever, in the loop that answers every node.
+    this.#stuck = application.Verb === "watch" && this.#refusals.has(watchedBy(application).collection);
+    if (this.#stuck) return;
     respond({ ...application, ...this.#answer(application) });
     // The answer goes first: edgecore begins to replay when it has it.
     if (application.Verb === "watch") this.#watch(application);

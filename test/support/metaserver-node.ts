@@ -27,31 +27,31 @@ import {
 
 /** As scripts/tools names them. */
 export const EDGECORES = ["edgecore-1.15", "edgecore"] as const;
-
-const CLOUD_ADDRESS = "192.0.2.1";
+export const CLOUD_ADDRESS = "192.0.2.1";
 const NODE = "edge1";
 /** A change has to be there well before the next list, which comes a minute after the last at the earliest. */
 const SOON = { timeout: seconds(20) };
 
-export interface MetaServerWorldOptions {
+export interface MetaServerNodeOptions {
   readonly edgecore: (typeof EDGECORES)[number];
   readonly requireAuthorization?: EdgecoreOptions["requireAuthorization"];
 }
 
-/** A stand-in for cloudcore, a real edgecore on an edge node, and there the agent with metaServer as its source. */
-export class MetaServerWorld implements AsyncDisposable {
+/** A host for the cloud, and an edge node with a real edgecore and the agent, whose source is edgecore's metaServer. */
+export class MetaServerNode implements AsyncDisposable {
+  readonly cloud: Host;
   readonly edge: Host;
   /** A pod of the node. */
   readonly client: Host;
   readonly uplink: Link;
-  readonly cloudcore: Cloudcore;
   readonly edgecore: Edgecore;
+  readonly certificates: EdgeCertificates;
   readonly #lab: Lab;
-  readonly #certificates: EdgeCertificates;
   readonly #stateDir = mkdtempSync(join(tmpdir(), "selvedge-state-"));
   #agent: LabProcess | undefined;
 
-  static async create({ edgecore: name, ...options }: MetaServerWorldOptions): Promise<MetaServerWorld> {
+  /** Neither edgecore nor the agent runs yet. */
+  static async create({ edgecore: name, requireAuthorization }: MetaServerNodeOptions): Promise<MetaServerNode> {
     const { [name]: program } = await toolPaths(name);
     const lab = await Lab.create();
     const wan = await lab.switch("wan");
@@ -60,34 +60,24 @@ export class MetaServerWorld implements AsyncDisposable {
     const uplink = await edge.connect(wan, { address: "192.0.2.11/24", gateway: CLOUD_ADDRESS });
     const client = await addPods(edge);
     const certificates = await EdgeCertificates.create(CLOUD_ADDRESS, NODE);
-    const cloudcore = await Cloudcore.start(cloud, CLOUD_ADDRESS, certificates);
-    await cloudcore.put({
-      apiVersion: "v1",
-      kind: "Node",
-      metadata: { name: NODE },
-      spec: { podCIDR: "10.244.1.0/24" },
-    });
-    const where = { program, node: NODE, cloudAddress: CLOUD_ADDRESS, certificates };
     // edgecore wants a link of this name and asks for type dummy only where there is none; not every kernel has that type.
-    if (options.requireAuthorization !== undefined) await edge.ip("link add edge-dummy0 type bridge");
-    const edgecore = await Edgecore.start(edge, { ...where, ...options });
-    await cloudcore.connected();
-    return new MetaServerWorld(lab, { edge, client, uplink, cloudcore, edgecore, certificates });
+    if (requireAuthorization !== undefined) await edge.ip("link add edge-dummy0 type bridge");
+    const where = { program, node: NODE, cloudAddress: CLOUD_ADDRESS, certificates };
+    const edgecore = await Edgecore.install(edge, { ...where, requireAuthorization });
+    return new MetaServerNode(lab, { cloud, edge, client, uplink, edgecore, certificates });
   }
 
   private constructor(
     lab: Lab,
-    parts: Pick<MetaServerWorld, "edge" | "client" | "uplink" | "cloudcore" | "edgecore"> & {
-      readonly certificates: EdgeCertificates;
-    },
+    parts: Pick<MetaServerNode, "cloud" | "edge" | "client" | "uplink" | "edgecore" | "certificates">,
   ) {
     this.#lab = lab;
-    this.#certificates = parts.certificates;
+    this.cloud = parts.cloud;
     this.edge = parts.edge;
     this.client = parts.client;
     this.uplink = parts.uplink;
-    this.cloudcore = parts.cloudcore;
     this.edgecore = parts.edgecore;
+    this.certificates = parts.certificates;
   }
 
   /** @returns when the agent is ready, which does not wait for the source */
@@ -157,9 +147,22 @@ export class MetaServerWorld implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lab.close();
-    this.#certificates[Symbol.dispose]();
+    this.certificates[Symbol.dispose]();
     rmSync(this.#stateDir, { recursive: true, force: true });
   }
+}
+
+/** The stand-in for the cloud's side, and edgecore connected to it. */
+export async function startCloudcore({ cloud, certificates, edgecore }: MetaServerNode): Promise<Cloudcore> {
+  const cloudcore = await Cloudcore.start(cloud, CLOUD_ADDRESS, certificates);
+  await cloudcore.put(nodeObject());
+  await edgecore.start();
+  await cloudcore.connected();
+  return cloudcore;
+}
+
+export function nodeObject(): KubernetesObject {
+  return { apiVersion: "v1", kind: "Node", metadata: { name: NODE }, spec: { podCIDR: "10.244.1.0/24" } };
 }
 
 /** The Endpoints object that a cluster keeps beside a service's slices. */

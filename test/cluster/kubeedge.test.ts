@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { seconds } from "../../src/base/duration.ts";
+import { ApiServer, apiServerPrograms } from "../lab/api-server.ts";
+import { KubeEdgeCloud } from "../lab/kubeedge-cloud.ts";
+import type { KubernetesObject } from "../lab/service-objects.ts";
+import { toolPaths } from "../lab/tools.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { conditionOf, dig, objectsOf, PODS, type TestService } from "../support/edge-world.ts";
+import {
+  CLOUD_ADDRESS,
+  clusterObjectsOf,
+  EDGECORES,
+  endpointsOf,
+  MetaServerNode,
+  nodeObject,
+} from "../support/metaserver-node.ts";
+
+const { "web-1": FIRST, "web-2": SECOND } = PODS;
+
+function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
+  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
+}
+
+describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an agent", (edgecore) => {
+  const web = service("web", 1, FIRST);
+  let world: MetaServerNode;
+  let server: ApiServer;
+  let cloudcore: KubeEdgeCloud;
+
+  const applyAll = async (objects: readonly KubernetesObject[]) => {
+    for (const object of objects) await server.apply(object);
+  };
+  /** The API server takes Endpoints away with their service. */
+  const remove = async (which: TestService) => {
+    for (const object of objectsOf(which)) await server.delete(object);
+  };
+
+  beforeAll(async () => {
+    world = await MetaServerNode.create({ edgecore });
+    server = await ApiServer.start(world.cloud, CLOUD_ADDRESS, await apiServerPrograms());
+    await server.apply(nodeObject());
+    const { cloudcore: program } = await toolPaths("cloudcore");
+    cloudcore = await KubeEdgeCloud.start(world.cloud, server, { program, certificates: world.certificates });
+    await applyAll(clusterObjectsOf(web));
+    await world.edgecore.start();
+    await world.edgecore.connected();
+    await world.startAgent();
+  }, seconds(120));
+  afterAll(() => world?.[Symbol.asyncDispose]());
+
+  test("lives on Endpoints, as the role that KubeEdge gives cloudcore has no EndpointSlices, and says so", async () => {
+    await world.serves(web);
+    await waitFor("the news", () => conditionOf(world.edge, "ENDPOINT_SLICES_WITHHELD"));
+    expect(await conditionOf(world.edge, "SOURCE_UNREACHABLE")).toBeUndefined();
+  });
+
+  test("follows a service as it comes, changes and goes", async () => {
+    const short = service("short", 2, FIRST);
+    await applyAll(clusterObjectsOf(short));
+    await world.serves(short);
+    await server.apply(endpointsOf({ ...short, endpoints: [SECOND] }));
+    await world.serves({ ...short, endpoints: [SECOND] });
+    await remove(short);
+    await world.servesNoLonger(short);
+  });
+
+  test("takes EndpointSlices when the role is given them", async () => {
+    await cloudcore.allowSlices(true);
+    await world.nextLists();
+    await waitFor("no news", async () => (await conditionOf(world.edge, "ENDPOINT_SLICES_WITHHELD")) === undefined);
+    await applyAll(clusterObjectsOf({ ...web, endpoints: [SECOND] }));
+    await world.serves({ ...web, endpoints: [SECOND] });
+  });
+
+  test(
+    "brings no service back that was deleted while the node was cut off",
+    async () => {
+      const doomed = service("doomed", 3, SECOND);
+      await applyAll(clusterObjectsOf(doomed));
+      await world.serves(doomed);
+      await cloudcore.kill();
+      await remove(doomed);
+      await world.edgecore.kill();
+      await world.edgecore.start();
+      await waitFor("news that the cloud is away", () => conditionOf(world.edge, "SOURCE_UNREACHABLE"));
+      await world.serves(doomed);
+      await cloudcore.restart();
+      const after = service("after", 4, FIRST);
+      await applyAll(clusterObjectsOf(after));
+      await world.edgecore.connected();
+      await world.nextLists();
+      await world.serves(after);
+      await world.servesNoLonger(doomed);
+      await world.nextLists();
+      expect(await dig(world.edge, "doomed")).toBe("NXDOMAIN");
+    },
+    seconds(120),
+  );
+});
