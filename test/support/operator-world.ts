@@ -166,6 +166,7 @@ export interface KubernetesJson {
     readonly uid: string;
     readonly resourceVersion: string;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
     readonly ownerReferences?: readonly object[];
   };
   readonly data?: Readonly<Record<string, string>>;

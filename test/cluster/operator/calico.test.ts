@@ -1,0 +1,103 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import type { OperatorSettings } from "../../../cloud/operator/settings.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import { inCluster, kubectl } from "../../support/in-cluster.ts";
+import { prefix } from "../../support/network-objects.ts";
+import { addNode, installCrds, kubectlApply, RunningOperator, SETTINGS, see } from "../../support/operator-world.ts";
+
+const CALICO: OperatorSettings = {
+  ...SETTINGS,
+  cni: "calico",
+  edgePools: [{ cidr: prefix("10.200.0.0/16"), blockLength: 24 }],
+  keepIpPools: true,
+};
+
+function installCalicoCrds(): void {
+  for (const [kind, plural] of [
+    ["IPAMBlock", "ipamblocks"],
+    ["IPPool", "ippools"],
+  ]) {
+    const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+    kubectlApply({
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `${plural}.crd.projectcalico.org` },
+      spec: {
+        group: "crd.projectcalico.org",
+        scope: "Cluster",
+        names: { kind, plural },
+        versions: [{ name: "v1", served: true, storage: true, schema }],
+      },
+    });
+    kubectl("wait", "--for=condition=Established", `crd/${plural}.crd.projectcalico.org`);
+  }
+}
+
+function addBlock(name: string, cidr: string, node: string): void {
+  const spec = { cidr, affinity: `host:${node}`, deleted: false };
+  kubectlApply({ apiVersion: "crd.projectcalico.org/v1", kind: "IPAMBlock", metadata: { name }, spec });
+}
+
+inCluster(import.meta.path, () => {
+  beforeAll(() => {
+    installCrds();
+    installCalicoCrds();
+    addNode("cloud1", 100, false);
+    addBlock("10-1-100-0-26", "10.1.100.0/26", "cloud1");
+    for (const n of [1, 2]) addNode(`e${n}`, n);
+  });
+
+  let running: RunningOperator[] = [];
+  afterEach(async () => {
+    await Promise.all(running.map((one) => one.close()));
+    running = [];
+  });
+  async function start(identity: string): Promise<RunningOperator> {
+    const one = await RunningOperator.start(identity, CALICO);
+    running.push(one);
+    return one;
+  }
+
+  const subnetsOf = (node: string) => see("node", node)?.metadata.annotations?.["fabedge.io/subnets"];
+  const connectorSubnets = () =>
+    (
+      Bun.YAML.parse(see("configmap", "connector-config")?.data?.["tunnels.yaml"] ?? "") as {
+        subnets: readonly string[];
+      }
+    ).subnets;
+
+  describe("beside Calico, an operator", () => {
+    test("gives each edge node a part of its pool, once, which two leaders agree on", async () => {
+      const [first, second] = await Promise.all([start("a"), start("b")]);
+      await waitFor("both annotations", () => subnetsOf("e1") && subnetsOf("e2"));
+      const given = [subnetsOf("e1"), subnetsOf("e2")];
+      expect(given[0]).toMatch(/^10\.200\.\d+\.0\/24$/);
+      expect(new Set(given).size).toBe(2);
+      const [leader, other] = first.operator.status.leading ? [first, second] : [second, first];
+      await leader.settled();
+      await leader.kill();
+      await other.settled();
+      expect([subnetsOf("e1"), subnetsOf("e2")]).toEqual(given);
+      expect(other.writes.filter((write) => write.includes("nodes/"))).toEqual([]);
+    });
+
+    test("keeps a pool that Calico gives nothing from, and puts it back", async () => {
+      const operator = await start("c");
+      await operator.settled();
+      const name = "paris-10-200-0-0-16";
+      expect(see("ippool", name)?.spec).toMatchObject({ cidr: "10.200.0.0/16", disabled: true, natOutgoing: false });
+      kubectl("delete", "ippool", name);
+      await waitFor("the pool", () => see("ippool", name));
+    });
+
+    test("notices a new block of a cloud node at once", async () => {
+      const operator = await start("d");
+      await operator.settled();
+      expect(connectorSubnets()).toContain("10.1.100.0/26");
+      addBlock("10-1-101-0-26", "10.1.101.0/26", "cloud1");
+      await waitFor("the block", () => connectorSubnets().includes("10.1.101.0/26"));
+      kubectl("delete", "ipamblock", "10-1-101-0-26");
+      await waitFor("that it is gone", () => !connectorSubnets().includes("10.1.101.0/26"));
+    });
+  });
+});
