@@ -4,6 +4,7 @@ import type { FileSink, Subprocess } from "bun";
 import { type Duration, formatDuration, milliseconds, seconds } from "../../../src/base/duration.ts";
 import { type Architecture, EMULATIONS } from "./architecture.ts";
 import { CpioWriter } from "./cpio.ts";
+import { debianImage } from "./debian-image.ts";
 import { machineImage } from "./image.ts";
 
 export interface MachineOptions {
@@ -11,6 +12,8 @@ export interface MachineOptions {
   /** By their path in the machine: either content, or a file of this machine. All of them can be run. */
   readonly files?: Readonly<Record<string, string | Uint8Array | Bun.BunFile>>;
   readonly memoryMegabytes?: number;
+  /** Who is process 1: busybox unless told, or Debian's systemd, with Debian's programs. */
+  readonly system?: "busybox" | "systemd";
 }
 
 export interface MachineResult {
@@ -23,19 +26,51 @@ const BOOT_TIMEOUT = seconds(120);
 const COMMAND_TIMEOUT = seconds(60);
 const MEMORY_MEGABYTES = 1024;
 const READY = "machine is ready";
+/** The serial port is for commands alone. */
+const SYSTEMD_OPTIONS = "systemd.show_status=no systemd.log_target=null systemd.getty_auto=no";
 
-/** Process 1: it runs what comes over the serial port, base64 in one line, and says how that ended. */
+/** Process 1. */
 function initScript(port: string): string {
   return `#!/bin/busybox sh
 /bin/busybox mkdir -p /dev /proc /sys /run /tmp /etc /root /var/lib /sbin /usr/bin /usr/sbin
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 /bin/busybox --install -s
-exec </dev/${port} >/dev/${port} 2>&1
-stty raw -echo
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 ip link set lo up
-export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+${commandLoop(port)}`;
+}
+
+/** The files that make systemd process 1, and run commands when it is up. */
+function systemdFiles(port: string): Record<string, string> {
+  const applets = "/opt/busybox";
+  const loop = `mkdir -p ${applets}
+/bin/busybox --install -s ${applets}
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:${applets}
+${commandLoop(port)}`;
+  // Not busybox's shell: to that one its own applets come first.
+  const unit = `[Unit]
+After=multi-user.target
+[Service]
+ExecStart=/bin/bash /etc/commands
+`;
+  return {
+    "/init": "#!/bin/busybox sh\nexec /lib/systemd/systemd\n",
+    "/etc/commands": loop,
+    "/etc/systemd/system/commands.service": unit,
+    "/etc/systemd/system/default.target": "[Unit]\nWants=commands.service multi-user.target\nAllowIsolate=yes\n",
+    "/etc/hostname": "edge1\n",
+    // Without one systemd asks whoever installs it questions.
+    "/etc/machine-id": `${"5e1ed6e0".repeat(4)}\n`,
+  };
+}
+
+/** Runs what comes over the serial port, base64 in one line, and says how that ended. */
+function commandLoop(port: string): string {
+  return `export HOME=/root
+exec </dev/${port} >/dev/${port} 2>&1
+stty raw -echo
 cd /root
 echo "${READY}"
 while read -r mark command; do
@@ -63,11 +98,14 @@ export class Machine implements AsyncDisposable {
     architecture,
     files = {},
     memoryMegabytes = MEMORY_MEGABYTES,
+    system = "busybox",
   }: MachineOptions): Promise<Machine> {
     const emulation = EMULATIONS[architecture];
     const image = await machineImage(architecture);
     const initramfs = `${tmpdir()}/selvedge-machine-${crypto.randomUUID()}`;
-    await writeInitramfs(initramfs, image.initramfs, { "/init": initScript(emulation.console), ...files });
+    const own = system === "busybox" ? { "/init": initScript(emulation.console) } : systemdFiles(emulation.console);
+    const archives = system === "busybox" ? [] : [await debianImage(architecture)];
+    await writeInitramfs(initramfs, [image.initramfs, ...archives], { ...own, ...files });
     try {
       const started = performance.now();
       const qemu = Bun.spawn(
@@ -77,7 +115,7 @@ export class Machine implements AsyncDisposable {
           ...emulation.command,
           ...["-m", String(memoryMegabytes), "-nodefaults", "-nic", "none", "-display", "none", "-serial", "stdio"],
           ...["-no-reboot", "-kernel", image.kernel, "-initrd", initramfs],
-          ...["-append", `console=${emulation.console} quiet panic=-1`],
+          ...["-append", `console=${emulation.console} quiet panic=-1 ${SYSTEMD_OPTIONS}`],
         ],
         { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
       );
@@ -166,9 +204,16 @@ class SerialConsole {
   }
 }
 
-async function writeInitramfs(path: string, base: string, files: NonNullable<MachineOptions["files"]>): Promise<void> {
+async function writeInitramfs(
+  path: string,
+  archives: readonly string[],
+  files: NonNullable<MachineOptions["files"]>,
+): Promise<void> {
   const sink = Bun.file(path).writer();
-  sink.write(await Bun.file(base).bytes());
+  for (const archive of archives) {
+    for await (const chunk of Bun.file(archive).stream()) sink.write(chunk);
+    await sink.flush();
+  }
   const archive = new CpioWriter(sink);
   for (const [name, content] of Object.entries(files)) {
     archive.file(name.slice(1), await bytesOf(content), 0o755);
