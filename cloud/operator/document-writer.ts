@@ -9,7 +9,7 @@ import { YoungGarbage } from "../../src/kube/young-garbage.ts";
 import type { Cluster } from "../../src/network/cluster.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import { trustBundle } from "./authority-plan.ts";
-import { readLeaf, type SecretTexts, type Signer, takeLeafStep } from "./certificates.ts";
+import { readLeaf, type Signer, takeLeafStep } from "./certificates.ts";
 import type {
   Desired,
   DesiredCertificate,
@@ -22,7 +22,7 @@ import { fnv1a } from "./fnv.ts";
 import { planLeaf } from "./leaf-plan.ts";
 import { ownedBy, type PlannedManifest, planManifest } from "./manifest-plan.ts";
 import { agentConfigName, agentTlsName, CLOUD_AGENT_CONFIG, CONNECTOR_CONFIG, POD_HASH_LABEL } from "./object-names.ts";
-import { type AgentPod, type LeafSecret, type Reported, SECRET_DECODER } from "./observed-documents.ts";
+import { type AgentPod, LEAF_TEXTS_DECODER, type LeafSecret, type Reported } from "./observed-documents.ts";
 import { planLeafManifest, planLeafMetadata } from "./secret-manifest.ts";
 
 /** What is there of what the plan wants. */
@@ -130,17 +130,17 @@ export class DocumentWriter {
     const storeKey = `${namespace}/${name}`;
     const seen = observed.secrets.store.get(storeKey);
     if (seen !== undefined && this.#isSettled(seen.value, object, signer)) return;
-    const found = await getObject(client, SECRET_DECODER, { namespace, name }, term);
-    const keyIsOnNode = seen?.value.keyIsOnNode ?? false;
-    const texts: SecretTexts = found?.value ?? {};
+    const found = await getObject(client, LEAF_TEXTS_DECODER, { namespace, name }, term);
+    // As it is now: the node may have joined after what was seen.
+    const { texts, keyIsOnNode } = found?.value ?? { texts: {}, keyIsOnNode: false };
     const state = found === undefined ? undefined : readLeaf(texts, keyIsOnNode, signer);
     const bundle = trustBundle(signer.state);
     const step = planLeaf(object, state, bundle, wall());
     const next = (await takeLeafStep(step, object, texts, signer, wall())) ?? texts;
     onWrite("apply", key);
-    const manifest = planLeafManifest(object, next);
+    const manifest = planLeafManifest(object, { texts: next, keyIsOnNode });
     const written = await writer.apply(SECRETS, manifest, term, { force: true, precondition: versionOf(found) });
-    const metadataDigest = contentDigest(planLeafMetadata(object));
+    const metadataDigest = contentDigest(planLeafMetadata(object, keyIsOnNode));
     const value = { certificate: next["tls.crt"] ?? "", bundle, whole: true, keyIsOnNode, metadataDigest };
     observed.secrets.store.wrote({ key: storeKey, ...written, value });
   }
@@ -148,7 +148,7 @@ export class DocumentWriter {
   /** Told from what is in memory: nothing is to be done. */
   #isSettled(seen: LeafSecret, object: DesiredCertificate, signer: Signer): boolean {
     const { certificate, bundle, whole, keyIsOnNode, metadataDigest } = seen;
-    if (!whole || metadataDigest !== contentDigest(planLeafMetadata(object))) return false;
+    if (!whole || metadataDigest !== contentDigest(planLeafMetadata(object, keyIsOnNode))) return false;
     const texts = { "tls.crt": certificate, "ca.crt": bundle };
     const state = { ...readLeaf(texts, keyIsOnNode, signer), key: keyIsOnNode ? "node" : "secret" } as const;
     return planLeaf(object, state, trustBundle(signer.state), this.#options.wall()).step === "keep";

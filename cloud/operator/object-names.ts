@@ -7,6 +7,8 @@ export const ARGUMENT_ANNOTATION_PREFIX = "argument.fabedge.io/";
 
 /** How the agent runs on this node: "host" or "pod". */
 export const AGENT_MODE_LABEL = "selvedge.io/agent-mode";
+/** Of a certificate's Secret; its value "node": the node has made its private key itself, and nobody else has it. */
+export const KEY_LABEL = "selvedge.io/private-key";
 
 export const APP_LABEL = "fabedge.io/app";
 export const CREATED_BY_LABEL = "fabedge.io/created-by";

@@ -6,13 +6,11 @@ import { parseSecret } from "../../src/kube/objects/secret.ts";
 import { contentDigest, ownedPart } from "../../src/kube/owned-fields.ts";
 import { CONFIG_MAPS, IP_POOLS, PODS, SECRETS } from "../../src/kube/resource.ts";
 import type { SecretTexts } from "./certificates.ts";
-import { POD_HASH_LABEL } from "./object-names.ts";
-import { textsOf } from "./secret-manifest.ts";
+import { KEY_LABEL, POD_HASH_LABEL } from "./object-names.ts";
+import { type LeafTexts, textsOf } from "./secret-manifest.ts";
 
 /** Whom the API server knows our fields by. */
 export const FIELD_MANAGER = "selvedge-operator";
-/** Its value "node": the node has made its private key itself, and nobody else has it. */
-export const KEY_LABEL = "selvedge.io/private-key";
 
 /** Something that is planned from, and what is said of it in its status. */
 export interface Reported<T> {
@@ -52,8 +50,17 @@ export const CONFIG_MAP_DECODER: ObjectDecoder<string> = {
 };
 export const IP_POOL_DECODER: ObjectDecoder<string> = { resource: IP_POOLS, decode: (json) => ok(digestOf(json)) };
 
-/** A whole Secret, keys included: for the authority, and for one that is looked at closely. */
+/** The authority's Secret, keys included. */
 export const SECRET_DECODER: ObjectDecoder<SecretTexts> = { resource: SECRETS, decode: readTexts };
+
+/** A certificate's Secret that is looked at closely, key included. */
+export const LEAF_TEXTS_DECODER: ObjectDecoder<LeafTexts> = {
+  resource: SECRETS,
+  decode: (json) => {
+    const texts = readTexts(json);
+    return texts.ok ? ok({ texts: texts.value, keyIsOnNode: isNodeHeld(json) }) : texts;
+  },
+};
 
 export const POD_DECODER: ObjectDecoder<AgentPod> = {
   resource: PODS,
@@ -75,16 +82,13 @@ export function leafDecoder(intern: (text: string) => string): ObjectDecoder<Lea
     decode: (json) => {
       const texts = readTexts(json);
       if (!texts.ok) return texts;
-      const label = parseJson(json, (object) =>
-        object.field("metadata").field("labels").field(KEY_LABEL).optionalString(NAME_LENGTH_MAX),
-      );
       const owned = ownedPart(json, FIELD_MANAGER) as Partial<Record<"data" | "metadata", object>> | undefined;
       const ownedKeys = new Set(Object.keys(owned?.data ?? {}));
       return ok({
         certificate: texts.value["tls.crt"] ?? "",
         bundle: intern(texts.value["ca.crt"] ?? ""),
         whole: LEAF_KEYS.every((key) => ownedKeys.has(key)),
-        keyIsOnNode: label.ok && label.value === "node",
+        keyIsOnNode: isNodeHeld(json),
         metadataDigest: contentDigest(owned?.metadata),
       });
     },
@@ -111,6 +115,13 @@ export function reportedDecoder<T>(decoder: ObjectDecoder<T>, condition: string)
 function digestOf(json: unknown, subresource?: string): string {
   const part = ownedPart(json, FIELD_MANAGER, subresource);
   return part === undefined ? "" : contentDigest(part);
+}
+
+function isNodeHeld(json: unknown): boolean {
+  const label = parseJson(json, (object) =>
+    object.field("metadata").field("labels").field(KEY_LABEL).optionalString(NAME_LENGTH_MAX),
+  );
+  return label.ok && label.value === "node";
 }
 
 function readTexts(json: unknown): Result<SecretTexts, DecodeError> {

@@ -3,18 +3,25 @@ import type { Secret } from "../../src/kube/objects/secret.ts";
 import type { SecretTexts } from "./certificates.ts";
 import type { DesiredCertificate } from "./document.ts";
 import { ownedBy } from "./manifest-plan.ts";
+import { KEY_LABEL } from "./object-names.ts";
+
+/** What is in the Secret of a certificate, keys included. */
+export interface LeafTexts {
+  readonly texts: SecretTexts;
+  readonly keyIsOnNode: boolean;
+}
 
 /** A certificate's Secret as it is applied. */
-export function planLeafManifest(object: DesiredCertificate, texts: SecretTexts): Manifest {
+export function planLeafManifest(object: DesiredCertificate, { texts, keyIsOnNode }: LeafTexts): Manifest {
   const { namespace, name } = object;
-  const metadata = { namespace, name, ...planLeafMetadata(object) };
+  const metadata = { namespace, name, ...planLeafMetadata(object, keyIsOnNode) };
   // The type asks for both keys, also where the private one is on the node alone.
   return { metadata, type: "kubernetes.io/tls", data: { "tls.key": "", ...encodeTexts(texts) } };
 }
 
 /** What is applied of its metadata, beside the name. */
-export function planLeafMetadata({ labels, owner }: DesiredCertificate) {
-  return { labels, ...ownedBy(owner) };
+export function planLeafMetadata({ labels, owner }: DesiredCertificate, keyIsOnNode: boolean) {
+  return { labels: keyIsOnNode ? { ...labels, [KEY_LABEL]: "node" } : labels, ...ownedBy(owner) };
 }
 
 export function encodeTexts(texts: SecretTexts): Readonly<Record<string, string>> {
