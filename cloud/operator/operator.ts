@@ -22,6 +22,7 @@ import { AuthorityKeeper } from "./authority-keeper.ts";
 import type { OperatorChange, OperatorObjects } from "./change.ts";
 import type { DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
+import { FirstList } from "./first-list.ts";
 import { AGENT_APP, APP_LABEL, CREATED_BY, CREATED_BY_LABEL } from "./object-names.ts";
 import {
   type AgentPod,
@@ -94,6 +95,7 @@ export class Operator {
   readonly #informers: Informer<unknown>[] = [];
   readonly #documents: DocumentWriter;
   readonly #statuses: StatusWriter;
+  readonly #firstList: FirstList;
   readonly #authority: AuthorityKeeper;
   readonly #inputs: {
     readonly [K in Exclude<keyof OperatorObjects, "IPAMBlock">]: Informer<Reported<OperatorObjects[K]>>;
@@ -189,6 +191,10 @@ export class Operator {
       wall,
       onWrite,
     });
+    this.#firstList = new FirstList(
+      { nodes: this.#inputs.Node as Informer<unknown>, configMaps: this.#configMaps as Informer<unknown>, clock, log },
+      scope,
+    );
     this.#register(metrics);
 
     // In this order, since closing goes the other way: work ends before the lease is given up.
@@ -319,7 +325,9 @@ export class Operator {
         this.#statuses.tell(resource, key, "Unreadable", `${text}. What it said before counts`);
     }
     if (this.#planner !== undefined || !this.#informers.every(({ store }) => store.synced)) return;
-    this.#planner = new OperatorPlanner(this.#options.settings, this.#everything());
+    const planner = new OperatorPlanner(this.#options.settings, this.#everything());
+    if (this.#firstList.isDoubted((key) => planner.document(key))) return;
+    this.#planner = planner;
     this.#options.log.info("operator.planned", "Everything has been read", {
       object_count: this.#inputs.Node.store.size,
     });

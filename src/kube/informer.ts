@@ -12,7 +12,7 @@ import { ObjectStore, type StoreChange } from "./object-store.ts";
 import type { Selection } from "./resource.ts";
 
 /** How soon a list that deletes suspiciously much is asked for again. */
-const CONFIRM_AFTER = seconds(10);
+export const CONFIRM_AFTER = seconds(10);
 
 export interface InformerOptions<T> extends Selection {
   readonly client: KubeClient;

@@ -30,6 +30,7 @@ export class ObjectStore<T> {
   readonly #same: (a: T, b: T) => boolean;
   #synced = false;
   #heldDeletions = 0;
+  #listCount = 0;
 
   /** @param same whether two values mean the same; deep equality unless told */
   constructor(same: (a: T, b: T) => boolean = sameValue) {
@@ -44,6 +45,11 @@ export class ObjectStore<T> {
   /** How many deletions wait for a second list to confirm them. */
   get heldDeletions(): number {
     return this.#heldDeletions;
+  }
+
+  /** How many lists there have been. */
+  get listCount(): number {
+    return this.#listCount;
   }
 
   get size(): number {
@@ -94,6 +100,7 @@ export class ObjectStore<T> {
     const absent = present.has(undefined) ? [] : [...this.#objects.keys()].filter((key) => !present.has(key));
     const held = this.#heldDeletions === 0 && isSuspicious(this.#objects.size, absent.length, present.size);
     this.#heldDeletions = held ? absent.length : 0;
+    this.#listCount += 1;
     this.#rejected.clear();
     for (const one of rejected) this.#reject(one);
     const changes = items.flatMap((object) => this.#put(object));

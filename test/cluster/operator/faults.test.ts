@@ -207,4 +207,22 @@ inCluster(import.meta.path, () => {
     await operator.settled();
     expect(everything()).toEqual(before);
   });
+
+  test("a first list of nodes that is empty withdraws nothing either", async () => {
+    const before = everything();
+    let lists = 0;
+    const operator = await RunningOperator.start("misled", undefined, ({ path }) => {
+      if (!path.startsWith("/api/v1/nodes?")) return { kind: "pass" };
+      if (!path.includes("watch=true")) lists += 1;
+      return { kind: lists === 1 ? "empty" : "pass" };
+    });
+    running.push(operator);
+    await waitFor("it doubts", () => operator.log.some(({ event }) => event === "operator.doubt"));
+    await waitFor("it leads", () => operator.operator.status.leading);
+    expect(operator.operator.status.planned).toBeFalse();
+    await waitFor("it has planned", () => operator.operator.status.planned, { timeout: seconds(20) });
+    await operator.settled();
+    expect(operator.writes).toEqual([]);
+    expect(everything()).toEqual(before);
+  });
 });
