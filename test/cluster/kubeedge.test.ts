@@ -13,13 +13,10 @@ import {
   endpointsOf,
   MetaServerNode,
   nodeObject,
+  service,
 } from "../support/metaserver-node.ts";
 
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
-
-function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
-  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
-}
 
 describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an agent", (edgecore) => {
   const web = service("web", 1, FIRST);

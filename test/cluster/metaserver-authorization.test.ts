@@ -2,12 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { minutes, seconds } from "../../src/base/duration.ts";
 import type { Cloudcore } from "../lab/cloudcore.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { conditionOf, PODS, statusOf, type TestService } from "../support/edge-world.ts";
+import { conditionOf, PODS, statusOf } from "../support/edge-world.ts";
 import {
   clusterObjectsOf,
   EDGECORES,
   endpointsOf,
   MetaServerNode,
+  service,
   startCloudcore,
 } from "../support/metaserver-node.ts";
 import { ServiceAccount } from "../support/service-account.ts";
@@ -20,10 +21,6 @@ const CORE = { apiGroups: [""], resources: ["services", "endpoints", "nodes"] };
 const SLICES = { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"] };
 /** edgecore asks for its certificate authority each 5 s, and connects again each 5 s. */
 const EDGECORE_BACK = { timeout: seconds(60) };
-
-function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
-  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
-}
 
 describe.each(EDGECORES)("with the metaServer of %s that requires authorization, an agent", (edgecore) => {
   const account = new ServiceAccount();

@@ -2,17 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
 import type { Cloudcore } from "../lab/cloudcore.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { conditionOf, dig, objectsOf, PODS, type TestService } from "../support/edge-world.ts";
-import { clusterObjectsOf, endpointsOf, MetaServerNode, startCloudcore } from "../support/metaserver-node.ts";
+import { conditionOf, dig, objectsOf, PODS } from "../support/edge-world.ts";
+import { clusterObjectsOf, endpointsOf, MetaServerNode, service, startCloudcore } from "../support/metaserver-node.ts";
 
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
 const SLICES = "/discovery.k8s.io/v1/endpointslices";
 /** How long metaServer waits for the cloud before it answers from its own store. */
 const STALL_MS = 10_000;
-
-function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
-  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
-}
 
 describe("an agent with metaServer as its source", () => {
   const web = service("web", 1, FIRST, SECOND);

@@ -2,14 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
 import type { Cloudcore } from "../lab/cloudcore.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { conditionOf, dig, PODS, statusOf, type TestService } from "../support/edge-world.ts";
-import { clusterObjectsOf, EDGECORES, MetaServerNode, startCloudcore } from "../support/metaserver-node.ts";
+import { conditionOf, dig, PODS, statusOf } from "../support/edge-world.ts";
+import { clusterObjectsOf, EDGECORES, MetaServerNode, service, startCloudcore } from "../support/metaserver-node.ts";
 
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
-
-function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
-  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
-}
 
 describe.each(EDGECORES)("with the metaServer of %s as its source, an agent", (edgecore) => {
   const early = service("early", 1, FIRST);

@@ -3,7 +3,6 @@ import { seconds } from "../../src/base/duration.ts";
 import type { CloudcoreState, Order } from "./cloudcore/program.ts";
 import type { EdgeCertificates } from "./edge-certificates.ts";
 import type { Host } from "./host.ts";
-import type { LabProcess } from "./process.ts";
 import type { KubernetesObject } from "./service-objects.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -17,21 +16,15 @@ const RECONNECT_TIMEOUT = seconds(30);
  */
 export class Cloudcore {
   readonly #socket: string;
-  readonly #process: LabProcess;
 
   static async start(host: Host, address: string, certificates: EdgeCertificates): Promise<Cloudcore> {
     const socket = join(certificates.folder, "cloudcore.sock");
-    const argv = [process.execPath, PROGRAM, address, certificates.folder, socket];
-    return new Cloudcore(socket, await host.spawn(argv, { ready: /cloudcore ready/ }));
+    await host.spawn([process.execPath, PROGRAM, address, certificates.folder, socket], { ready: /cloudcore ready/ });
+    return new Cloudcore(socket);
   }
 
-  private constructor(socket: string, program: LabProcess) {
+  private constructor(socket: string) {
     this.#socket = socket;
-    this.#process = program;
-  }
-
-  get log(): string {
-    return this.#process.log;
   }
 
   /** Creates or changes objects, and tells a node that watches them. */
@@ -68,11 +61,6 @@ export class Cloudcore {
     await this.#order({ refuse: collections });
   }
 
-  /** Loses the node's watches, as a restart of cloudcore does. */
-  async forgetWatches(): Promise<void> {
-    await this.#order({ forget: true });
-  }
-
   async connected(): Promise<void> {
     const connected = async () => (await this.#order({})).connected;
     await waitFor("the node connected to cloudcore", connected, { timeout: RECONNECT_TIMEOUT });
@@ -82,13 +70,6 @@ export class Cloudcore {
   async hears(): Promise<void> {
     const { heard } = await this.#order({});
     await waitFor("the node's heartbeat", async () => (await this.#order({})).heard > heard, {
-      timeout: RECONNECT_TIMEOUT,
-    });
-  }
-
-  /** @returns when the node watches a collection such as "/core/v1/services" */
-  async watched(collection: string): Promise<void> {
-    await waitFor(`a watch of ${collection}`, async () => (await this.#order({})).watched.includes(collection), {
       timeout: RECONNECT_TIMEOUT,
     });
   }

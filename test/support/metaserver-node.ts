@@ -91,10 +91,6 @@ export class MetaServerNode implements AsyncDisposable {
     await this.#agent?.kill();
   }
 
-  get agentLog(): string {
-    return this.#agent?.log ?? "";
-  }
-
   /**
    * Breaks the agent's connections to metaServer. Its watches end of themselves after one to five minutes; what they are
    * followed by comes now.
@@ -171,6 +167,11 @@ export function endpointsOf({ name, endpoints, targetPort = HTTP_PORT }: TestSer
   const ports = [{ name: "http", port: targetPort, protocol: "TCP" }];
   const metadata = { name, namespace: "default" };
   return { apiVersion: "v1", kind: "Endpoints", metadata, subsets: [{ addresses, ports }] };
+}
+
+/** @param lastByte of its address */
+export function service(name: string, lastByte: number, ...endpoints: readonly string[]): TestService {
+  return { name, clusterIp: `10.96.1.${lastByte}`, endpoints };
 }
 
 /** A service with slice and Endpoints, as a cluster has it. */

@@ -35,10 +35,6 @@ export class NodeLink {
     return this.#send !== undefined;
   }
 
-  get watched(): readonly string[] {
-    return [...this.#watched.values()].map(({ collection }) => collection);
-  }
-
   connect(send: (text: string) => void): void {
     this.disconnect();
     this.#send = send;
@@ -48,11 +44,6 @@ export class NodeLink {
     this.#send = undefined;
     this.#queue = [];
     this.#awaited = undefined;
-  }
-
-  /** As after a restart of cloudcore. */
-  forget(): void {
-    this.#watched.clear();
   }
 
   tell({ operation, object }: Change): void {

@@ -23,12 +23,10 @@ export interface Order {
   /** Whether cloudcore is there: where it is not, connections end and none is taken. */
   readonly reachable?: boolean;
   readonly refuse?: readonly string[];
-  readonly forget?: true;
 }
 
 export interface CloudcoreState {
   readonly connected: boolean;
-  readonly watched: readonly string[];
   /** Frames that came from the node. */
   readonly heard: number;
 }
@@ -87,7 +85,6 @@ function obey(order: Order): void {
     refusals.clear();
     for (const collection of order.refuse) refusals.add(collection);
   }
-  if (order.forget) link.forget();
   if (order.reachable !== undefined) reachable = order.reachable;
   if (!reachable) current?.terminate();
 }
@@ -96,7 +93,7 @@ Bun.serve({
   unix: socket,
   fetch: async (request) => {
     if (request.method === "POST") obey((await request.json()) as Order);
-    return Response.json({ connected: link.connected, watched: link.watched, heard } satisfies CloudcoreState);
+    return Response.json({ connected: link.connected, heard } satisfies CloudcoreState);
   },
 });
 
