@@ -35,12 +35,21 @@ export class ApiServer {
   readonly #host: Host;
   readonly #address: string;
   readonly #program: string;
+  readonly #flags: readonly string[];
   readonly #namespaces = new Set(["default"]);
   #server: LabProcess | undefined;
   #authority = "";
 
-  /** @param address the host's, where everybody reaches it */
-  static async start(host: Host, address: string, programs: ApiServerPrograms): Promise<ApiServer> {
+  /**
+   * @param address the host's, where everybody reaches it
+   * @param flags more of kube-apiserver's
+   */
+  static async start(
+    host: Host,
+    address: string,
+    programs: ApiServerPrograms,
+    flags: readonly string[] = [],
+  ): Promise<ApiServer> {
     const tokens = [`${ADMINISTRATOR},${ADMINISTRATOR},1,system:masters`, `${READER},${READER},2`];
     await host.writeFile(`${DIRECTORY}/tokens.csv`, `${tokens.join("\n")}\n`);
     await host.output(["openssl", "genrsa", "-out", `${DIRECTORY}/accounts.key`, "2048"]);
@@ -48,17 +57,18 @@ export class ApiServer {
       ready: /ready to serve client requests/,
       timeout: START_TIMEOUT,
     });
-    const server = new ApiServer(host, address, programs["kube-apiserver"]);
+    const server = new ApiServer(host, address, programs["kube-apiserver"], flags);
     await server.restart();
     await server.#admitReader();
     return server;
   }
 
-  private constructor(host: Host, address: string, program: string) {
+  private constructor(host: Host, address: string, program: string, flags: readonly string[]) {
     this.url = `https://${address}:${PORT}`;
     this.#host = host;
     this.#address = address;
     this.#program = program;
+    this.#flags = flags;
   }
 
   /** For an agent on any host: address, certificate authority, and an account that may read what an agent needs. */
@@ -91,6 +101,7 @@ export class ApiServer {
       "--service-account-issuer=https://kubernetes.default.svc",
       `--service-account-key-file=${DIRECTORY}/accounts.key`,
       `--service-account-signing-key-file=${DIRECTORY}/accounts.key`,
+      ...this.#flags,
     ];
     this.#server = await this.#host.spawn([this.#program, ...argv], {
       ready: async () => (await this.#send([this.#request("GET", "/readyz", { "max-time": "5" })])) === "ok",

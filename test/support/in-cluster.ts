@@ -16,8 +16,9 @@ const LIMIT = seconds(180);
  * Started by `bun test`, the file is run again there, as one test whose output is that of all.
  *
  * @param file import.meta.path of the test file
+ * @param flags more of kube-apiserver's
  */
-export function inCluster(file: string, define: () => void): void {
+export function inCluster(file: string, define: () => void, flags: readonly string[] = []): void {
   if (process.env[KUBECONFIG] !== undefined) {
     define();
     return;
@@ -29,7 +30,7 @@ export function inCluster(file: string, define: () => void): void {
         await using lab = await Lab.create();
         const cloud = await lab.host("cloud");
         await cloud.connect(await lab.switch("wan"), { address: "192.0.2.1/24" });
-        const server = await ApiServer.start(cloud, "192.0.2.1", await apiServerPrograms());
+        const server = await ApiServer.start(cloud, "192.0.2.1", await apiServerPrograms(), flags);
         await cloud.writeFile(PATH, server.administratorKubeconfig, "0600");
         const argv = [process.execPath, "test", "--timeout=30000", file];
         const { code, stdout, stderr } = await cloud.run(argv, { env: { [KUBECONFIG]: PATH }, timeout: LIMIT });
@@ -74,11 +75,12 @@ export function kubectl(...argv: readonly string[]): string {
 let path: string | undefined;
 
 function kubectlPath(): string {
-  path ??= tool("kubectl");
+  path ??= toolPath("kubectl");
   return path;
 }
 
-function tool(name: string): string {
+/** @returns the path of a program of scripts/tools */
+export function toolPath(name: string): string {
   const { stdout } = Bun.spawnSync([`${import.meta.dir}/../../scripts/tools`, name]);
   const found = stdout.toString().trim().split(" ")[1];
   if (found === undefined) throw new Error(`Cannot find ${name}: scripts/tools says why`);

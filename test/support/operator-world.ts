@@ -125,6 +125,28 @@ export function installCrds(): void {
   kubectl("create", "namespace", NAMESPACE);
 }
 
+/** Calico's two kinds that an operator meets, with any content. */
+export function installCalicoCrds(): void {
+  for (const [kind, plural] of [
+    ["IPAMBlock", "ipamblocks"],
+    ["IPPool", "ippools"],
+  ]) {
+    const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+    kubectlApply({
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `${plural}.crd.projectcalico.org` },
+      spec: {
+        group: "crd.projectcalico.org",
+        scope: "Cluster",
+        names: { kind, plural },
+        versions: [{ name: "v1", served: true, storage: true, schema }],
+      },
+    });
+    kubectl("wait", "--for=condition=Established", `crd/${plural}.crd.projectcalico.org`);
+  }
+}
+
 /** A Node with flannel's pod network and an address, n from 1 to 250. */
 export function addNode(name: string, n: number, edge = true): void {
   const labels = edge ? { "node-role.kubernetes.io/edge": "" } : {};

@@ -3,7 +3,15 @@ import type { OperatorSettings } from "../../../cloud/operator/settings.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { inCluster, kubectl } from "../../support/in-cluster.ts";
 import { prefix } from "../../support/network-objects.ts";
-import { addNode, installCrds, kubectlApply, RunningOperator, SETTINGS, see } from "../../support/operator-world.ts";
+import {
+  addNode,
+  installCalicoCrds,
+  installCrds,
+  kubectlApply,
+  RunningOperator,
+  SETTINGS,
+  see,
+} from "../../support/operator-world.ts";
 
 const CALICO: OperatorSettings = {
   ...SETTINGS,
@@ -11,27 +19,6 @@ const CALICO: OperatorSettings = {
   edgePools: [{ cidr: prefix("10.200.0.0/16"), blockLength: 24 }],
   keepIpPools: true,
 };
-
-function installCalicoCrds(): void {
-  for (const [kind, plural] of [
-    ["IPAMBlock", "ipamblocks"],
-    ["IPPool", "ippools"],
-  ]) {
-    const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
-    kubectlApply({
-      apiVersion: "apiextensions.k8s.io/v1",
-      kind: "CustomResourceDefinition",
-      metadata: { name: `${plural}.crd.projectcalico.org` },
-      spec: {
-        group: "crd.projectcalico.org",
-        scope: "Cluster",
-        names: { kind, plural },
-        versions: [{ name: "v1", served: true, storage: true, schema }],
-      },
-    });
-    kubectl("wait", "--for=condition=Established", `crd/${plural}.crd.projectcalico.org`);
-  }
-}
 
 function addBlock(name: string, cidr: string, node: string): void {
   const spec = { cidr, affinity: `host:${node}`, deleted: false };

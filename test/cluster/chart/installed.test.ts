@@ -1,0 +1,317 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { waitFor } from "../../lab/wait-for.ts";
+import { CALICO, CHART, FLANNEL, helm, operatorCommand } from "../../support/chart.ts";
+import { covers, expandRules, formatGrant, type Rule, usesOf } from "../../support/grants.ts";
+import { administrator, inCluster, kubectl } from "../../support/in-cluster.ts";
+import {
+  addCommunity,
+  addNode,
+  installCalicoCrds,
+  kubectlApply,
+  NAMESPACE,
+  see,
+} from "../../support/operator-world.ts";
+
+const PROGRAM = join(import.meta.dir, "../../../dist/selvedge-cloud-linux-x64");
+/** Where a pod finds them. */
+const ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount";
+const NAME = "fabedge-operator";
+const USER = `system:serviceaccount:${NAMESPACE}:${NAME}`;
+const AUDIT_LOG = "/run/kubernetes/audit.log";
+const RELEASE = ["fabedge", CHART, `--namespace=${NAMESPACE}`, "--values=-"];
+
+/** Worked out by hand from what the operator is for. Namespace "" is the whole cluster; ":NAME" is that object alone. */
+const EVERYWHERE = {
+  "fabedge.io/communities": "list watch",
+  "fabedge.io/communities/status": "patch",
+  "fabedge.io/clusters": "create list patch watch",
+  "fabedge.io/clusters/status": "patch",
+  "/nodes/status": "patch",
+  "/nodes/finalizers": "update",
+};
+const IN_OWN_NAMESPACE = {
+  "/configmaps": "create delete list patch watch",
+  "/secrets": "create delete get list patch watch",
+  "/pods": "create delete list watch",
+  "coordination.k8s.io/leases": "create",
+  "coordination.k8s.io/leases:fabedge-operator-leader": "get patch",
+};
+const IN_DEFAULT = { "events.k8s.io/events": "create patch" };
+const GRANTS = {
+  flannel: { "": { ...EVERYWHERE, "/nodes": "list watch" }, [NAMESPACE]: IN_OWN_NAMESPACE, default: IN_DEFAULT },
+  calico: {
+    "": {
+      ...EVERYWHERE,
+      // The subnets of an edge node are kept in an annotation.
+      "/nodes": "list patch watch",
+      "crd.projectcalico.org/ipamblocks": "list watch",
+      "crd.projectcalico.org/ippools": "create delete list patch watch",
+    },
+    [NAMESPACE]: IN_OWN_NAMESPACE,
+    default: IN_DEFAULT,
+  },
+};
+
+/** What no minute of work shows in the log. */
+const UNSEEN = [
+  // Looked up by an admission plugin: it has a test of its own.
+  " /nodes/finalizers update",
+];
+
+inCluster(import.meta.path, () => {
+  let url: URL;
+  let operator: Bun.Subprocess<"ignore", "ignore", "pipe"> | undefined;
+  let log = "";
+
+  beforeAll(async () => {
+    const { credentials, url: server } = await administrator();
+    url = new URL(server);
+    installCalicoCrds();
+    mkdirSync(ACCOUNT, { recursive: true });
+    await Bun.write(`${ACCOUNT}/ca.crt`, (await credentials()).tls?.ca ?? "");
+  });
+  afterEach(async () => {
+    operator?.kill();
+    await operator?.exited;
+  });
+
+  /** The compiled program, with the command line, environment and account that its Deployment gives it. */
+  async function startOperator(): Promise<void> {
+    const deployment = JSON.parse(kubectl("get", "deployment", NAME, `-n${NAMESPACE}`, "--output=json"));
+    const { words, environment } = operatorCommand(deployment);
+    const { serviceAccountName } = deployment.spec.template.spec;
+    await Bun.write(`${ACCOUNT}/token`, kubectl("create", "token", serviceAccountName, `-n${NAMESPACE}`).trim());
+    const env = { ...environment, KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port };
+    const process = Bun.spawn([PROGRAM, ...words], { env, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+    operator = process;
+    log = "";
+    void (async () => {
+      const decoder = new TextDecoder();
+      for await (const chunk of process.stderr) log += decoder.decode(chunk);
+    })();
+  }
+
+  async function stopOperator(): Promise<void> {
+    operator?.kill("SIGTERM");
+    expect(await operator?.exited).toBe(0);
+  }
+
+  const until = (what: string, condition: () => unknown) =>
+    waitFor(what, condition).catch((error) => {
+      throw new Error(`${error.message}\n${log}`);
+    });
+  const condition = (kind: string, name: string, type: string) =>
+    see(kind, name)?.status?.conditions?.find((each) => each["type"] === type);
+  const config = (node: string) => see("configmap", `fabedge-agent-config-${node}`);
+  const podsOf = (node: string) =>
+    (
+      JSON.parse(
+        kubectl("get", "pods", `-n${NAMESPACE}`, `--field-selector=spec.nodeName=${node}`, "--output=json"),
+      ) as { items: { metadata: { name: string; deletionTimestamp?: string } }[] }
+    ).items;
+
+  /** Lets the operator do everything that it can be asked for. */
+  async function exercise(): Promise<void> {
+    await until("ConfigMaps", () => config("e1") && config("e2") && see("configmap", "connector-config"));
+    await until("Secrets", () => see("secret", "fabedge-agent-tls-e2") && see("secret", "connector-tls"));
+    await until("its own Cluster", () => see("cluster", "paris"));
+    const lease = see("lease", "fabedge-operator-leader");
+    expect(lease?.spec?.["holderIdentity"]).toBeTruthy();
+
+    addCommunity("pair", ["paris.e1", "paris.e2"]);
+    await until("the Community's condition", () => condition("community", "pair", "Ready")?.["status"] === "True");
+    const eventsOf = (node: string) =>
+      kubectl("get", "events.events.k8s.io", `--field-selector=regarding.name=${node}`, "--output=yaml");
+    for (const seen of ["reason: ArgumentMalformed", "count: 2"]) {
+      kubectl("annotate", "node", "e1", "argument.fabedge.io/sync-period=soon");
+      await until(
+        "the Node's condition",
+        () => condition("node", "e1", "SelvedgeReady")?.["reason"] === "ArgumentMalformed",
+      );
+      await until("the Event", () => eventsOf("e1").includes(seen));
+      kubectl("annotate", "node", "e1", "argument.fabedge.io/sync-period-");
+      await until("the Node's condition", () => condition("node", "e1", "SelvedgeReady")?.["reason"] === "AsWanted");
+    }
+    kubectlApply(lyon(["10.1.0.0/16"]));
+    await until("the Cluster's condition", () => condition("cluster", "lyon", "Ready"));
+    kubectlApply(lyon(["10.2.0.0/16"]));
+    kubectl("patch", "cluster", "paris", "--type=merge", '--patch={"spec":{"cidrs":["10.99.0.0/16"]}}');
+    await until("its Cluster as it was", () => !JSON.stringify(see("cluster", "paris")?.spec).includes("10.99.0.0"));
+
+    kubectl("label", "node", "e1", "selvedge.io/agent-mode=pod");
+    await until("the agent's pod", () => podsOf("e1").length === 1);
+    kubectl("label", "node", "e1", "selvedge.io/agent-mode-");
+    // No kubelet runs here: whoever deletes a bound pod has to say that it is over.
+    await until("its end", () => podsOf("e1").every(({ metadata }) => metadata.deletionTimestamp !== undefined));
+    for (const { metadata } of podsOf("e1"))
+      kubectl("delete", "pod", metadata.name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
+
+    kubectl("label", "node", "e2", "node-role.kubernetes.io/edge-");
+    await until("what belonged to e2 gone", () => !config("e2") && !see("secret", "fabedge-agent-tls-e2"));
+    kubectl("label", "node", "e2", "node-role.kubernetes.io/edge=");
+    await until("what belongs to e2", () => config("e2") && see("secret", "fabedge-agent-tls-e2"));
+  }
+
+  const served = async (path: string) => (await fetch(`http://127.0.0.1:8081${path}`)).status;
+
+  describe("installed with Helm", () => {
+    test("everything is taken by the API server, CRDs first", async () => {
+      helm(["install", ...RELEASE, "--create-namespace"], FLANNEL);
+      kubectl("wait", "--for=condition=Established", "crd/communities.fabedge.io", "crd/clusters.fabedge.io");
+      const kinds = ["deployment", "serviceaccount", "networkpolicy", "poddisruptionbudget", "service"];
+      for (const kind of kinds) expect(see(kind, NAME), kind).toBeDefined();
+      kubectl("create", "serviceaccount", "default", `-n${NAMESPACE}`);
+      const hook = helm(["get", "hooks", "fabedge", `--namespace=${NAMESPACE}`]);
+      expect(hook).toContain("helm.sh/hook: test");
+      await Bun.write("/run/kubernetes/hooks.yaml", hook);
+      kubectl("apply", "--dry-run=server", "--filename=/run/kubernetes/hooks.yaml");
+      addNode("cloud1", 100, false);
+      for (const n of [1, 2]) addNode(`e${n}`, n);
+    });
+
+    describe.each(["flannel", "calico"] as const)("for %s", (cni) => {
+      let firstLine = 0;
+
+      beforeAll(() => {
+        helm(["upgrade", ...RELEASE], cni === "flannel" ? FLANNEL : CALICO);
+        // What the one before has left, so that it is made again.
+        kubectl("delete", "lease", "--all", `-n${NAMESPACE}`);
+        kubectl("delete", "clusters.fabedge.io,communities.fabedge.io", "--all");
+        firstLine = auditLines().length;
+      });
+
+      test("its account may do what a person would say that it needs, and nothing besides", () => {
+        const anybody = mayDo("system:serviceaccount:default:anybody", "default");
+        const everywhere = mayDo(USER, "kube-public").filter((grant) => !anybody.includes(grant));
+        const expected = grantsOf(cni);
+        const inNamespace = (name: string) =>
+          expected
+            .filter(({ namespace }) => namespace === name)
+            .map(formatGrant)
+            .sort();
+        expect(everywhere.sort()).toEqual(inNamespace(""));
+        for (const namespace of [NAMESPACE, "default"]) {
+          const there = mayDo(USER, namespace).filter((grant) => ![...anybody, ...everywhere].includes(grant));
+          expect(there.map((grant) => namespace + grant).sort()).toEqual(inNamespace(namespace));
+        }
+      });
+
+      test("the operator does everything under that account, and is refused nothing", async () => {
+        await startOperator();
+        await until("it leads", () => log.includes('"operator.leading"'));
+        await until("it is ready", async () => (await served("/readyz")) === 200);
+        expect(await served("/livez")).toBe(200);
+        await exercise();
+        if (cni === "calico") await exerciseCalico();
+        await stopOperator();
+        expect(log).not.toMatch(/KUBE_(?:FORBIDDEN|UNAUTHORIZED)/);
+        const refused = auditLines()
+          .slice(firstLine)
+          .filter((line) => /"code":40[13]/.test(line));
+        expect(refused).toEqual([]);
+      }, 90_000);
+
+      test("every one of its permissions is used", () => {
+        const granted = grantsOf(cni);
+        const used = usesOf(auditLines().slice(firstLine), USER);
+        const excess = granted.filter((grant) => !used.some((use) => covers(grant, use)));
+        expect(excess.map(formatGrant).sort()).toEqual([...UNSEEN].sort());
+      });
+    });
+
+    test("where owners that hold up deletions are for whoever may, the account may", () => {
+      const owner = { apiVersion: "v1", kind: "Node", name: "e1", uid: see("node", "e1")?.metadata.uid };
+      const metadata = { name: "owned", ownerReferences: [{ ...owner, blockOwnerDeletion: true }] };
+      const file = writeObject({ apiVersion: "v1", kind: "ConfigMap", metadata });
+      const create = () =>
+        kubectl("create", `--as=${USER}`, `--filename=${file}`, "--dry-run=server", `-n${NAMESPACE}`);
+      create();
+      const rules = JSON.parse(kubectl("get", "clusterrole", `${NAME}-${NAMESPACE}`, "--output=json")) as {
+        rules: { resources: string[] }[];
+      };
+      const index = rules.rules.findIndex(({ resources }) => resources.includes("nodes/finalizers"));
+      const patch = JSON.stringify([{ op: "remove", path: `/rules/${index}` }]);
+      kubectl("patch", "clusterrole", `${NAME}-${NAMESPACE}`, "--type=json", `--patch=${patch}`);
+      expect(create).toThrow("cannot set blockOwnerDeletion");
+    });
+
+    test("what the operator has made outlives the release: certificates, CRDs and communities", () => {
+      helm(["uninstall", "fabedge", `--namespace=${NAMESPACE}`]);
+      expect(see("deployment", NAME)).toBeUndefined();
+      expect(kubectl("get", "clusterroles,clusterrolebindings,roles,rolebindings", "-A", "-oname")).not.toContain(NAME);
+      for (const [kind, name] of [
+        ["secret", "fabedge-ca"],
+        ["secret", "fabedge-agent-tls-e1"],
+        ["configmap", "fabedge-agent-config-e1"],
+        ["community", "pair"],
+      ] as const)
+        expect(see(kind, name), name).toBeDefined();
+    });
+  });
+
+  async function exerciseCalico(): Promise<void> {
+    const pool = "paris-10-200-0-0-16";
+    await until("subnets", () => see("node", "e1")?.metadata.annotations?.["fabedge.io/subnets"]);
+    await until("the pool", () => see("ippool", pool));
+    kubectl("patch", "ippool", pool, "--type=merge", '--patch={"spec":{"natOutgoing":true}}');
+    await until("the pool as it was", () => see("ippool", pool)?.spec?.["natOutgoing"] === false);
+    await until("lyon's pool", () => kubectl("get", "ippools", "-oname").includes("10-2-0-0-16"));
+    kubectl("delete", "cluster", "lyon");
+    await until("lyon's pool gone", () => !kubectl("get", "ippools", "-oname").includes("10-2-0-0-16"));
+  }
+
+  function auditLines(): readonly string[] {
+    return readFileSync(AUDIT_LOG, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
+  }
+}, [
+  `--audit-policy-file=${join(import.meta.dir, "audit-policy.yaml")}`,
+  `--audit-log-path=${AUDIT_LOG}`,
+  "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+]);
+
+function grantsOf(cni: keyof typeof GRANTS) {
+  return Object.entries(GRANTS[cni]).flatMap(([namespace, table]) =>
+    Object.entries(table).flatMap(([key, verbs]) => {
+      const [resource = "", name] = key.split(":");
+      return verbs.split(" ").map((verb) => ({ namespace, resource, name, verb }));
+    }),
+  );
+}
+
+/** What the API server says that an account may do in a namespace, wherever that is granted. */
+function mayDo(user: string, namespace: string): string[] {
+  const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: { namespace } };
+  const groups = ["system:serviceaccounts", "system:authenticated"].map((group) => `--as-group=${group}`);
+  const words = ["--validate=false", `--filename=${writeObject(review)}`, "--output=json"];
+  const answer = kubectl("create", `--as=${user}`, ...groups, ...words);
+  const { resourceRules } = (JSON.parse(answer) as { status: { resourceRules: readonly Rule[] } }).status;
+  return [...new Set(expandRules("", resourceRules).map(formatGrant))];
+}
+
+function writeObject(object: object): string {
+  const path = "/run/kubernetes/object.json";
+  Bun.spawnSync(["tee", path], { stdin: Buffer.from(JSON.stringify(object)), stdout: "ignore" });
+  return path;
+}
+
+/** Another cluster, as a host has it. */
+function lyon(cidrs: readonly string[]): object {
+  const endpoint = {
+    id: "C=CN, O=fabedge.io, CN=lyon.connector",
+    name: "lyon.connector",
+    publicAddresses: ["198.51.100.9"],
+    subnets: cidrs,
+    nodeSubnets: ["192.168.8.1"],
+    type: "Connector",
+  };
+  return {
+    apiVersion: "fabedge.io/v1alpha1",
+    kind: "Cluster",
+    metadata: { name: "lyon" },
+    spec: { cidrs, endpoints: [endpoint] },
+  };
+}
