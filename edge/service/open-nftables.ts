@@ -23,6 +23,7 @@ export interface NftablesModeOptions {
   /** The link that has the addresses of this node's own services, such as names. */
   readonly link: () => { readonly name: string; readonly addresses: readonly Ip[] };
   readonly clusterCidrs: readonly Prefix[];
+  readonly dnsPort: number;
   readonly metrics: ServiceMetrics;
   readonly log: Log;
   readonly health: Health;
@@ -128,10 +129,16 @@ class NftablesMode implements ServiceApplier {
   }
 
   #settings(): RulesetSettings {
-    const { link, clusterCidrs } = this.#options;
+    const { link, clusterCidrs, dnsPort } = this.#options;
     const { name, addresses } = link();
     const bridges = observeNodeLinks(this.#route).unfilteredBridges;
-    return { linkName: name, linkAddresses: addresses, clusterCidrs, bridges: [...bridges].sort((a, b) => a - b) };
+    return {
+      linkName: name,
+      linkAddresses: addresses,
+      clusterCidrs,
+      dnsPort,
+      bridges: [...bridges].sort((a, b) => a - b),
+    };
   }
 
   /** A kernel that cannot list connections keeps UDP clients where they were: worth a line, not worth the services. */
@@ -170,7 +177,7 @@ export function probeFamilies(nft: Nftables, log: Log): readonly Family[] {
       code: "NFT_INCOMPLETE",
       blame: "host",
       retry: "never",
-      hint: "Linux 5.10 or later with nft_nat, nft_masq, nft_fib_inet, nft_numgen, nft_ct, nft_reject_inet has all of it.",
+      hint: "Linux 5.10 or later with nft_nat, nft_masq, nft_fib_inet, nft_numgen, nft_ct, nft_limit, nft_reject_inet has all of it.",
       cause: error,
     });
   }
@@ -189,6 +196,7 @@ function tryRuleset(nft: Nftables, family: Family): void {
     linkName: "lo",
     linkAddresses: [],
     clusterCidrs: [makePrefix(ipFromBytes(new Uint8Array(family === 4 ? 4 : 16)), 0)],
+    dnsPort: 53,
     bridges: [1],
   };
   const batch = new NftBatch();

@@ -8,6 +8,7 @@ export type Field =
   | "original-daddr"
   | "l4proto"
   | "dport"
+  | "sport"
   | "original-dport"
   | "iif"
   | "oif"
@@ -49,6 +50,8 @@ function load(family: Family, field: Field, register: number): Expression {
     case "dport":
       // TCP, UDP and SCTP all have it at the same place.
       return { name: "payload", register, base: "transport", offset: 2, length: 2 };
+    case "sport":
+      return { name: "payload", register, base: "transport", offset: 0, length: 2 };
     case "original-daddr":
       return { name: "ct", register, key: family === 4 ? "destination-4" : "destination-6", original: true };
     case "original-dport":

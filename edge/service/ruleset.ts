@@ -2,6 +2,7 @@ import { type Family, ipFamily, type Prefix } from "../../src/base/ip.ts";
 import type { ChainHook } from "../../src/wire/nftables-batch.ts";
 import type { Expression } from "../../src/wire/nftables-expression.ts";
 import type { FieldType, SetSpec } from "../../src/wire/nftables-set.ts";
+import { DNS_CLIENTS_LIMIT, planDnsChains } from "./ruleset-dns.ts";
 import { dnat, drop, goTo, jump, loads, lookup, match, registerAt } from "./ruleset-rules.ts";
 
 /** One table a family: nothing else on the machine is ours, and nothing in it is anybody else's. */
@@ -21,6 +22,8 @@ export interface RulesetOptions {
   readonly linkName: string;
   /** Callers from here are inside the cluster; empty when nobody told us, and then nobody is off-cluster either. */
   readonly clusterCidrs: readonly Prefix[];
+  /** Where DNS answers, on the link's addresses. */
+  readonly dnsPort: number;
 }
 
 export interface ChainSpec {
@@ -81,6 +84,8 @@ export function planSets(family: Family) {
     /** Bridges whose own traffic does not pass netfilter, each with itself: replies would bypass the translation. */
     bridges: set("bridges", ["iface_index", "iface_index"]),
     "link-addresses": set("link-addresses", [address]),
+    /** Who asks DNS, each with what is left of its rate (ruleset-dns.ts). */
+    "dns-clients": set("dns-clients", [address], { dynamic: { size: DNS_CLIENTS_LIMIT } }),
     "cluster-cidrs": set("cluster-cidrs", [address], { interval: true }),
     fallback: set("fallback", [address], { interval: true }),
   } satisfies Record<string, SetSpec>;
@@ -133,7 +138,7 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
     // What takes a fallback route and is no service is as unreachable as it would be without that route.
     {
       name: "prerouting",
-      hook: { hook: "prerouting", priority: PRIORITY_DSTNAT },
+      hook: { type: "nat", hook: "prerouting", priority: PRIORITY_DSTNAT },
       rules: [
         [jump("dispatch")],
         [
@@ -147,7 +152,7 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
     },
     {
       name: "output",
-      hook: { hook: "output", priority: PRIORITY_DSTNAT },
+      hook: { type: "nat", hook: "output", priority: PRIORITY_DSTNAT },
       rules: [
         [jump("dispatch")],
         [
@@ -190,9 +195,10 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
     },
     {
       name: "postrouting",
-      hook: { hook: "postrouting", priority: PRIORITY_SRCNAT },
+      hook: { type: "nat", hook: "postrouting", priority: PRIORITY_SRCNAT },
       rules: [[...matchTranslated(), goTo("translated")]],
     },
+    ...planDnsChains(family, options.dnsPort),
   ];
 }
 

@@ -40,6 +40,7 @@ export function makeServiceProxy(foundation: Foundation, scope: Scope): ServiceP
           {
             link: () => network.link(),
             clusterCidrs: config.proxyClusterCidr,
+            dnsPort: config.dnsBindPort,
             metrics,
             log,
             health,

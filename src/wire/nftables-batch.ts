@@ -39,6 +39,8 @@ const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
 const LIST_BYTES = 60_000;
 
 export interface ChainHook {
+  /** A chain of type nat sees the first packet of each connection, one of type filter every packet. */
+  readonly type: "nat" | "filter";
   readonly hook: "prerouting" | "output" | "postrouting";
   readonly priority: number;
 }
@@ -97,7 +99,6 @@ export class NftBatch {
     this.#writer.endMessage();
   }
 
-  /** @param hook of a chain of type nat, which sees the first packet of each connection */
   addChain(family: Family, table: string, chain: string, hook?: ChainHook): void {
     this.#message(NftMessage.newChain, NFT_CREATE, family);
     this.#writer.attrText(NFTA_CHAIN_TABLE, table);
@@ -108,7 +109,7 @@ export class NftBatch {
       this.#writer.attrU32be(NFTA_HOOK_PRIORITY, hook.priority);
       this.#writer.endNested(nested);
       this.#writer.attrU32be(NFTA_CHAIN_POLICY, NF_ACCEPT);
-      this.#writer.attrText(NFTA_CHAIN_TYPE, "nat");
+      this.#writer.attrText(NFTA_CHAIN_TYPE, hook.type);
     }
     this.#writer.endMessage();
   }

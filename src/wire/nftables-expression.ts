@@ -48,9 +48,20 @@ export type Expression =
       readonly name: "dynset";
       readonly set: string;
       readonly key: number;
-      readonly data: number;
+      /** Of a map: where the value is. */
+      readonly data?: number;
       readonly timeoutSeconds: number;
-    };
+      /** Each element has its own; the rule goes on where it is exceeded. */
+      readonly limit?: PacketLimit;
+    }
+  | { readonly name: "counter" }
+  | { readonly name: "notrack" };
+
+/** A token bucket, which `burst` packets fill. */
+export interface PacketLimit {
+  readonly packetsPerSecond: number;
+  readonly burst: number;
+}
 
 export type MetaKey = "iif" | "oif" | "oifname" | "l4proto";
 export type CtKey = "status" | "destination-4" | "destination-6" | "destination-port";
@@ -96,6 +107,8 @@ const NFT_REJECT_TCP_RST = 1;
 const ICMP_PORT_UNREACH = 3;
 const ICMPV6_PORT_UNREACH = 4;
 const NFT_DYNSET_OP_UPDATE = 1;
+const NFTA_DYNSET_EXPR = 7;
+const NFT_LIMIT_F_INV = 1;
 const NFT_LOOKUP_F_INV = 1;
 
 /** The kernel's names; ours differ where its are too wide. */
@@ -105,10 +118,16 @@ const KERNEL_NAMES: Readonly<Partial<Record<Expression["name"], string>>> = { dn
 export function encodeExpression(writer: NetlinkWriter, expression: Expression): void {
   const element = writer.beginNested(NFTA_LIST_ELEM);
   writer.attrText(NFTA_EXPR_NAME, KERNEL_NAMES[expression.name] ?? expression.name);
+  encodeData(writer, expression);
+  writer.endNested(element);
+}
+
+function encodeData(writer: NetlinkWriter, expression: Expression): void {
+  // It has no attributes, and so the kernel lists it without this one.
+  if (expression.name === "notrack") return;
   const data = writer.beginNested(NFTA_EXPR_DATA);
   encodeBody(writer, expression);
   writer.endNested(data);
-  writer.endNested(element);
 }
 
 /** Inside NFTA_SET_ELEM_DATA, NFTA_IMMEDIATE_DATA and the like. */
@@ -120,7 +139,7 @@ export function encodeVerdict(writer: NetlinkWriter, verdict: Verdict): void {
   writer.endNested(nested);
 }
 
-function encodeBody(writer: NetlinkWriter, e: Expression): void {
+function encodeBody(writer: NetlinkWriter, e: Exclude<Expression, { name: "notrack" }>): void {
   // The numbers are those of enum nft_<name>_attributes.
   switch (e.name) {
     case "payload":
@@ -191,10 +210,28 @@ function encodeBody(writer: NetlinkWriter, e: Expression): void {
       writer.attrText(1, e.set);
       writer.attrU32be(3, NFT_DYNSET_OP_UPDATE);
       writer.attrU32be(4, e.key);
-      writer.attrU32be(5, e.data);
+      if (e.data !== undefined) writer.attrU32be(5, e.data);
       writer.attrU64be(6, BigInt(e.timeoutSeconds) * 1000n);
+      if (e.limit !== undefined) encodeLimit(writer, e.limit);
+      return;
+    case "counter":
       return;
   }
+}
+
+/** Linux 5.10 takes one expression an element, and knows the attribute for several not yet. */
+function encodeLimit(writer: NetlinkWriter, { packetsPerSecond, burst }: PacketLimit): void {
+  const expression = writer.beginNested(NFTA_DYNSET_EXPR);
+  writer.attrText(NFTA_EXPR_NAME, "limit");
+  const data = writer.beginNested(NFTA_EXPR_DATA);
+  // enum nft_limit_attributes: rate, unit in seconds, burst, type (0 is packets), flags.
+  writer.attrU64be(1, BigInt(packetsPerSecond));
+  writer.attrU64be(2, 1n);
+  writer.attrU32be(3, burst);
+  writer.attrU32be(4, 0);
+  writer.attrU32be(5, NFT_LIMIT_F_INV);
+  writer.endNested(data);
+  writer.endNested(expression);
 }
 
 function encodeValue(writer: NetlinkWriter, type: number, value: Uint8Array): void {

@@ -83,7 +83,7 @@ function plan(registry: FrontendRegistry, one: ServiceView): Map<ObjectKey, read
 function newApplier(commits: number[]): NftablesApplier {
   return new NftablesApplier(new Nftables(), {
     families: [4, 6],
-    settings: () => ({ linkName: "selvedge0", linkAddresses: [], clusterCidrs: [], bridges: [] }),
+    settings: () => ({ linkName: "selvedge0", linkAddresses: [], clusterCidrs: [], dnsPort: 53, bridges: [] }),
     onChanged: () => {},
     onCommit: (seconds) => commits.push(seconds),
     now: () => performance.now(),
@@ -154,7 +154,7 @@ async function measureEvents(services: number): Promise<readonly number[]> {
   );
   const metrics = new ServiceMetrics(new Metrics("selvedge"));
   const link = () => ({ name: "selvedge0", addresses: [] });
-  const options = { link, clusterCidrs: [], metrics, log, health, now: () => clock.now() };
+  const options = { link, clusterCidrs: [], dnsPort: 53, metrics, log, health, now: () => clock.now() };
   const open = (resync: () => void) => openNftables(options, resync);
   const modes = { nftables: open, userspace: open };
   const random = Math.random;

@@ -15,6 +15,7 @@ const SETTINGS: RulesetSettings = {
   linkName: "selvedge0",
   linkAddresses: [ip("169.254.25.10")],
   clusterCidrs: [{ address: ip("10.244.0.0"), length: 16 }],
+  dnsPort: 53,
   bridges: [7],
 };
 

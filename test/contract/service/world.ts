@@ -26,6 +26,8 @@ export const PODS = {
 /** Another node's pod, behind another link. */
 export const REMOTE = { four: "10.244.2.11", six: "fd44:2::11" };
 export const CLIENT = { four: "192.168.50.2", six: "fd50::2" };
+/** Of the service link. */
+export const DNS = { four: "169.254.25.10", six: "fd25::10" };
 const SERVICE_LINK = "selvedge0";
 export const SERVER_PORT = 8080;
 
@@ -48,7 +50,8 @@ export async function buildWorld(): Promise<void> {
   // The service link: a bridge without ports, as this kernel has no dummy links.
   run("ip", "link", "add", SERVICE_LINK, "type", "bridge");
   run("ip", "link", "set", SERVICE_LINK, "up");
-  run("ip", "address", "add", "169.254.25.10/32", "dev", SERVICE_LINK);
+  run("ip", "address", "add", `${DNS.four}/32`, "dev", SERVICE_LINK);
+  run("ip", "address", "add", `${DNS.six}/128`, "dev", SERVICE_LINK, "nodad");
   await Promise.all(["pod1", "pod2", "remote"].map(serve));
 }
 
@@ -117,6 +120,7 @@ export function tally(answers: readonly string[]): Readonly<Record<string, numbe
 
 export interface ProxyOptions {
   readonly clusterCidrs?: readonly Prefix[];
+  readonly dnsPort?: number;
 }
 
 /** The service proxy as the agent wires it, on the real kernel. */
@@ -128,17 +132,20 @@ export class World {
   readonly metrics = new Metrics("selvedge");
   readonly proxy: ServiceProxy;
 
-  constructor({ clusterCidrs = [] }: ProxyOptions = {}) {
+  constructor({ clusterCidrs = [], dnsPort = 53 }: ProxyOptions = {}) {
     const clock = new SystemClock();
     const log = new Log((record) => this.logged.push(record), "debug");
     const metrics = new ServiceMetrics(this.metrics);
-    const link = () => ({ name: SERVICE_LINK, addresses: [ip("169.254.25.10")] });
+    const link = () => ({ name: SERVICE_LINK, addresses: [ip(DNS.four), ip(DNS.six)] });
     this.proxy = new ServiceProxy({
       mode: "nftables",
       node: { name: "node1", zone: undefined },
       open: {
         nftables: (resync) =>
-          openNftables({ link, clusterCidrs, metrics, log, health: this.health, now: () => performance.now() }, resync),
+          openNftables(
+            { link, clusterCidrs, dnsPort, metrics, log, health: this.health, now: () => performance.now() },
+            resync,
+          ),
         userspace: () => Promise.reject(new Error("not in this test")),
       },
       clock,

@@ -1,0 +1,96 @@
+import type { Family } from "../../src/base/ip.ts";
+import type { Expression } from "../../src/wire/nftables-expression.ts";
+import type { ChainSpec } from "./ruleset.ts";
+import { drop, goTo, loads, lookup, match, registerAt } from "./ruleset-rules.ts";
+
+/**
+ * Clients of this node's DNS that are known at a time, per table: its pods and what its LAN has, many times over. About
+ * 250 bytes of kernel memory each. Further ones, forged mostly, are answered without a limit of their own.
+ */
+export const DNS_CLIENTS_LIMIT = 4096;
+
+/** Packets that one client may send to DNS, and how many of them at once: what a receive buffer holds of small packets. */
+export const DNS_CLIENT_RATE = { packetsPerSecond: 5000, burst: 500 };
+
+/** Longer than any answer takes, and than an idle TCP connection is kept. */
+const DNS_CLIENT_SECONDS = 60;
+
+/** Before connections are tracked (NF_IP_PRI_CONNTRACK is -200), after fragments are put together (-400). */
+const PRIORITY_RAW = -300;
+
+/** Index of `lo` in every network namespace: LOOPBACK_IFINDEX, net/net_namespace.h. */
+const LOOPBACK = Uint8Array.of(1, 0, 0, 0);
+
+/** IANA's numbers of UDP and TCP. */
+const PROTOCOLS = [17, 6];
+
+/**
+ * What comes from outside the node to our DNS: no client takes more than its share of the server, and none of it takes
+ * room in the table of connections, which a flood would fill, and which may be full.
+ *
+ * An answer is left untracked only where its question was: one that another program's rule led here from elsewhere has
+ * to find its way back.
+ */
+export function planDnsChains(family: Family, port: number): readonly ChainSpec[] {
+  const known = [...loads(family, ["daddr"]), lookup("dns-clients")];
+  return [
+    {
+      name: "dns-query",
+      rules: [
+        [
+          ...loads(family, ["saddr"]),
+          {
+            name: "dynset",
+            set: "dns-clients",
+            key: registerAt(0),
+            timeoutSeconds: DNS_CLIENT_SECONDS,
+            limit: DNS_CLIENT_RATE,
+          },
+          { name: "counter" },
+          drop,
+        ],
+        [{ name: "notrack" }],
+      ],
+    },
+    {
+      name: "dns-in",
+      hook: { type: "filter", hook: "prerouting", priority: PRIORITY_RAW },
+      rules: PROTOCOLS.map((protocol) => [
+        ...matchPort(family, protocol, "dport", port),
+        ...notLoopback("iif"),
+        ...loads(family, ["daddr"]),
+        lookup("link-addresses"),
+        // Whoever gave our address to a service means the service.
+        { ...lookup("cluster-ips"), inverted: true },
+        goTo("dns-query"),
+      ]),
+    },
+    {
+      name: "dns-out",
+      hook: { type: "filter", hook: "output", priority: PRIORITY_RAW },
+      rules: PROTOCOLS.map((protocol) => [
+        ...matchPort(family, protocol, "sport", port),
+        ...notLoopback("oif"),
+        ...loads(family, ["saddr"]),
+        lookup("link-addresses"),
+        ...known,
+        { name: "notrack" },
+      ]),
+    },
+  ];
+}
+
+function matchPort(family: Family, protocol: number, field: "sport" | "dport", port: number): readonly Expression[] {
+  return [
+    ...match("l4proto", Uint8Array.of(protocol)),
+    ...loads(family, [field]),
+    { name: "cmp", register: 1, equal: true, value: Uint8Array.of(port >> 8, port) },
+  ];
+}
+
+function notLoopback(key: "iif" | "oif"): readonly Expression[] {
+  return [
+    { name: "meta", register: 1, key },
+    { name: "cmp", register: 1, equal: false, value: LOOPBACK },
+  ];
+}
