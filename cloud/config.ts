@@ -6,8 +6,8 @@ export type CloudCommand =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | { readonly kind: "hub"; readonly folder: string; readonly listen: ListenAddress }
-  /** Its arguments are the operator's own. */
-  | { readonly kind: "operator"; readonly words: readonly string[] };
+  /** Their arguments are read where they are meant. */
+  | { readonly kind: "operator" | "token"; readonly words: readonly string[] };
 
 export interface ListenAddress {
   readonly hostname: string;
@@ -29,6 +29,8 @@ Usage:
   selvedge-cloud hub --manifests DIR [--listen ADDR[:PORT]]
   selvedge-cloud operator --cluster NAME --cni-type flannel|calico --cluster-cidr CIDR,…
                           --connector-public-addresses ADDR,… [OPTION…]
+  selvedge-cloud token create NODE [--expires 24h] [--server https://HOST:PORT] [-o json]
+  selvedge-cloud token list | delete NODE
   selvedge-cloud version
   selvedge-cloud --help
 
@@ -61,16 +63,30 @@ ConfigMaps and Secrets. Any number of it may run; one leads. Its options are Fab
   --leader-election-id NAME, --leader-lease-duration, --leader-renew-deadline, --leader-retry-period
                                        Default fabedge-operator-leader, 15s, 10s, 2s.
   --kubeconfig FILE                    Default: the service account of the pod.
+  --join-listen [ADDR]:PORT            Where nodes join with a token. Default: nowhere.
+  --join-addresses ADDR,…              Under which nodes reach it, besides the connector's.
   --http-bind [ADDR]:PORT              /livez, /readyz and /metrics. Default :8081.
   --log-level LEVEL                    debug, info, warn or error. Default info.
 
 Variables AGENT_ARG_NAME=VALUE are arguments of every agent.
 
+token lets one node in once: create prints the line to run there, with which the node makes its own key and gets a
+certificate for it. The key stays on the node. Only a hash of the token is kept.
+
+  --expires DURATION                   Default 24h.
+  --server https://HOST:PORT           Where nodes reach the operator. Default: the connector's first public address,
+                                       and the node port of the Service that has a port named join.
+  -n, --namespace NAME, --ca-secret NAME
+                                       The operator's. Default fabedge, fabedge-ca.
+  --kubeconfig FILE                    Default: $KUBECONFIG, ~/.kube/config, the service account of the pod.
+  -o, --output text|json               Default text.
+
 Examples:
   selvedge-cloud hub --manifests /etc/selvedge/manifests
   selvedge-cloud hub --manifests ./manifests --listen 10.0.0.1:8880
   selvedge-cloud operator --cluster paris --cni-type flannel --cluster-cidr 10.1.0.0/16 \\
-    --connector-public-addresses 198.51.100.1
+    --connector-public-addresses 198.51.100.1 --join-listen :3030
+  selvedge-cloud token create edge-1
 
 Exit status: 0 ended by a signal, 1 failed, 2 wrong command line, 78 wrong configuration.
 `;
@@ -81,7 +97,7 @@ export function parseCommandLine(words: readonly string[]): Result<CloudCommand,
   if (words.includes("--help") || words.includes("-h") || command === "help") return ok({ kind: "help" });
   if (command === "version" || command === "--version") return ok({ kind: "version" });
   if (command === undefined) return usage("a command is missing");
-  if (command === "operator") return ok({ kind: "operator", words: rest });
+  if (command === "operator" || command === "token") return ok({ kind: command, words: rest });
   if (command !== "hub") return usage(`there is no command "${command}"`);
   return parseHub(rest);
 }

@@ -15,7 +15,9 @@ export interface TokenStore {
 export interface Registrar {
   /** PEM of all that is trusted, the one that signs first. */
   bundle(): Promise<string>;
-  /** @returns PEM. @throws SelvedgeError where the node is no edge node of this cluster */
+  /** @throws SelvedgeError JOIN_NODE_REFUSED, JOIN_NOT_READY: it could not be admitted now */
+  check(node: string): Promise<void>;
+  /** @returns PEM. @throws as `check` */
   admit(node: string, publicKey: Uint8Array<ArrayBuffer>): Promise<string>;
 }
 
@@ -71,6 +73,8 @@ export class JoinDesk {
     const found = await tokens.find(node);
     const why = refusal(found?.record, node, this.#deps.hash(secret), clock.wall());
     if (found === undefined || why !== undefined) throw refused(why ?? "it is not known, or was used");
+    // Whoever comes too early keeps the token.
+    await registrar.check(node);
     // First used, then served: of two who come with one token at once, one is refused.
     if (!(await tokens.use(node, found.version))) throw refused("it is not known, or was used");
     const certificate = await registrar.admit(node, request.value.publicKey);

@@ -76,6 +76,8 @@ function statusOf(error: SelvedgeError | undefined): number {
       return 401;
     case "JOIN_REQUEST_INVALID":
       return 400;
+    case "JOIN_NODE_REFUSED":
+      return 403;
     case "JOIN_BUSY":
       return 429;
     default:

@@ -11,7 +11,7 @@ import {
 import { type Authority, issueAuthority, issueLeaf } from "../../src/certificate/issue.ts";
 import { PrivateKey } from "../../src/certificate/private-key.ts";
 import { AUTHORITY_LIFE, type AuthorityState, type AuthorityStep, BACKDATE, trustBundle } from "./authority-plan.ts";
-import type { DesiredCertificate } from "./document.ts";
+import type { CertificateNames } from "./document.ts";
 import { endOfLeaf, type LeafState, type LeafStep, subjectOf } from "./leaf-plan.ts";
 
 /** A Secret's data as text, by key. */
@@ -97,7 +97,7 @@ export function readLeaf(data: SecretTexts, keyIsOnNode: boolean, signer: Signer
 /** @returns the data of the Secret after the step; undefined where it keeps what it has */
 export async function takeLeafStep(
   step: LeafStep,
-  wanted: DesiredCertificate,
+  wanted: CertificateNames,
   data: SecretTexts,
   signer: Signer,
   now: number,
@@ -110,8 +110,7 @@ export async function takeLeafStep(
       return { ...data, [LEAF.bundle]: bundle };
     case "issue": {
       if (step.key === "same") {
-        const certificate = await issue(wanted, readPublicKey(data[LEAF.certificate] ?? ""), signer, now);
-        return { [LEAF.certificate]: certificate, [LEAF.bundle]: bundle };
+        return await certifyKey(wanted, readPublicKey(data[LEAF.certificate] ?? ""), signer, now);
       }
       const key = PrivateKey.generate();
       return {
@@ -124,13 +123,26 @@ export async function takeLeafStep(
   }
 }
 
+/** @returns the data of the Secret of whoever has the key for itself */
+export async function certifyKey(
+  wanted: CertificateNames,
+  publicKey: Uint8Array<ArrayBuffer>,
+  signer: Signer,
+  now: number,
+): Promise<SecretTexts> {
+  return {
+    [LEAF.certificate]: await issue(wanted, publicKey, signer, now),
+    [LEAF.bundle]: trustBundle(signer.state),
+  };
+}
+
 function newAuthority(organization: string, now: number): Promise<Authority> {
   const subject = { country: "CN", organization, commonName: "Selvedge CA" };
   return issueAuthority(PrivateKey.generate(), subject, { notBefore: now - BACKDATE, notAfter: now + AUTHORITY_LIFE });
 }
 
 function issue(
-  wanted: DesiredCertificate,
+  wanted: CertificateNames,
   publicKey: Uint8Array<ArrayBuffer>,
   { state, authority }: Signer,
   now: number,

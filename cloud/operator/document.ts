@@ -20,18 +20,22 @@ export interface DesiredConfigMap {
   readonly data: Readonly<Record<string, string>>;
 }
 
-/** A Secret that holds a certificate. Who it names is decided here and nowhere else. */
-export interface DesiredCertificate {
-  readonly kind: "Secret";
-  readonly namespace: string;
-  readonly name: string;
-  readonly labels: Labels;
-  readonly owner: NodeOwner | undefined;
+/** Whom a certificate names. */
+export interface CertificateNames {
   /** The subject is C=CN, O=organization, CN=commonName, in this order. */
   readonly organization: string;
   readonly commonName: string;
   readonly dnsNames: readonly string[];
   readonly ips: readonly string[];
+}
+
+/** A Secret that holds a certificate. Who it names is decided here and nowhere else. */
+export interface DesiredCertificate extends CertificateNames {
+  readonly kind: "Secret";
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly owner: NodeOwner | undefined;
 }
 
 /** Found by its labels: its name is generated. */

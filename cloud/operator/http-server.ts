@@ -1,7 +1,7 @@
 import type { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import type { OperatorStatus } from "./operator.ts";
-import type { ListenAddress } from "./operator-options.ts";
+import type { ListenAddress } from "./option-values.ts";
 
 export interface HttpServerOptions {
   readonly listen: ListenAddress;

@@ -1,7 +1,7 @@
 import type { Certificate } from "../../src/certificate/certificate.ts";
 import { formatDistinguishedName } from "../../src/certificate/distinguished-name.ts";
 import { formatTime, LEAF_LIFE } from "./authority-plan.ts";
-import type { DesiredCertificate } from "./document.ts";
+import type { CertificateNames } from "./document.ts";
 import { fnv1a } from "./fnv.ts";
 
 /** What the Secret of a certificate holds now. */
@@ -27,7 +27,7 @@ const SPREAD = 0.1;
 const RENEW_AT = 2 / 3;
 
 export function planLeaf(
-  wanted: DesiredCertificate,
+  wanted: CertificateNames,
   state: LeafState | undefined,
   bundle: string,
   now: number,
@@ -37,7 +37,7 @@ export function planLeaf(
   return state?.bundle === bundle ? { step: "keep" } : { step: "rebundle" };
 }
 
-function reasonToIssue(wanted: DesiredCertificate, state: LeafState, now: number): string | undefined {
+function reasonToIssue(wanted: CertificateNames, state: LeafState, now: number): string | undefined {
   const { certificate, key, signedByCurrent } = state;
   if (certificate === undefined) return "what is there cannot be read";
   if (key === "none") return "its key is missing or another's";
@@ -56,7 +56,7 @@ export function renewAt({ notBefore, notAfter }: Certificate, commonName: string
   return notBefore + (notAfter - notBefore) * (RENEW_AT + spread);
 }
 
-export function subjectOf({ organization, commonName }: DesiredCertificate) {
+export function subjectOf({ organization, commonName }: CertificateNames) {
   return { country: "CN", organization, commonName };
 }
 

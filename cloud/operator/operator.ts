@@ -19,8 +19,9 @@ import { isOutage } from "../../src/kube/status.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
 import { WorkQueue } from "../../src/reconcile/work-queue.ts";
 import { AuthorityKeeper } from "./authority-keeper.ts";
+import type { Signer } from "./certificates.ts";
 import type { OperatorChange, OperatorObjects } from "./change.ts";
-import type { DocumentKey } from "./document.ts";
+import type { Desired, DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
 import { FirstList } from "./first-list.ts";
 import { AGENT_APP, APP_LABEL, CREATED_BY, CREATED_BY_LABEL } from "./object-names.ts";
@@ -178,7 +179,7 @@ export class Operator {
       },
       client,
       writer,
-      signer: () => (settings.role === "host" ? this.#authority.signer : undefined),
+      signer: () => (settings.role === "host" ? this.signer : undefined),
       wall,
       onWrite,
     });
@@ -223,6 +224,16 @@ export class Operator {
       planned: this.#planner !== undefined,
       kinds: this.#informers.map((informer) => informer.status),
     };
+  }
+
+  /** What the plan says; undefined: not everything has been read yet. */
+  document(key: DocumentKey): Desired | undefined {
+    return this.#planner?.document(key);
+  }
+
+  /** Undefined where there is none yet. @throws SelvedgeError CA_INVALID */
+  get signer(): Signer | undefined {
+    return this.#authority.signer;
   }
 
   #newElector(): Elector {

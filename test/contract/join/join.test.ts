@@ -9,6 +9,7 @@ import { formatToken, type TokenRecord } from "../../../cloud/join/join-token.ts
 import { askOperator } from "../../../edge/join/ask-operator.ts";
 import { join } from "../../../edge/join/join.ts";
 import { KeyFiles } from "../../../edge/join/key-files.ts";
+import { SelvedgeError } from "../../../src/base/errors.ts";
 import { Log } from "../../../src/base/log.ts";
 import { Scope } from "../../../src/base/scope.ts";
 import { isSignedBy, parseCertificate } from "../../../src/certificate/certificate.ts";
@@ -34,6 +35,8 @@ let authority: Authority;
 let url: string;
 let files: KeyFiles;
 let folder: string;
+/** What the registrar says of a node before its token is used. */
+let check: () => Promise<void>;
 
 function leaf(signer: Authority, commonName: string, publicKey: Uint8Array<ArrayBuffer>): Promise<string> {
   const valid = { notBefore: Date.now() - DAY, notAfter: Date.now() + DAY };
@@ -42,6 +45,7 @@ function leaf(signer: Authority, commonName: string, publicKey: Uint8Array<Array
 }
 
 beforeEach(async () => {
+  check = async () => undefined;
   folder = mkdtempSync(joinPath(tmpdir(), "selvedge-join-"));
   folders.push(folder);
   files = new KeyFiles(joinPath(folder, "tls"));
@@ -59,6 +63,7 @@ beforeEach(async () => {
   };
   const registrar = {
     bundle: async () => authority.certificate,
+    check: () => check(),
     admit: (node: string, publicKey: Uint8Array<ArrayBuffer>) => leaf(authority, `paris.${node}`, publicKey),
   };
   const log = new Log(() => {}, "info");
@@ -162,6 +167,19 @@ describe("the operator refuses", () => {
     expect(await tryToJoin().catch((error) => error)).toMatchObject({
       message: expect.stringContaining("it ended at"),
     });
+  });
+
+  test("a node that it does not know yet, and the token stays", async () => {
+    check = () => {
+      throw new SelvedgeError("Cannot let node in: unknown", {
+        code: "JOIN_NODE_REFUSED",
+        blame: "user",
+        retry: "later",
+      });
+    };
+    expect(await tryToJoin().catch((error) => error)).toMatchObject({ code: "JOIN_REFUSED" });
+    check = async () => undefined;
+    expect(await tryToJoin()).toMatchObject({ node: "edge1" });
   });
 
   test("nonsense instead of a request, and the token stays", async () => {

@@ -43,6 +43,7 @@ describe("the operator's options", () => {
       leaseName: "fabedge-operator-leader",
       timing: { leaseDuration: seconds(15), renewDeadline: seconds(10), retryPeriod: seconds(2) },
       listen: { hostname: "::", port: 8081 },
+      join: undefined,
       logLevel: "info",
     });
   });

@@ -1,0 +1,67 @@
+import { minutes } from "../../src/base/duration.ts";
+import { foldRepeats, Log } from "../../src/base/log.ts";
+import { Metrics } from "../../src/base/metrics.ts";
+import type { Scope } from "../../src/base/scope.ts";
+import { KubeWriter } from "../../src/kube/writer.ts";
+import { JoinDesk } from "../join/join-desk.ts";
+import { TokenSecrets } from "../join/token-secrets.ts";
+import { planJoinCertificate } from "../operator/admission.ts";
+import { startHttpServer } from "../operator/http-server.ts";
+import { FIELD_MANAGER } from "../operator/observed-documents.ts";
+import { Operator } from "../operator/operator.ts";
+import type { JoinOptions, OperatorOptions } from "../operator/operator-options.ts";
+import { openCluster } from "./cluster-access.ts";
+import { JoinStation, joinNames } from "./join-station.ts";
+import { SecretRegistrar } from "./secret-registrar.ts";
+import type { System } from "./system.ts";
+
+const LOG_WINDOW = minutes(1);
+
+/** `selvedge-cloud operator`, until its scope closes. */
+export async function startOperator(options: OperatorOptions, system: System, scope: Scope): Promise<void> {
+  const { settings, kubeconfig, authoritySecret, leaseName, timing, listen, join, logLevel } = options;
+  const { clock, random, hostname, newUuid } = system;
+  const log = new Log(
+    foldRepeats(system.log, () => clock.now(), LOG_WINDOW),
+    logLevel,
+  );
+  const client = await openCluster(kubeconfig, system);
+  const metrics = new Metrics("selvedge");
+  const identity = `${hostname}_${newUuid()}`;
+  const operator = new Operator(
+    {
+      ...{ client, settings, authoritySecret, leaseName, timing, identity, clock, random, log, metrics },
+      newEventSuffix: newUuid,
+    },
+    scope,
+  );
+  const url = startHttpServer({ listen, status: () => operator.status, metrics }, scope);
+  log.info("operator.started", "The operator reads the cluster", { url: url.href, name: identity });
+  if (join === undefined) return;
+  if (settings.role === "member")
+    log.warn("join.elsewhere", "Nodes join where certificates are signed: in the host cluster");
+  else letNodesJoin(join, { operator, options, client, system, log }, scope);
+}
+
+interface Parts {
+  readonly operator: Operator;
+  readonly options: OperatorOptions;
+  readonly client: Awaited<ReturnType<typeof openCluster>>;
+  readonly system: System;
+  readonly log: Log;
+}
+
+function letNodesJoin({ listen, addresses }: JoinOptions, parts: Parts, scope: Scope): void {
+  const { operator, options, client, system, log } = parts;
+  const { cluster, namespace, certificateOrganization, connector } = options.settings;
+  const { clock, hash } = system;
+  const tokens = new TokenSecrets(client, new KubeWriter(client, FIELD_MANAGER), namespace, clock, scope.signal);
+  const registrar = new SecretRegistrar(operator, client, namespace, clock, scope.signal);
+  const desk = new JoinDesk({ tokens, registrar, hash, clock, log });
+  const names = planJoinCertificate(
+    cluster,
+    certificateOrganization,
+    joinNames([...connector.publicAddresses, ...addresses]),
+  );
+  new JoinStation({ listen, names, signer: () => operator.signer, desk, clock, log }, scope);
+}
