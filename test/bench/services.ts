@@ -1,4 +1,5 @@
 import { toolPaths } from "../lab/tools.ts";
+import { run } from "../support/in-namespace.ts";
 import { Report } from "./report/report.ts";
 import { OURS } from "./report/series.ts";
 import { measureInProcess } from "./services/in-process.ts";
@@ -41,12 +42,11 @@ const LEAST_FOR_MEMORY = 1000;
 const SIZE_FOR_HTTP = 1000;
 const LOAD_ROUNDS = 3;
 const CHANGE_ROUNDS = 4;
-const CHANGES = 50;
-/** Neither program holds a change back that comes so long after the one before. */
-const CHANGE_PAUSE_MILLISECONDS = 100;
-const PACED_CHANGES = 12;
-const CONNECTION_ROUNDS = 10;
-const CONNECTIONS = 2000;
+/** Neither program holds a change back that comes so long after the one before. A slow one makes fewer. */
+const CHANGES = { count: 40, timeSeconds: 20, pauseMilliseconds: 100 };
+const PACED_CHANGES = { count: 12, timeSeconds: 20, pauseMilliseconds: 0 };
+const CONNECTION_ROUNDS = 50;
+const CONNECTIONS = 400;
 const HTTP_ROUNDS = 7;
 const IDLE_MILLISECONDS = 5000;
 
@@ -130,7 +130,7 @@ class ServicesBenchmark {
   }
 
   async #pacedChanges(size: number): Promise<void> {
-    const { fromEvent, fromWrite } = await measureChanges(this.#world, this.#peer, PACED_CHANGES, 0);
+    const { fromEvent, fromWrite } = await measureChanges(this.#world, this.#peer, PACED_CHANGES);
     this.#report.add(CHANGE, PACED_KUBE_PROXY, fromEvent, { size });
     this.#report.add(CHANGE_FROM_WRITE, PACED_KUBE_PROXY, fromWrite, { size });
   }
@@ -144,7 +144,7 @@ class ServicesBenchmark {
     for (let round = 0; round < CHANGE_ROUNDS; round++) {
       for (const [name, trial, other] of turns) {
         other.pause();
-        const changes = await measureChanges(this.#world, trial, CHANGES, CHANGE_PAUSE_MILLISECONDS);
+        const changes = await measureChanges(this.#world, trial, CHANGES);
         this.#report.add(CHANGE, name, changes.fromEvent, { size });
         this.#report.add(CHANGE_FROM_WRITE, name, changes.fromWrite, { size });
         other.resume();
@@ -251,6 +251,7 @@ async function main(): Promise<void> {
   report.arrange(LOAD, LOAD_WORK, CHANGE, CHANGE_FROM_WRITE, CHANGE_WORK, RESYNC, RESYNC_WRITES, KERNEL_MEMORY);
   const { "kube-proxy": kubeProxy } = await toolPaths("kube-proxy");
   report.version(KUBE_PROXY, /-(v[\d.]+)\//.exec(kubeProxy)?.[1] ?? "unknown");
+  report.version(NFT, /v[\d.]+/.exec(run("nft", "--version"))?.[0] ?? "unknown");
   using selvedge = new Selvedge();
   await using world = await ServicesWorld.create(["direct", "ours", "peer", "ours-stall", "peer-stall"]);
   const benchmark = new ServicesBenchmark(report, world, selvedge, kubeProxy);

@@ -2,6 +2,7 @@ import { seconds } from "../../../src/base/duration.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { ENDPOINT_PORT, endpointAddress, SERVICE_PORT, serviceAddress } from "./bench-services.ts";
 import type { Probe } from "./connector.ts";
+import { monotonicSeconds } from "./native.ts";
 import type { KubeProxy } from "./node-program.ts";
 import type { NodeTrial } from "./node-trial.ts";
 import type { ServicePath } from "./service-path.ts";
@@ -21,15 +22,23 @@ export interface Changes {
   readonly fromWrite: readonly number[];
 }
 
-/** One endpoint of one service becomes another, so many times. @param pauseMilliseconds from one to the next */
+export interface ChangePlan {
+  /** So many, unless the time is over before. */
+  readonly count: number;
+  readonly timeSeconds: number;
+  /** From one to the next. */
+  readonly pauseMilliseconds: number;
+}
+
+/** One endpoint of one service becomes another, again and again. */
 export async function measureChanges(
   world: ServicesWorld,
   { path }: NodeTrial,
-  count: number,
-  pauseMilliseconds: number,
+  { count, timeSeconds, pauseMilliseconds }: ChangePlan,
 ): Promise<Changes> {
   const [fromEvent, fromWrite]: [number[], number[]] = [[], []];
-  for (let i = 0; i < count; i++) {
+  const end = monotonicSeconds() + timeSeconds;
+  while (fromEvent.length < count && monotonicSeconds() < end) {
     const { address, slice } = world.nextChange();
     await Bun.sleep(pauseMilliseconds);
     const expected = { address, sourcePort: API_SERVER_PORT, timeoutSeconds: CHANGE_TIMEOUT_SECONDS };
