@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { KubernetesObject } from "../lab/service-objects.ts";
 import { toolPath } from "./in-cluster.ts";
 
-export const CHART = join(import.meta.dir, "../../cloud/chart");
+const ROOT = join(import.meta.dir, "../..");
+export const CHART = join(ROOT, "cloud/chart");
 
 /** No more than has to be said. */
 export const FLANNEL = {
@@ -29,6 +30,13 @@ export interface HelmResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** What scripts/render makes of it, with whatever it is told besides. @returns the path of the chart's file */
+export function packagedChart(...words: readonly string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([join(ROOT, "scripts/render"), ...words]);
+  if (exitCode !== 0) throw new Error(`Cannot render as scripts/render failed: ${stderr}`);
+  return join(ROOT, stdout.toString().split("\n", 1)[0] ?? "");
 }
 
 /** @param values on standard input: for --values=- */

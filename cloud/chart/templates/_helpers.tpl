@@ -1,9 +1,14 @@
 {{- define "selvedge.labels" -}}
 app.kubernetes.io/name: {{ .Values.operator.name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "selvedge.version" . | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- /* Neither labels nor tags of images know the "+" of semantic versions. */}}
+{{- define "selvedge.version" -}}
+{{ .Chart.AppVersion | replace "+" "_" }}
 {{- end }}
 
 {{- define "selvedge.selector" -}}
@@ -12,7 +17,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "selvedge.image" -}}
-{{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
+{{ .image.repository }}:{{ .image.tag | default (include "selvedge.version" .root) }}
 {{- end }}
 
 {{- define "selvedge.rolename" -}}
@@ -45,7 +50,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- range $key := list "connector" "keepalived" "cloudAgent" "fabDNS" "serviceHub" "cert" }}
 {{- if hasKey $.Values $key }}{{ $unread = append $unread $key }}{{ end }}
 {{- end }}
-{{- $cluster := list "region" "zone" "connectorNodeAddresses" "connectorLabels" "publicAddresses" "operatorAPIServer" "serviceHubAPIServer" "initToken" }}
+{{- $cluster := list "region" "zone" "connectorNodeAddresses" "connectorLabels" "operatorAPIServer" "serviceHubAPIServer" "initToken" }}
 {{- $operator := list "certValidityPeriod" "tokenValidPeriod" }}
 {{- range $group, $keys := dict "cluster" $cluster "operator" $operator "agent" (list "resources") }}
 {{- range $keys }}

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { waitFor } from "../../lab/wait-for.ts";
-import { CALICO, CHART, FLANNEL, helm, operatorCommand } from "../../support/chart.ts";
+import { CALICO, CHART, FLANNEL, helm, objectsOf, operatorCommand, packagedChart } from "../../support/chart.ts";
 import { covers, expandRules, formatGrant, type Rule, usesOf } from "../../support/grants.ts";
 import { administrator, inCluster, kubectl } from "../../support/in-cluster.ts";
 import {
@@ -248,6 +248,21 @@ inCluster(import.meta.path, () => {
         ["community", "pair"],
       ] as const)
         expect(see(kind, name), name).toBeDefined();
+    });
+
+    test("as one file for kubectl, it is the same", () => {
+      const words = Object.entries(FLANNEL.cluster).flatMap(([name, value]) =>
+        Array.isArray(value) ? ["--set", `cluster.${name}={${value}}`] : ["--set", `cluster.${name}=${value}`],
+      );
+      const chart = packagedChart(...words);
+      const file = join(dirname(chart), "install.yaml");
+      const apply = () => kubectl("apply", "--server-side", `--filename=${file}`);
+      expect(apply().match(/serverside-applied/g)).toHaveLength(objectsOf(readFileSync(file, "utf8")).length);
+      expect(see("deployment", NAME)).toBeDefined();
+      const version = () => see("deployment", NAME)?.metadata.resourceVersion;
+      const before = version();
+      apply();
+      expect(version()).toBe(before);
     });
   });
 

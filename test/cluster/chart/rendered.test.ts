@@ -40,7 +40,8 @@ describe("the chart", () => {
   });
 
   test("hands everything of FabEdge's values to the operator that it has an ear for", () => {
-    const { settings, logLevel } = operatorOptions(FABEDGE);
+    const { settings, logLevel, join } = operatorOptions(FABEDGE);
+    expect(join).toMatchObject({ listen: { port: 3030 }, addresses: ["203.0.113.5"] });
     expect({ ...settings.connector, subnets: settings.connector.subnets.map(formatPrefix) }).toEqual({
       subnets: ["10.233.0.0/18"],
       publicAddresses: ["203.0.113.5", "connector.example.org"],
@@ -94,6 +95,7 @@ describe("the chart", () => {
       clusterCIDR: ["10.2.0.0/16"],
       serviceClusterIPRange: ["10.97.0.0/16"],
       connectorPublicAddresses: ["198.51.100.2"],
+      publicAddresses: ["198.51.100.3"],
       cniType: "flannel",
       name: "another",
       nodeSelector: { disk: "ssd" },
