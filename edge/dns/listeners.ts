@@ -15,7 +15,7 @@ import { type ServerDeps, UdpServer } from "./udp-server.ts";
 /** An address that is about to appear, as on our own dummy link, does so within moments; others are worth a look. */
 const BIND_BACKOFF: BackoffPolicy = { initial: seconds(0.1), factor: 2, limit: seconds(5) };
 /** Of the end of a run: forwarded questions are mostly answered in a tenth of it. */
-const DRAIN_LIMIT = seconds(1);
+const DRAIN_WITHIN = seconds(1);
 /** How often an open socket is looked at: the runtime may close it on an error that it finds fatal. */
 const CHECK_EVERY = seconds(5);
 
@@ -148,7 +148,7 @@ export class Listeners {
       log.warn("dns.hand_over", "Cannot leave queries to the next run", { addr: address, code: errorCode(error) });
     }
     const late = Promise.withResolvers<void>();
-    const timer = clock.after(DRAIN_LIMIT, late.resolve);
+    const timer = clock.after(DRAIN_WITHIN, late.resolve);
     await Promise.race([udp.drain(), late.promise]);
     timer.cancel();
   }
