@@ -1,8 +1,8 @@
+import { nearestName } from "../src/base/nearest-name.ts";
 import { fail, ok, type Result } from "../src/base/result.ts";
 import { type Argument, readArguments } from "./config/arguments.ts";
 import { type Finding, judgeTogether, sourceAddress } from "./config/consistency.ts";
 import { FABEDGE_ARGUMENTS } from "./config/fabedge-arguments.ts";
-import { nearestName } from "./config/nearest-name.ts";
 import {
   type Config,
   environmentName,

@@ -1,6 +1,6 @@
+import { EXIT } from "../../src/cli/exit-code.ts";
 import type { Resolution } from "../../src/network/agent-report.ts";
 import { type CommandContext, paintFor, print, socketPath } from "./command-context.ts";
-import { EXIT } from "./exit-code.ts";
 import { formatResolution, formatService, formatServices, formatStatus } from "./render.ts";
 import { searchNames } from "./search-names.ts";
 

@@ -1,4 +1,6 @@
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { type CheckResult, formatCheck, isHealthy } from "../../src/cli/check-report.ts";
+import { EXIT } from "../../src/cli/exit-code.ts";
 import type { StatusReport } from "../../src/network/agent-report.ts";
 import {
   type CommandContext,
@@ -8,10 +10,7 @@ import {
   settingsOrDefaults,
   socketPath,
 } from "./command-context.ts";
-import { EXIT } from "./exit-code.ts";
-import { type CheckResult, judgeHost } from "./host-check.ts";
-import { formatConditions } from "./render.ts";
-import type { Paint } from "./table.ts";
+import { judgeHost } from "./host-check.ts";
 
 type Trouble = Extract<CheckResult, { readonly ok: false }>;
 
@@ -21,7 +20,7 @@ export async function check(context: CommandContext): Promise<number> {
   const agent = context.flags.get("pre") === "true" ? undefined : await askAgent(context);
   const host = judgeHost(await context.io.observeHost(loaded.config), loaded.config, agent?.status?.agent.pid);
   const results = mergeResults([...settings, ...host], agent?.results ?? []);
-  const healthy = results.every((result) => result.ok || result.severity === "info");
+  const healthy = isHealthy(results);
   await print(context, cliDocument("CheckReport", { healthy, items: results }), () =>
     formatCheck(results, paintFor(context)),
   );
@@ -56,14 +55,4 @@ function troubleOf({ component, code, severity, message, hint }: Omit<Trouble, "
 function judgeSettings(message: string): CheckResult {
   const hint = 'See "selvedge config view" and "selvedge run --help"; the checks below took the defaults.';
   return { ok: false, component: "config", code: "CONFIG_INVALID", severity: "failed", message, hint };
-}
-
-function formatCheck(results: readonly CheckResult[], paint: Paint): string {
-  return results
-    .map((result) =>
-      result.ok
-        ? `${paint("green", "OK".padEnd(9))} ${result.component.padEnd(7)}   ${result.message}\n`
-        : formatConditions([result], paint),
-    )
-    .join("");
 }

@@ -1,10 +1,11 @@
 import { errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { fail, type Result } from "../../src/base/result.ts";
+import { formatDocument } from "../../src/cli/document-text.ts";
+import { coloured, type Paint, plain } from "../../src/cli/table.ts";
 import { API_VERSION, CONTROL_SOCKET } from "../../src/network/agent-report.ts";
 import { OPTIONS } from "../config/options.ts";
 import { type ConfigProblem, configFilePath, type LoadedConfig, loadConfig } from "../config.ts";
 import type { CliCommands, CliIo, Environment } from "./cli-io.ts";
-import { coloured, type Paint, plain } from "./table.ts";
 
 /** One invocation with everything that it may touch. */
 export interface CommandContext {
@@ -25,14 +26,7 @@ export function paintFor({ io, env, flags }: CommandContext): Paint {
 
 /** Data on stdout: a document for programs, or what `table` makes for people. */
 export async function print(context: CommandContext, document: object, table: () => string): Promise<void> {
-  switch (context.flags.get("output") ?? "table") {
-    case "json":
-      return context.io.out(`${JSON.stringify(document, null, 2)}\n`);
-    case "yaml":
-      return context.io.out(`${Bun.YAML.stringify(document, null, 2)}\n`);
-    default:
-      return context.io.out(table());
-  }
+  await context.io.out(formatDocument(context.flags.get("output"), document, table));
 }
 
 /** For what only the command line says; the agent's own documents come with theirs. */

@@ -1,34 +1,4 @@
-/** A flag of one command, apart from the agent's settings. */
-export interface Flag {
-  readonly name: string;
-  readonly short?: string;
-  /** Undefined for a switch. */
-  readonly placeholder?: string;
-  readonly choices?: readonly string[];
-  readonly help: string;
-}
-
-export interface Command {
-  /** The words that name it: ["dns", "resolve"]. */
-  readonly words: readonly string[];
-  /** One line. */
-  readonly summary: string;
-  /** Paragraphs below the summary. */
-  readonly description?: string;
-  readonly examples: readonly { readonly line: string; readonly does: string }[];
-  readonly argument?: { readonly name: string; readonly required: boolean; readonly choices?: readonly string[] };
-  readonly flags: readonly Flag[];
-  /** It also takes the agent's settings (edge/config/options.ts) as flags. */
-  readonly settings?: true;
-}
-
-const OUTPUT: Flag = {
-  name: "output",
-  short: "o",
-  placeholder: "FORMAT",
-  choices: ["table", "json", "yaml"],
-  help: "How to print: table for people, json or yaml for programs.",
-};
+import { type Command, type Flag, OUTPUT, type Program } from "../../src/cli/command.ts";
 
 const DRY_RUN: Flag = { name: "dry-run", help: "Say what would be done, and do nothing." };
 
@@ -36,12 +6,6 @@ const DRY_RUN: Flag = { name: "dry-run", help: "Say what would be done, and do n
 const AGENT: readonly Flag[] = [
   { name: "run-dir", placeholder: "PATH", help: "Where the agent's control socket is. Default: as configured." },
   { name: "config", placeholder: "PATH", help: "The agent's configuration file." },
-];
-
-/** Flags of every command. */
-export const COMMON_FLAGS: readonly Flag[] = [
-  { name: "help", short: "h", help: "Show this text." },
-  { name: "no-color", help: "No colours, as with NO_COLOR in the environment." },
 ];
 
 /** The command line: help, completion and dispatch all read this table. */
@@ -190,3 +154,5 @@ export const COMMANDS: readonly Command[] = [
     flags: [],
   },
 ];
+
+export const PROGRAM: Program = { name: "selvedge", commands: COMMANDS };

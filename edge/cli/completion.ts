@@ -1,5 +1,6 @@
+import { COMMON_FLAGS, type Command } from "../../src/cli/command.ts";
 import { OPTION_KEYS, OPTIONS } from "../config/options.ts";
-import { COMMANDS, COMMON_FLAGS, type Command } from "./command.ts";
+import { COMMANDS } from "./command.ts";
 
 export type Shell = "bash" | "zsh" | "fish";
 

@@ -1,5 +1,6 @@
 import type { Severity } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
+import type { CheckResult } from "../../src/cli/check-report.ts";
 import type { MissingFeature } from "../../src/linux/kernel-features.ts";
 import type { PortHolder } from "../../src/linux/port-holders.ts";
 import { isInTheWay } from "../../src/linux/socket-table.ts";
@@ -22,18 +23,6 @@ export interface HostState {
   /** Undefined where only a kubeconfig knows where the source is. */
   readonly source: { readonly url: string; readonly refusal: Refusal } | undefined;
 }
-
-/** Good, or a condition with a way out. */
-export type CheckResult =
-  | { readonly ok: true; readonly component: string; readonly message: string }
-  | {
-      readonly ok: false;
-      readonly component: string;
-      readonly code: string;
-      readonly severity: Severity;
-      readonly message: string;
-      readonly hint: string;
-    };
 
 /** linux/capability.h */
 const CAP_NET_BIND_SERVICE = 10n;

@@ -1,4 +1,6 @@
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { EXIT } from "../../src/cli/exit-code.ts";
+import { formatTable, printable } from "../../src/cli/table.ts";
 import { type Config, OPTION_KEYS, type OptionKey, optionOf } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { Leftover } from "./cli-io.ts";
@@ -11,8 +13,6 @@ import {
   socketPath,
 } from "./command-context.ts";
 import { formatCompletion, type Shell } from "./completion.ts";
-import { EXIT } from "./exit-code.ts";
-import { formatTable, printable } from "./table.ts";
 
 /** @returns undefined after having said what is wrong */
 async function settingsOrComplaint(context: CommandContext): Promise<LoadedConfig | number> {

@@ -1,15 +1,7 @@
 import { formatDuration, seconds } from "../../src/base/duration.ts";
-import type { Severity } from "../../src/base/health.ts";
-import type {
-  ConditionReport,
-  Resolution,
-  ServiceDetail,
-  ServicePortDetail,
-  StatusReport,
-} from "../../src/network/agent-report.ts";
-import { formatTable, type Paint, printable } from "./table.ts";
-
-const COLOUR = { failed: "red", degraded: "yellow", info: "green" } as const satisfies Record<Severity, string>;
+import { formatConditions } from "../../src/cli/check-report.ts";
+import { formatTable, type Paint, printable } from "../../src/cli/table.ts";
+import type { Resolution, ServiceDetail, ServicePortDetail, StatusReport } from "../../src/network/agent-report.ts";
 
 /** One screen: what it is, whether it works, what is wrong. */
 export function formatStatus(status: StatusReport, paint: Paint): string {
@@ -50,16 +42,6 @@ function describeDns(dns: StatusReport["dns"]): string {
     `${dns.cached} cached`,
     `upstreams ${upstreams.length === 0 ? "none" : upstreams.join(" ")}`,
   ].join(", ");
-}
-
-/** Each with its hint below it: the way out belongs beside the trouble. */
-export function formatConditions(conditions: readonly Omit<ConditionReport, "since">[], paint: Paint): string {
-  return conditions
-    .map(({ severity, code, component, message, hint }) => {
-      const head = `${paint(COLOUR[severity], severity.toUpperCase().padEnd(9))} ${component.padEnd(7)}   ${code}\n`;
-      return `${head}          ${printable(message)}\n${hint === "" ? "" : `          ${printable(hint)}\n`}`;
-    })
-    .join("");
 }
 
 export function formatServices(services: readonly ServiceDetail[]): string {

@@ -1,13 +1,15 @@
 import { errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { parseCommandLine } from "../../src/cli/command-line.ts";
+import { EXIT } from "../../src/cli/exit-code.ts";
+import { printable } from "../../src/cli/table.ts";
 import { resolveName, showServices, showStatus } from "./agent-commands.ts";
 import { check } from "./check-command.ts";
 import type { CliCommands, CliIo, Environment } from "./cli-io.ts";
+import { PROGRAM } from "./command.ts";
 import type { CommandContext } from "./command-context.ts";
-import { parseCommandLine } from "./command-line.ts";
-import { EXIT, exitCodeOf } from "./exit-code.ts";
+import { exitCodeOf } from "./exit-code.ts";
 import { formatHelp, formatOverview } from "./help.ts";
 import { cleanUp, install, join, printCompletion, run, showVersion, viewConfig } from "./host-commands.ts";
-import { printable } from "./table.ts";
 
 /** What does each command of command.ts. */
 export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Promise<number>>> = {
@@ -35,7 +37,7 @@ export async function runCli(
   io: CliIo,
   commands: CliCommands,
 ): Promise<number> {
-  const parsed = parseCommandLine(argv);
+  const parsed = parseCommandLine(PROGRAM, argv);
   if (!parsed.ok) {
     await io.err(`${printable(parsed.error)}\nSee "selvedge --help".\n`);
     return EXIT.usage.code;

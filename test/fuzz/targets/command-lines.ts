@@ -1,6 +1,6 @@
 import { parseCommandLine as parseCloud } from "../../../cloud/config.ts";
-import { COMMANDS } from "../../../edge/cli/command.ts";
-import { parseCommandLine as parseEdge } from "../../../edge/cli/command-line.ts";
+import { COMMANDS, PROGRAM } from "../../../edge/cli/command.ts";
+import { parseCommandLine as parseEdge } from "../../../src/cli/command-line.ts";
 import { hold, textOf } from "../property.ts";
 import type { FuzzTarget } from "../target.ts";
 
@@ -15,7 +15,7 @@ export const target: FuzzTarget = {
   ],
   run: (input) => {
     const argv = textOf(input).split("\n");
-    const [edge, cloud] = [parseEdge(argv), parseCloud(argv)];
+    const [edge, cloud] = [parseEdge(PROGRAM, argv), parseCloud(argv)];
     hold(edge.ok || edge.error.length < 1000, "a sentence without an end");
     if (cloud.ok && cloud.value.kind === "hub") {
       hold(cloud.value.listen.port <= 65_535 && cloud.value.folder !== "", "a hub without a place");

@@ -1,9 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseCommandLine } from "../../../../edge/cli/command-line.ts";
+import { PROGRAM } from "../../../../edge/cli/command.ts";
+import { parseCommandLine } from "../../../../src/cli/command-line.ts";
 
 function parse(line: string) {
-  const parsed = parseCommandLine(line.split(" ").filter((word) => word !== ""));
+  const parsed = parseCommandLine(
+    PROGRAM,
+    line.split(" ").filter((word) => word !== ""),
+  );
   if (!parsed.ok) throw new Error(parsed.error);
   return parsed.value;
 }
@@ -14,7 +18,7 @@ function flags(line: string): Readonly<Record<string, string>> {
 }
 
 function refusal(line: string): string {
-  const parsed = parseCommandLine(line.split(" "));
+  const parsed = parseCommandLine(PROGRAM, line.split(" "));
   return parsed.ok ? "" : parsed.error;
 }
 
@@ -70,6 +74,6 @@ describe("command line", () => {
 
   test("no words make it throw", () => {
     const word = fc.oneof(fc.string(), fc.constantFrom("run", "dns", "resolve", "-o", "--help", "-n", "--", "="));
-    fc.assert(fc.property(fc.array(word), (argv) => void parseCommandLine(argv)));
+    fc.assert(fc.property(fc.array(word), (argv) => void parseCommandLine(PROGRAM, argv)));
   });
 });

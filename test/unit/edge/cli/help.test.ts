@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { COMMANDS } from "../../../../edge/cli/command.ts";
-import { EXIT } from "../../../../edge/cli/exit-code.ts";
 import { formatHelp, formatOverview } from "../../../../edge/cli/help.ts";
 import { EXECUTORS } from "../../../../edge/cli/run-cli.ts";
 import { OPTIONS } from "../../../../edge/config/options.ts";
+import { EXIT } from "../../../../src/cli/exit-code.ts";
 
 describe("help", () => {
   test("the overview names every command and exit status", () => {

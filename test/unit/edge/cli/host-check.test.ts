@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { type CheckResult, type HostState, judgeHost } from "../../../../edge/cli/host-check.ts";
+import { type HostState, judgeHost } from "../../../../edge/cli/host-check.ts";
 import { loadConfig } from "../../../../edge/config.ts";
 import type { Ip } from "../../../../src/base/ip.ts";
+import type { CheckResult } from "../../../../src/cli/check-report.ts";
 import type { MissingFeature } from "../../../../src/linux/kernel-features.ts";
 import type { PortHolder } from "../../../../src/linux/port-holders.ts";
 import { GOOD_HOST } from "../../../support/cli-world.ts";

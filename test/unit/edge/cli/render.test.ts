@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { formatResolution, formatService, formatServices, formatStatus } from "../../../../edge/cli/render.ts";
-import { coloured, plain } from "../../../../edge/cli/table.ts";
 import type { Ip } from "../../../../src/base/ip.ts";
+import { coloured, plain } from "../../../../src/cli/table.ts";
 import { DATABASE, FAILED, statusReport, WEB } from "../../../support/agent-handlers.ts";
 
 describe("status", () => {

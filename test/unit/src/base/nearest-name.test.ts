@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { nearestName } from "../../../../edge/config/nearest-name.ts";
+import { nearestName } from "../../../../src/base/nearest-name.ts";
 
 const KNOWN = ["enable-dns", "enable-proxy", "dns-bind-ip", "node-name"];
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { coloured, formatTable, printable } from "../../../../edge/cli/table.ts";
+import { coloured, formatTable, printable } from "../../../../src/cli/table.ts";
 
 test("columns are as wide as their widest cell, and lines have no blanks at their end", () => {
   expect(

@@ -1,6 +1,6 @@
-import { fail, ok, type Result } from "../../src/base/result.ts";
-import { nearestName } from "../config/nearest-name.ts";
-import { COMMANDS, COMMON_FLAGS, type Command, type Flag } from "./command.ts";
+import { nearestName } from "../base/nearest-name.ts";
+import { fail, ok, type Result } from "../base/result.ts";
+import { COMMON_FLAGS, type Command, type Flag, type Program } from "./command.ts";
 
 /** What was asked for. */
 export type Invocation =
@@ -10,54 +10,57 @@ export type Invocation =
       readonly kind: "command";
       readonly command: Command;
       readonly flags: ReadonlyMap<string, string>;
+      /** The first of its arguments. */
       readonly argument: string | undefined;
+      readonly arguments: readonly string[];
       /** What is left for the loader of settings. */
       readonly settings: readonly string[];
     };
 
 /** @returns an error as a sentence for a person */
-export function parseCommandLine(argv: readonly string[]): Result<Invocation, string> {
+export function parseCommandLine(program: Program, argv: readonly string[]): Result<Invocation, string> {
   const first = argv[0];
-  if (first === undefined || first === "help" || first === "--help" || first === "-h") return parseHelp(argv.slice(1));
+  if (first === undefined || first === "help" || first === "--help" || first === "-h")
+    return parseHelp(program, argv.slice(1));
   if (first === "--version") return ok({ kind: "version" });
-  const command = findCommand(argv);
-  if (command === undefined) return parseGroup(argv);
-  return parseFlags(command, argv.slice(command.words.length));
+  const command = findCommand(program, argv);
+  if (command === undefined) return parseGroup(program, argv);
+  return parseFlags(program, command, argv.slice(command.words.length));
 }
 
-function parseHelp(words: readonly string[]): Result<Invocation, string> {
-  const command = findCommand(words);
-  const known = words.length === 0 || command !== undefined || isGroup(words[0] ?? "");
-  return known ? ok({ kind: "help", command, words }) : fail(unknownCommand(words));
+function parseHelp(program: Program, words: readonly string[]): Result<Invocation, string> {
+  const command = findCommand(program, words);
+  const known = words.length === 0 || command !== undefined || isGroup(program, words[0] ?? "");
+  return known ? ok({ kind: "help", command, words }) : fail(unknownCommand(program, words));
 }
 
 /** A first word that only begins commands, such as "dns". */
-function parseGroup(argv: readonly string[]): Result<Invocation, string> {
+function parseGroup(program: Program, argv: readonly string[]): Result<Invocation, string> {
   const [first = "", second] = argv;
-  if (isGroup(first) && (second === undefined || second === "--help" || second === "-h")) {
+  if (isGroup(program, first) && (second === undefined || second === "--help" || second === "-h")) {
     return ok({ kind: "help", command: undefined, words: [first] });
   }
-  return fail(unknownCommand(argv));
+  return fail(unknownCommand(program, argv));
 }
 
-function isGroup(word: string): boolean {
-  return COMMANDS.some((command) => command.words.length > 1 && command.words[0] === word);
+function isGroup({ commands }: Program, word: string): boolean {
+  return commands.some((command) => command.words.length > 1 && command.words[0] === word);
 }
 
-function findCommand(argv: readonly string[]): Command | undefined {
-  return COMMANDS.find((command) => command.words.every((word, i) => argv[i] === word));
+function findCommand({ commands }: Program, argv: readonly string[]): Command | undefined {
+  return commands.find((command) => command.words.every((word, i) => argv[i] === word));
 }
 
-function unknownCommand(argv: readonly string[]): string {
-  const asked = (isGroup(argv[0] ?? "") ? argv.slice(0, 2) : argv.slice(0, 1)).join(" ");
+function unknownCommand(program: Program, argv: readonly string[]): string {
+  const asked = (isGroup(program, argv[0] ?? "") ? argv.slice(0, 2) : argv.slice(0, 1)).join(" ");
   const near = nearestName(
     asked,
-    COMMANDS.map((command) => command.words.join(" ")),
+    program.commands.map((command) => command.words.join(" ")),
   );
   return `There is no command "${asked.slice(0, 64)}".${near === undefined ? "" : ` Did you mean "${near}"?`}`;
 }
 
-function parseFlags(command: Command, argv: readonly string[]): Result<Invocation, string> {
+function parseFlags(program: Program, command: Command, argv: readonly string[]): Result<Invocation, string> {
   const known = [...command.flags, ...COMMON_FLAGS];
   const flags = new Map<string, string>();
   const settings: string[] = [];
@@ -78,8 +81,9 @@ function parseFlags(command: Command, argv: readonly string[]): Result<Invocatio
     if (wrong !== undefined || text === undefined) return fail(wrong ?? "");
     flags.set(flag.name, text);
   }
-  const wrong = judgeArguments(command, rest);
-  return wrong === undefined ? ok({ kind: "command", command, flags, argument: rest[0], settings }) : fail(wrong);
+  const wrong = judgeArguments(program, command, rest);
+  if (wrong !== undefined) return fail(wrong);
+  return ok({ kind: "command", command, flags, argument: rest[0], arguments: rest, settings });
 }
 
 /** "--output=json", "-o=json" and "-ojson" all carry their value. */
@@ -97,10 +101,10 @@ function judgeFlag(flag: Flag, text: string | undefined): string | undefined {
   return `Cannot use --${flag.name} as it takes one of ${allowed.join(", ")}: current value is "${text.slice(0, 64)}".`;
 }
 
-function judgeArguments({ words, argument }: Command, rest: readonly string[]): string | undefined {
-  const surplus = rest[argument === undefined ? 0 : 1];
+function judgeArguments({ name }: Program, { words, argument }: Command, rest: readonly string[]): string | undefined {
+  const surplus = argument?.many ? undefined : rest[argument === undefined ? 0 : 1];
   if (surplus !== undefined)
-    return `Cannot take "${surplus.slice(0, 64)}": "selvedge ${words.join(" ")}" takes no more words.`;
+    return `Cannot take "${surplus.slice(0, 64)}": "${name} ${words.join(" ")}" takes no more words.`;
   if (argument?.required && rest.length === 0) return `Cannot do it without ${argument.name}.`;
   const { choices } = argument ?? {};
   if (choices !== undefined && rest[0] !== undefined && !choices.includes(rest[0])) {
