@@ -2,7 +2,14 @@ import type { Condition } from "../../src/base/health.ts";
 import type { KindStatus } from "./kind-cache.ts";
 
 /** Errors that pass by themselves when the cloud is back; anything else needs somebody to act. */
-const AWAY = new Set(["KUBE_UNREACHABLE", "KUBE_CLOUD_ABSENT", "KUBE_SERVER_ERROR", "KUBE_BUSY", "KUBE_GONE"]);
+const AWAY = new Set([
+  "KUBE_UNREACHABLE",
+  "KUBE_CLOUD_ABSENT",
+  "KUBE_UNAVAILABLE",
+  "KUBE_SERVER_ERROR",
+  "KUBE_BUSY",
+  "KUBE_GONE",
+]);
 
 export const SOURCE_CONDITIONS = [
   "SOURCE_UNREACHABLE",

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { KindStatus } from "../../../../edge/cache/kind-cache.ts";
 import { hasCloudSpoken, planConditions } from "../../../../edge/cache/source-conditions.ts";
 import { SelvedgeError } from "../../../../src/base/errors.ts";
+import { statusError } from "../../../../src/kube/status.ts";
 
 const FINE: KindStatus = {
   kind: "Service",
@@ -33,6 +34,11 @@ describe("conditions of the source", () => {
   test("being cut off is news with a cache, and a fault without one", () => {
     expect(codes(failing("KUBE_UNREACHABLE"), FINE)).toEqual(["info SOURCE_UNREACHABLE"]);
     expect(codes(failing("KUBE_CLOUD_ABSENT", 0))).toEqual(["degraded SOURCE_UNREACHABLE"]);
+  });
+
+  test.each([500, 502, 503, 504])("a gateway or server that answers %d is away, and nobody has to act", (status) => {
+    const error = statusError("list /api/v1/services", status, {});
+    expect(codes({ ...failing(""), error })).toEqual(["info SOURCE_UNREACHABLE"]);
   });
 
   test("a refusal needs somebody to act, whatever else there is", () => {
