@@ -63,6 +63,16 @@ function sizesOf(argv: readonly string[]): readonly number[] {
   return at < 0 ? [10, 100, 1000, 10_000] : (argv[at + 1] ?? "").split(",").map(Number);
 }
 
+/** What fails leaves its figures out, and is told by the exit status; the others are still worth their time. */
+async function attempt(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    process.exitCode = 1;
+    console.error(error);
+  }
+}
+
 class ServicesBenchmark {
   readonly #report: Report;
   readonly #world: ServicesWorld;
@@ -92,12 +102,12 @@ class ServicesBenchmark {
     await this.#world.grow(size);
     await this.#loads(size);
     if (size >= LEAST_FOR_LOADS) {
-      await this.#changes(size);
-      await this.#fullSyncs(size);
-      await this.#inProcess(size);
+      await attempt(() => this.#changes(size));
+      await attempt(() => this.#fullSyncs(size));
+      await attempt(() => this.#inProcess(size));
     }
-    await this.#firstPackets(size);
-    if (size === SIZE_FOR_HTTP) await this.#shortConnections(size);
+    await attempt(() => this.#firstPackets(size));
+    if (size === SIZE_FOR_HTTP) await attempt(() => this.#shortConnections(size));
   }
 
   /** Leaves both running. */
@@ -144,10 +154,9 @@ class ServicesBenchmark {
     for (let round = 0; round < CHANGE_ROUNDS; round++) {
       for (const [name, trial, other] of turns) {
         other.pause();
-        const changes = await measureChanges(this.#world, trial, CHANGES);
+        const changes = await measureChanges(this.#world, trial, CHANGES).finally(() => other.resume());
         this.#report.add(CHANGE, name, changes.fromEvent, { size });
         this.#report.add(CHANGE_FROM_WRITE, name, changes.fromWrite, { size });
-        other.resume();
         await other.settle();
       }
     }
@@ -166,9 +175,10 @@ class ServicesBenchmark {
     say(`${size} services: without a cluster`);
     this.#ours.pause();
     this.#peer.pause();
-    const figures = await measureInProcess(size);
-    this.#ours.resume();
-    this.#peer.resume();
+    const figures = await measureInProcess(size).finally(() => {
+      this.#ours.resume();
+      this.#peer.resume();
+    });
     // The first has no compiled code yet, and an agent loads once.
     this.#report.add(LOAD_WORK, OURS, figures.loads, { size });
     this.#report.add(LOAD_WORK, NFT, figures.nftLoads, { size });

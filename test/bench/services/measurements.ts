@@ -12,7 +12,7 @@ const API_SERVER_PORT = 6443;
 const CHANGE_TIMEOUT_SECONDS = 60;
 /** The observer opens its sockets meanwhile. */
 const OBSERVER_MILLISECONDS = 10;
-const RESYNC_TIMEOUT = seconds(120);
+const RESYNC_TIMEOUT = seconds(300);
 const PROBED_SERVICES = 10;
 const HTTP_CONNECTIONS = 16;
 const HTTP_SECONDS = 2;

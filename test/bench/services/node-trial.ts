@@ -11,7 +11,7 @@ import type { ServicePath } from "./service-path.ts";
 /** Who needs longer to load is given up. */
 const LOAD_CAP = seconds(20 * 60);
 /** The first look at the kernel's events waits as long as whatever is going on before it. */
-const SETTLE_TIMEOUT = seconds(120);
+const SETTLE_TIMEOUT = seconds(300);
 const SETTLE_WINDOW_MILLISECONDS = 300;
 const SETTLED_CPU_SECONDS = 0.02;
 /** The kernel frees what belonged to a process, and a ruleset, behind the back of who ends or deletes it. */
