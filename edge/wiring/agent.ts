@@ -9,6 +9,7 @@ import { EXIT } from "../../src/cli/exit-code.ts";
 import { plain } from "../../src/cli/table.ts";
 import { KubeClient } from "../../src/kube/client.ts";
 import { openSource } from "../../src/kube/source.ts";
+import { DescriptorStore, parseListenDescriptors } from "../../src/linux/descriptor-store.ts";
 import { SdNotify } from "../../src/linux/sd-notify.ts";
 import type { ComponentState, Resolution, StatusReport } from "../../src/network/agent-report.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
@@ -129,6 +130,7 @@ class Agent {
     this.#take(known);
     // Without DNS the link is there all the same, for the routes to services; its addresses are another program's then.
     this.#network.hold("dns", new Set(this.#config.enableDns ? this.#config.dnsBindIp : []));
+    if (!this.#config.enableDns) this.#dropHeldSockets();
     this.#keepsServices = this.#service !== undefined && this.#knowsNothing() && hasRuleset();
     if (this.#keepsServices) this.#tellServicesKept();
     await Promise.all([
@@ -143,6 +145,12 @@ class Agent {
     this.#log.info("agent.ready", "Services and names are up.", { duration_ms: clock.wall() - this.#started });
 
     void this.#followSource();
+  }
+
+  /** A run with DNS left them with systemd: queries would wait in them for nobody, and no other program get the port. */
+  #dropHeldSockets(): void {
+    const { environment, pid } = this.#system;
+    new DescriptorStore(this.#systemd, parseListenDescriptors(environment, pid)).dropRest();
   }
 
   async #stopped(): Promise<void> {
