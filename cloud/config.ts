@@ -5,7 +5,13 @@ import { fail, ok, type Result } from "../src/base/result.ts";
 export type CloudCommand =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "hub"; readonly folder: string; readonly listen: ListenAddress }
+  /** What else stands there is about planning. */
+  | {
+      readonly kind: "hub";
+      readonly folder: string;
+      readonly listen: ListenAddress;
+      readonly words: readonly string[];
+    }
   /** Their arguments are read where they are meant. */
   | { readonly kind: "operator" | "token"; readonly words: readonly string[] };
 
@@ -23,10 +29,13 @@ export interface UsageError {
 /** Where the hub listens unless it is told: this machine only, since it asks nobody who they are. */
 export const HUB_LISTEN: ListenAddress = { hostname: "127.0.0.1", port: 8880 };
 
+/** Where the hub keeps what is in no manifest. */
+export const HUB_STATE = "/var/lib/selvedge-cloud";
+
 export const HELP = `Serves edge nodes from the cloud's side.
 
 Usage:
-  selvedge-cloud hub --manifests DIR [--listen ADDR[:PORT]]
+  selvedge-cloud hub --manifests DIR [--listen ADDR[:PORT]] [--cluster NAME [OPTION…]]
   selvedge-cloud operator --cluster NAME --cni-type flannel|calico --cluster-cidr CIDR,…
                           --connector-public-addresses ADDR,… [OPTION…]
   selvedge-cloud token create NODE [--expires 24h] [--server https://HOST:PORT] [-o json]
@@ -40,6 +49,15 @@ follows its changes. Agents use it with: selvedge run --source=hub --source-url=
   --manifests DIR       The folder. A file that is wrong keeps what it said when it was last right.
   --listen ADDR[:PORT]  Default ${HUB_LISTEN.hostname}:${HUB_LISTEN.port}. Plain HTTP without authentication: reach for
                         loopback, or a network where everybody may read the manifests.
+
+With --cluster it is an operator without a cluster: it works out from the folder's Nodes, Communities and Clusters what
+every node must do, with the operator's options, and serves the ConfigMaps and Secrets beside the folder's objects.
+A Node's addresses and podCIDRs are what its manifest says; with --edge-pod-cidr and calico they are given out here.
+Private keys leave it over loopback only; other nodes make their own and join.
+
+  --state-dir DIR       The authority, keys and given subnets. Default ${HUB_STATE}. Only its user may open it.
+  --join-listen [ADDR]:PORT, --join-addresses ADDR,…
+                        Where nodes join with a token, as with the operator.
 
 operator works out from a cluster's Nodes, Communities and Clusters what every node must do, and writes it into
 ConfigMaps and Secrets. Any number of it may run; one leads. Its options are FabEdge's:
@@ -78,6 +96,7 @@ certificate for it. The key stays on the node. Only a hash of the token is kept.
                                        and the node port of the Service that has a port named join.
   -n, --namespace NAME, --ca-secret NAME
                                        The operator's. Default fabedge, fabedge-ca.
+  --state-dir DIR                      The hub's, for a node of a hub; then --server is needed.
   --kubeconfig FILE                    Default: $KUBECONFIG, ~/.kube/config, the service account of the pod.
   -o, --output text|json               Default text.
 
@@ -105,10 +124,14 @@ export function parseCommandLine(words: readonly string[]): Result<CloudCommand,
 function parseHub(words: readonly string[]): Result<CloudCommand, UsageError> {
   let folder: string | undefined;
   let listen = HUB_LISTEN;
+  const others: string[] = [];
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? "";
     const [name = "", inline] = splitOnce(word, "=");
-    if (name !== "--manifests" && name !== "--listen") return usage(`hub has no argument "${word}"`);
+    if (name !== "--manifests" && name !== "--listen") {
+      others.push(word);
+      continue;
+    }
     if (inline === undefined) i += 1;
     const value = inline ?? words[i];
     if (value === undefined || value === "") return usage(`${name} needs a value`);
@@ -123,7 +146,7 @@ function parseHub(words: readonly string[]): Result<CloudCommand, UsageError> {
     }
     listen = address;
   }
-  return folder === undefined ? usage("hub needs --manifests DIR") : ok({ kind: "hub", folder, listen });
+  return folder === undefined ? usage("hub needs --manifests DIR") : ok({ kind: "hub", folder, listen, words: others });
 }
 
 /** "127.0.0.1", "127.0.0.1:8880", "[::1]:8880", "::1", ":8880" for every address. */

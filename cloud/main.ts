@@ -3,20 +3,21 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { errorCode, errorText, SelvedgeError } from "../src/base/errors.ts";
-import { Log, type LogRecord } from "../src/base/log.ts";
+import type { LogRecord } from "../src/base/log.ts";
 import { Scope } from "../src/base/scope.ts";
 import { VERSION } from "../src/base/version.ts";
 import { SystemClock } from "../src/linux/system-clock.ts";
-import { HELP, type ListenAddress, parseCommandLine, type UsageError } from "./config.ts";
-import { Hub } from "./hub/hub.ts";
+import { HELP, parseCommandLine, type UsageError } from "./config.ts";
 import { parseOperatorOptions } from "./operator/operator-options.ts";
+import { startHub } from "./wiring/hub-command.ts";
+import { parseHubOptions } from "./wiring/hub-options.ts";
 import { startOperator } from "./wiring/operator-command.ts";
 import type { System } from "./wiring/system.ts";
 import { runToken } from "./wiring/token-command.ts";
 import { parseTokenCommand } from "./wiring/token-options.ts";
 
 const [EXIT_FAILED, EXIT_USAGE, EXIT_CONFIG] = [1, 2, 78];
-const CONFIG_ERRORS = new Set(["HUB_FOLDER", "HUB_MANIFEST", "HUB_LISTEN", "SOURCE_CONFIG"]);
+const CONFIG_ERRORS = new Set(["HUB_FOLDER", "HUB_MANIFEST", "HUB_LISTEN", "HUB_STATE", "SOURCE_CONFIG"]);
 const CLOCK = new SystemClock();
 
 const SYSTEM: System = {
@@ -47,8 +48,10 @@ async function main(): Promise<number> {
       process.stdout.write(`selvedge-cloud ${VERSION}\n`);
       return 0;
     case "hub": {
-      const { folder, listen } = command.value;
-      return await runUntilStopped((scope) => startHub(folder, listen, scope));
+      const { folder, listen, words } = command.value;
+      const options = parseHubOptions(words, process.env);
+      if (!options.ok) return refuse(options.error);
+      return await runUntilStopped((scope) => startHub({ folder, listen, ...options.value }, SYSTEM, scope));
     }
     case "operator": {
       const options = parseOperatorOptions(command.value.words, process.env);
@@ -67,16 +70,6 @@ function refuse({ kind, message }: UsageError): number {
   if (kind === "config") return EXIT_CONFIG;
   process.stderr.write("Try: selvedge-cloud --help\n");
   return EXIT_USAGE;
-}
-
-function startHub(folder: string, listen: ListenAddress, scope: Scope): void {
-  const log = new Log(SYSTEM.log, "info");
-  const hub = new Hub({ folder, listen, version: VERSION, clock: CLOCK, log }, scope);
-  log.info("hub.serving", "The hub serves the folder", {
-    url: hub.url.href,
-    file: folder,
-    object_count: hub.objectCount,
-  });
 }
 
 /** Runs until SIGTERM or SIGINT, and closes what was opened. */

@@ -1,17 +1,27 @@
 import type { Clock } from "../../src/base/clock.ts";
-import { errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { FolderWatch, readFolder } from "./folder.ts";
 import { EMPTY_FOLDER, type FolderState, formatRefusal, planFolder } from "./folder-plan.ts";
+import type { Manifest } from "./manifests.ts";
 import { ObjectLog } from "./object-log.ts";
 import { planEvents } from "./plan.ts";
 import { HubServer } from "./server.ts";
 import { objectUid } from "./uid.ts";
 
+/** What is worked out from the folder, to be served beside it or in its place. */
+export interface Derived {
+  readonly objects: readonly Manifest[];
+  /** Ids of objects that are there and are handed out to nobody. */
+  readonly withheld: ReadonlySet<string>;
+}
+
 export interface HubOptions {
   readonly folder: string;
   readonly listen: { readonly hostname: string; readonly port: number };
+  /** Called with every state of the folder, one after the other. */
+  readonly derive?: ((manifests: readonly Manifest[]) => Promise<Derived>) | undefined;
   /** The program's own. */
   readonly version: string;
   readonly clock: Clock;
@@ -20,19 +30,32 @@ export interface HubOptions {
 
 /** A folder of manifests as a Kubernetes API: what stands in for a cloud where there is none. */
 export class Hub {
-  readonly url: URL;
+  #url: URL | undefined;
   readonly #options: HubOptions;
   readonly #objects: ObjectLog;
   #publish: HubServer["publish"] = () => undefined;
   #folder: FolderState = EMPTY_FOLDER;
+  #derived: readonly Manifest[] = [];
+  /** The look that is going on, and the last one that was asked for. */
+  #looking: Promise<void> = Promise.resolve();
 
   /**
    * Reads the folder and listens. Throws HUB_MANIFEST when a file is wrong: there is no last good state of it yet, and
    * half a folder would take the other half's services from every node.
    */
-  constructor(options: HubOptions, scope: Scope) {
+  static async start(options: HubOptions, scope: Scope): Promise<Hub> {
+    const hub = new Hub(options);
+    await hub.#start(scope);
+    return hub;
+  }
+
+  private constructor(options: HubOptions) {
     this.#options = options;
     this.#objects = new ObjectLog(options.clock.wall() * 1000);
+  }
+
+  async #start(scope: Scope): Promise<void> {
+    const options = this.#options;
     const first = planFolder(EMPTY_FOLDER, readFolder(options.folder));
     const [refusal] = first.refusals;
     if (refusal !== undefined) {
@@ -44,36 +67,59 @@ export class Hub {
         hint: "Correct the file; until then agents go on from their caches.",
       });
     }
+    // Nobody may list before everything is there: what is missing in a list is gone for who asked.
+    await this.#derive(first);
     this.#adopt(first);
     const server = new HubServer(this.#objects, options.listen, options.version, options.clock);
     scope.onClose("hub server", () => server.close());
     this.#publish = (events) => server.publish(events);
-    this.url = server.url;
-    const watch = new FolderWatch(options.folder, options.clock, () => this.look());
+    this.#url = server.url;
+    const watch = new FolderWatch(options.folder, options.clock, () => void this.look());
     scope.onClose("folder watch", () => watch.close());
+  }
+
+  get url(): URL {
+    if (this.#url === undefined) throw new Error("Cannot tell the hub's address as it does not listen");
+    return this.#url;
   }
 
   get objectCount(): number {
     return this.#objects.objects.size;
   }
 
-  /** Looks at the folder now. */
-  look(): void {
+  /** Looks at the folder, after the looks that were asked for before. */
+  look(): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#look());
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
     const { folder, log } = this.#options;
+    let state: FolderState;
     try {
-      this.#adopt(planFolder(this.#folder, readFolder(folder)));
+      state = planFolder(this.#folder, readFolder(folder));
     } catch (error) {
       // A folder that is away for a moment, as while it is swapped, takes nothing along.
-      log.warn("hub.folder", errorText(error), { file: folder });
+      return log.warn("hub.folder", errorText(error), { file: folder });
     }
+    // What was worked out before is served on.
+    await this.#derive(state).catch((error) => log.error("hub.derive", errorText(error), { code: errorCode(error) }));
+    this.#adopt(state);
+  }
+
+  async #derive(folder: FolderState): Promise<void> {
+    const derived = await this.#options.derive?.(manifestsOf(folder));
+    if (derived === undefined) return;
+    this.#derived = derived.objects;
+    this.#objects.withheld = derived.withheld;
   }
 
   #adopt(folder: FolderState): void {
     const { log } = this.#options;
     const before = this.#folder;
     this.#folder = folder;
-    const manifests = [...folder.files.values()].flatMap((file) => file.manifests);
-    const events = planEvents(this.#objects.objects, manifests, this.#objects.version, objectUid);
+    const manifests = new Map([...manifestsOf(folder), ...this.#derived].map((manifest) => [manifest.id, manifest]));
+    const events = planEvents(this.#objects.objects, [...manifests.values()], this.#objects.version, objectUid);
     this.#objects.append(events);
     this.#publish(events);
     if (events.length > 0) log.info("hub.changed", "The folder has changed", { object_count: events.length });
@@ -88,4 +134,8 @@ export class Hub {
       log.warn("hub.passed_over", `The hub does not serve ${kinds}`, { file: path, count: passedOver.length });
     }
   }
+}
+
+function manifestsOf(folder: FolderState): readonly Manifest[] {
+  return [...folder.files.values()].flatMap((file) => file.manifests);
 }

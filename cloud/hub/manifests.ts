@@ -1,9 +1,11 @@
 import { type DecodeError, fail, ok, type Result } from "../../src/base/result.ts";
 import { parseJson } from "../../src/kube/json-view.ts";
 import { LIST_ITEMS_MAX } from "../../src/kube/list.ts";
+import { parseCluster } from "../../src/kube/objects/cluster.ts";
+import { parseCommunity } from "../../src/kube/objects/community.ts";
 import { KINDS } from "../../src/kube/objects/kinds.ts";
 import { NAME_LENGTH_MAX, parseIdentity } from "../../src/kube/objects/metadata.ts";
-import type { Resource } from "../../src/kube/resource.ts";
+import { CLUSTERS, COMMUNITIES, type Resource } from "../../src/kube/resource.ts";
 import { type Document, type FileError, parseDocuments } from "./documents.ts";
 import { resourceOf } from "./resources.ts";
 
@@ -76,7 +78,11 @@ function readManifest(value: unknown, line: number): Result<Manifest | string, F
   const { key } = identity.value;
   const wrong = checkContent(resource, object);
   if (wrong !== undefined) return refuseAt(line, `${kind} ${key}`, wrong);
-  return ok({ resource, id: `${resource.group}/${resource.plural} ${key}`, key, object, line });
+  return ok({ resource, id: objectId(resource, key), key, object, line });
+}
+
+export function objectId({ group, plural }: Resource, key: string): string {
+  return `${group}/${plural} ${key}`;
 }
 
 function splitApiVersion(text: string): readonly [group: string, version: string] {
@@ -91,10 +97,15 @@ function withNamespace(object: Json, namespace: string | undefined): Json {
   return { ...object, metadata };
 }
 
+const FABRIC = new Map<Resource, (object: Json) => Result<unknown, DecodeError>>([
+  [COMMUNITIES, parseCommunity],
+  [CLUSTERS, parseCluster],
+]);
+
 /** What an agent would make of the object: a mistake is told to whoever wrote it, not to every node. */
 function checkContent(resource: Resource, object: Json): DecodeError | undefined {
   const known = Object.values(KINDS).find((kind) => kind.resource === resource);
-  const parsed = known?.parse(object);
+  const parsed = known?.parse(object) ?? FABRIC.get(resource)?.(object);
   if (parsed !== undefined && !parsed.ok) return parsed.error;
   if (resource !== KINDS.Service.resource) return undefined;
   const service = KINDS.Service.parse(object);

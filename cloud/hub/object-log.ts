@@ -7,6 +7,8 @@ export const EVENTS_MAX = 10_000;
 /** What is served now, and how it came to be. */
 export class ObjectLog {
   readonly objects = new Map<string, HubObject>();
+  /** Ids of objects that are there and handed out to nobody. */
+  withheld: ReadonlySet<string> = new Set();
   #events: readonly HubEvent[] = [];
   #version: number;
   /** The version before the first event that is still here. */

@@ -6,8 +6,8 @@ import { parseFieldSelector, parseLabelSelector, type Selector } from "./selecto
 
 /** Why a request is refused, as a Status says it. */
 export interface RequestError {
-  readonly code: 400 | 404 | 405 | 410;
-  readonly reason: "BadRequest" | "NotFound" | "MethodNotAllowed" | "Expired";
+  readonly code: 400 | 403 | 404 | 405 | 410;
+  readonly reason: "BadRequest" | "Forbidden" | "NotFound" | "MethodNotAllowed" | "Expired";
   readonly message: string;
 }
 

@@ -1,4 +1,14 @@
-import { ENDPOINT_SLICES, ENDPOINTS, NODES, type Resource, SERVICES } from "../../src/kube/resource.ts";
+import {
+  CLUSTERS,
+  COMMUNITIES,
+  CONFIG_MAPS,
+  ENDPOINT_SLICES,
+  ENDPOINTS,
+  NODES,
+  type Resource,
+  SECRETS,
+  SERVICES,
+} from "../../src/kube/resource.ts";
 
 const ISTIO = "networking.istio.io";
 
@@ -6,20 +16,25 @@ function istio(kind: string): Resource {
   return { group: ISTIO, version: "v1alpha3", plural: `${kind.toLowerCase()}s`, kind, namespaced: true };
 }
 
-/** What the hub serves. Secrets are left out: the hub speaks plain HTTP to whoever asks. */
-export const SERVED: readonly Resource[] = [
+/** What the hub reads from files. Secrets are left out: it speaks plain HTTP to whoever asks. */
+const FROM_FILES: readonly Resource[] = [
   SERVICES,
   ENDPOINTS,
   NODES,
   { group: "", version: "v1", plural: "namespaces", kind: "Namespace", namespaced: false },
-  { group: "", version: "v1", plural: "configmaps", kind: "ConfigMap", namespaced: true },
+  CONFIG_MAPS,
   ENDPOINT_SLICES,
   istio("DestinationRule"),
   istio("Gateway"),
   istio("VirtualService"),
+  COMMUNITIES,
+  CLUSTERS,
 ];
 
-/** The served resource that an object belongs to, by its apiVersion and kind. */
+/** What the hub serves; Secrets are those that it makes. */
+export const SERVED: readonly Resource[] = [...FROM_FILES, SECRETS];
+
+/** The resource that an object of a file belongs to, by its apiVersion and kind. */
 export function resourceOf(group: string, version: string, kind: string): Resource | undefined {
-  return SERVED.find((r) => r.group === group && r.version === version && r.kind === kind);
+  return FROM_FILES.find((r) => r.group === group && r.version === version && r.kind === kind);
 }

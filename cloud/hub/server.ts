@@ -1,6 +1,7 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { SelvedgeError } from "../../src/base/errors.ts";
 import { answerDiscovery, answerList, formatEvent, statusOf, watchLine } from "./answer.ts";
+import { objectId } from "./manifests.ts";
 import type { ObjectLog } from "./object-log.ts";
 import type { HubEvent } from "./plan.ts";
 import { type HubRequest, parseRequest, type RequestError } from "./request.ts";
@@ -89,7 +90,9 @@ export class HubServer {
   }
 
   #get(plural: string, key: string, { resource }: Extract<HubRequest, { kind: "get" }>): Response {
-    const object = this.#log.objects.get(`${resource.group}/${plural} ${key}`);
+    const id = objectId(resource, key);
+    if (this.#log.withheld.has(id)) return refuse(forbidden(key));
+    const object = this.#log.objects.get(id);
     return object === undefined ? refuse(notFound(`${plural} "${key}"`)) : json(object.text);
   }
 
@@ -125,6 +128,11 @@ function json(text: string): Response {
 
 function refuse(error: RequestError): Response {
   return Response.json(statusOf(error), { status: error.code });
+}
+
+function forbidden(key: string): RequestError {
+  const message = `the hub hands no private key out over plain HTTP, and Secret "${key}" has one: let the node join with a key of its own (selvedge-cloud token create), or listen on loopback`;
+  return { code: 403, reason: "Forbidden", message };
 }
 
 function notFound(what: string): RequestError {

@@ -73,6 +73,11 @@ export class OptionValues<Name extends string> {
     this.#defaults = defaults;
   }
 
+  /** The first option that is there. */
+  given(): string | undefined {
+    return [...this.#given.keys()][0];
+  }
+
   text(name: Name): string {
     return this.#given.get(name) ?? this.#defaults[name] ?? "";
   }

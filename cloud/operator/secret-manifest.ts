@@ -11,8 +11,11 @@ export interface LeafTexts {
   readonly keyIsOnNode: boolean;
 }
 
+/** Where a certificate's Secret belongs. */
+export type LeafPlace = Pick<DesiredCertificate, "namespace" | "name" | "labels" | "owner">;
+
 /** A certificate's Secret as it is applied. */
-export function planLeafManifest(object: DesiredCertificate, { texts, keyIsOnNode }: LeafTexts): Manifest {
+export function planLeafManifest(object: LeafPlace, { texts, keyIsOnNode }: LeafTexts): Manifest {
   const { namespace, name } = object;
   const metadata = { namespace, name, ...planLeafMetadata(object, keyIsOnNode) };
   // The type asks for both keys, also where the private one is on the node alone.
@@ -20,7 +23,7 @@ export function planLeafManifest(object: DesiredCertificate, { texts, keyIsOnNod
 }
 
 /** What is applied of its metadata, beside the name. */
-export function planLeafMetadata({ labels, owner }: DesiredCertificate, keyIsOnNode: boolean) {
+export function planLeafMetadata({ labels, owner }: LeafPlace, keyIsOnNode: boolean) {
   return { labels: keyIsOnNode ? { ...labels, [KEY_LABEL]: "node" } : labels, ...ownedBy(owner) };
 }
 

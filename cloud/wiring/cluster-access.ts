@@ -12,9 +12,16 @@ const NO_SOURCE = {
   insecure: false,
 };
 
-/** @param kubeconfig undefined: the service account of the pod */
-export async function openCluster(kubeconfig: string | undefined, system: System): Promise<KubeClient> {
-  const endpoint = await openSource({ ...NO_SOURCE, kubeconfig }, system.environment, system.readText);
+/**
+ * @param kubeconfig undefined: the service account of the pod
+ * @param context of the kubeconfig; undefined: its current one
+ */
+export async function openCluster(
+  kubeconfig: string | undefined,
+  system: System,
+  context?: string,
+): Promise<KubeClient> {
+  const endpoint = await openSource({ ...NO_SOURCE, kubeconfig, context }, system.environment, system.readText);
   return new KubeClient(endpoint, `selvedge-cloud/${VERSION}`, system.fetch, system.clock);
 }
 

@@ -2,6 +2,7 @@ import { SelvedgeError } from "../../src/base/errors.ts";
 import { parseBundle } from "../../src/certificate/certificate.ts";
 import { formatToken, SECRET_BYTES, type TokenRecord } from "../join/join-token.ts";
 import { ClusterTokens } from "./cluster-tokens.ts";
+import { FolderTokens } from "./folder-tokens.ts";
 import type { System } from "./system.ts";
 import type { TokenCommand } from "./token-options.ts";
 
@@ -22,7 +23,8 @@ export interface TokenOffice {
 
 /** `selvedge-cloud token`. @throws SelvedgeError */
 export async function runToken(command: TokenCommand, system: System): Promise<void> {
-  const office = await ClusterTokens.open(command, system);
+  const office =
+    command.stateDir === "" ? await ClusterTokens.open(command, system) : new FolderTokens(command.stateDir);
   switch (command.verb) {
     case "create":
       return await create(command, office, system);
@@ -43,7 +45,7 @@ async function create({ node, life, server, json }: TokenCommand, office: TokenO
   const hash = await authorityHash(office);
   const url = server === "" ? await office.server() : server;
   if (url === undefined) {
-    throw new SelvedgeError("Cannot tell where nodes join as no Service with a node port named join was found", {
+    throw new SelvedgeError("Cannot tell where nodes join as there is no Service with a node port named join", {
       code: "TOKEN_SERVER",
       blame: "user",
       retry: "never",

@@ -15,6 +15,8 @@ export interface TokenCommand {
   readonly authoritySecret: string;
   /** Empty: to be found. */
   readonly kubeconfig: string;
+  /** A hub's, in place of a cluster; empty: none. */
+  readonly stateDir: string;
   readonly json: boolean;
 }
 
@@ -28,6 +30,7 @@ const DEFAULTS = {
   namespace: "fabedge",
   "ca-secret": "fabedge-ca",
   kubeconfig: "",
+  "state-dir": "",
   output: "text",
 } as const;
 
@@ -55,6 +58,7 @@ export function parseTokenCommand(words: readonly string[]): Result<TokenCommand
       namespace: values.name("namespace"),
       authoritySecret: values.name("ca-secret"),
       kubeconfig: values.text("kubeconfig"),
+      stateDir: values.text("state-dir"),
       json: values.oneOf("output", ["text", "json"]) === "json",
     };
   });

@@ -11,6 +11,7 @@ export interface Adapter {
 export const ADAPTERS: readonly Adapter[] = [
   { file: "cloud/hub/folder.ts", touches: "the folder of manifests" },
   { file: "cloud/hub/server.ts", touches: "the listening HTTP socket" },
+  { file: "cloud/hub/state-folder.ts", touches: "the files of a hub's state" },
   { file: "cloud/hub/uid.ts", touches: "the runtime's SHA-256" },
   { file: "cloud/operator/http-server.ts", touches: "the listening HTTP socket" },
   { file: "edge/cache/store.ts", touches: "the cache's files" },

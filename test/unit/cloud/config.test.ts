@@ -5,7 +5,7 @@ describe("selvedge-cloud's command line", () => {
   test("hub takes a folder and an address", () => {
     expect(parseCommandLine(["hub", "--manifests", "/m"])).toEqual({
       ok: true,
-      value: { kind: "hub", folder: "/m", listen: { hostname: "127.0.0.1", port: 8880 } },
+      value: { kind: "hub", folder: "/m", listen: { hostname: "127.0.0.1", port: 8880 }, words: [] },
     });
     expect(parseCommandLine(["hub", "--listen=10.0.0.1:80", "--manifests=/m"])).toMatchObject({
       value: { listen: { hostname: "10.0.0.1", port: 80 } },
@@ -31,7 +31,7 @@ describe("selvedge-cloud's command line", () => {
     });
   });
 
-  test.each([[[]], [["hubb"]], [["hub"]], [["hub", "--manifest", "x"]], [["hub", "--manifests"]], [["hub", "m"]]])(
+  test.each([[[]], [["hubb"]], [["hub"]], [["hub", "--manifest", "x"]], [["hub", "--manifests"]]])(
     "%j is a wrong command line",
     (words) => {
       expect(parseCommandLine(words)).toMatchObject({ ok: false, error: { kind: "usage" } });

@@ -14,6 +14,7 @@ describe("selvedge-cloud token", () => {
         namespace: "fabedge",
         authoritySecret: "fabedge-ca",
         kubeconfig: "",
+        stateDir: "",
         json: false,
       },
     });
