@@ -77,13 +77,17 @@ inCluster(import.meta.path, () => {
     await operator?.exited;
   });
 
+  /** What a pod finds in its file system, under its account. @returns what it finds in its environment */
+  async function enterPod({ serviceAccountName }: { readonly serviceAccountName: string }) {
+    await Bun.write(`${ACCOUNT}/token`, kubectl("create", "token", serviceAccountName, `-n${NAMESPACE}`).trim());
+    return { KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port };
+  }
+
   /** The compiled program, with the command line, environment and account that its Deployment gives it. */
   async function startOperator(): Promise<void> {
     const deployment = JSON.parse(kubectl("get", "deployment", NAME, `-n${NAMESPACE}`, "--output=json"));
     const { words, environment } = operatorCommand(deployment);
-    const { serviceAccountName } = deployment.spec.template.spec;
-    await Bun.write(`${ACCOUNT}/token`, kubectl("create", "token", serviceAccountName, `-n${NAMESPACE}`).trim());
-    const env = { ...environment, KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port };
+    const env = { ...environment, ...(await enterPod(deployment.spec.template.spec)) };
     const process = Bun.spawn([PROGRAM, ...words], { env, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
     operator = process;
     log = "";
@@ -163,12 +167,22 @@ inCluster(import.meta.path, () => {
       const kinds = ["deployment", "serviceaccount", "networkpolicy", "poddisruptionbudget", "service"];
       for (const kind of kinds) expect(see(kind, NAME), kind).toBeDefined();
       kubectl("create", "serviceaccount", "default", `-n${NAMESPACE}`);
-      const hook = helm(["get", "hooks", "fabedge", `--namespace=${NAMESPACE}`]);
-      expect(hook).toContain("helm.sh/hook: test");
-      await Bun.write("/run/kubernetes/hooks.yaml", hook);
-      kubectl("apply", "--dry-run=server", "--filename=/run/kubernetes/hooks.yaml");
       addNode("cloud1", 100, false);
       for (const n of [1, 2]) addNode(`e${n}`, n);
+    });
+
+    test("its own test is a pod that succeeds, under the operator's account", async () => {
+      const [pod] = objectsOf(helm(["get", "hooks", "fabedge", `--namespace=${NAMESPACE}`]));
+      expect(pod?.metadata["annotations"]).toMatchObject({ "helm.sh/hook": "test" });
+      kubectl("apply", "--dry-run=server", `--filename=${writeObject(pod ?? {})}`);
+      const { spec } = pod as unknown as {
+        spec: Parameters<typeof enterPod>[0] & { containers: { args: string[] }[] };
+      };
+      const env = await enterPod(spec);
+      const run = () => Bun.spawnSync([PROGRAM, ...(spec.containers[0]?.args ?? [])], { env });
+      expect(run()).toMatchObject({ exitCode: 0 });
+      kubectl("delete", "rolebinding", NAME, `-n${NAMESPACE}`);
+      expect(run().stderr.toString()).toContain("forbidden");
     });
 
     describe.each(["flannel", "calico"] as const)("for %s", (cni) => {
