@@ -133,16 +133,13 @@ export class Dns {
     );
   }
 
-  /** Opens the sockets and finds the upstreams. What does not work is a health condition, and tried again. */
+  /**
+   * Finds the upstreams and opens the sockets, in which questions for them may wait already. What does not work is a
+   * health condition, and tried again.
+   */
   async start(): Promise<void> {
+    await this.#findUpstreams();
     await this.#listeners.start();
-    const { upstreams, resolvConf } = this.#options;
-    if (upstreams !== undefined) {
-      this.#use(upstreams);
-      return;
-    }
-    const use = (text: string) => this.#use(parseResolvConf(text));
-    await new ResolvConfFile(resolvConf, this.#deps.clock, this.#scope, use).read();
   }
 
   /** The end of a run: see {@link Listeners.handOver}. */
@@ -202,6 +199,16 @@ export class Dns {
         data: formatRecordData(record),
       })),
     };
+  }
+
+  async #findUpstreams(): Promise<void> {
+    const { upstreams, resolvConf } = this.#options;
+    if (upstreams !== undefined) {
+      this.#use(upstreams);
+      return;
+    }
+    const use = (text: string) => this.#use(parseResolvConf(text));
+    await new ResolvConfFile(resolvConf, this.#deps.clock, this.#scope, use).read();
   }
 
   #use(servers: readonly UpstreamAddress[]): void {

@@ -28,16 +28,20 @@ export class SocketKeeper {
     };
   }
 
-  /** From now on what is asked over UDP waits for the next run. The TCP socket is the server's own: there it waits too. */
-  async handOver(address: Ip, port: number): Promise<void> {
+  /**
+   * From now on what is asked over UDP waits for the next run. The TCP socket is the server's own: there it waits too.
+   *
+   * @returns the socket in which this run's queries waited: to be closed when all of them are answered through it
+   */
+  async handOver(address: Ip, port: number): Promise<HeldUdpSocket | undefined> {
     const name = nameOf("udp", address, port);
     const fd = this.#descriptors.get(name);
-    if (fd === undefined) return;
+    if (fd === undefined) return undefined;
     const held = new HeldUdpSocket(fd);
     const younger = await held.renew(address, port);
     this.#store.replace(name, younger.fd);
     this.#descriptors.set(name, younger.fd);
-    held.close();
+    return held;
   }
 
   /** Closes what an earlier run kept and this one has no use for. */

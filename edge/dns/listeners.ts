@@ -6,7 +6,7 @@ import type { Health } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
-import { duplicate } from "../../src/linux/held-socket.ts";
+import { duplicate, type HeldUdpSocket } from "../../src/linux/held-socket.ts";
 import { observePortHolders } from "../../src/linux/port-holders.ts";
 import type { SocketKeeper } from "./held-sockets.ts";
 import { TcpServer } from "./tcp-server.ts";
@@ -142,14 +142,17 @@ export class Listeners {
   async #handOver({ address, udp }: Listener): Promise<void> {
     const { keeper, log, clock } = this.#deps;
     if (keeper === undefined || udp === undefined) return;
+    let older: HeldUdpSocket | undefined;
     try {
-      await keeper.handOver(address, this.#port);
+      older = await keeper.handOver(address, this.#port);
     } catch (error) {
       log.warn("dns.hand_over", "Cannot leave queries to the next run", { addr: address, code: errorCode(error) });
     }
     const late = Promise.withResolvers<void>();
     const timer = clock.after(DRAIN_WITHIN, late.resolve);
-    await Promise.race([udp.drain(), late.promise]);
+    // Not before: its number could be another socket's by the time of a late answer.
+    const drained = udp.drain().then(() => older?.close());
+    await Promise.race([drained, late.promise]);
     timer.cancel();
   }
 
