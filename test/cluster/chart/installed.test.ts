@@ -15,6 +15,7 @@ import {
 } from "../../support/operator-world.ts";
 
 const PROGRAM = join(import.meta.dir, "../../../dist/selvedge-cloud-linux-x64");
+const AGENT = join(import.meta.dir, "../../../dist/selvedge-linux-x64");
 /** Where a pod finds them. */
 const ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount";
 const NAME = "fabedge-operator";
@@ -88,12 +89,12 @@ inCluster(import.meta.path, () => {
     const deployment = JSON.parse(kubectl("get", "deployment", NAME, `-n${NAMESPACE}`, "--output=json"));
     const { words, environment } = operatorCommand(deployment);
     const env = { ...environment, ...(await enterPod(deployment.spec.template.spec)) };
-    const process = Bun.spawn([PROGRAM, ...words], { env, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
-    operator = process;
+    const started = Bun.spawn([PROGRAM, ...words], { env, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+    operator = started;
     log = "";
     void (async () => {
       const decoder = new TextDecoder();
-      for await (const chunk of process.stderr) log += decoder.decode(chunk);
+      for await (const chunk of started.stderr) log += decoder.decode(chunk);
     })();
   }
 
@@ -152,10 +153,24 @@ inCluster(import.meta.path, () => {
     for (const { metadata } of podsOf("e1"))
       kubectl("delete", "pod", metadata.name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
 
+    letIn("e2");
+    await until("its key on the node", () =>
+      Bun.deepEquals(see("secret", "fabedge-agent-tls-e2")?.metadata.labels?.["selvedge.io/private-key"], "node"),
+    );
+
     kubectl("label", "node", "e2", "node-role.kubernetes.io/edge-");
     await until("what belonged to e2 gone", () => !config("e2") && !see("secret", "fabedge-agent-tls-e2"));
     kubectl("label", "node", "e2", "node-role.kubernetes.io/edge=");
     await until("what belongs to e2", () => config("e2") && see("secret", "fabedge-agent-tls-e2"));
+  }
+
+  /** By the line that an administrator gets for the node. */
+  function letIn(node: string): void {
+    const kubeconfig = `--kubeconfig=${process.env["SELVEDGE_TEST_KUBECONFIG"]}`;
+    const made = Bun.spawnSync([PROGRAM, "token", "create", node, `--server=https://${url.hostname}:3030`, kubeconfig]);
+    const [, ...words] = made.stdout.toString().trim().split(" ");
+    const joined = Bun.spawnSync([AGENT, ...words, "--tls-dir=/run/kubernetes/joined"]);
+    if (joined.exitCode !== 0) throw new Error(`${made.stderr}${joined.stderr}${log}`);
   }
 
   const served = async (path: string) => (await fetch(`http://127.0.0.1:8081${path}`)).status;
@@ -189,7 +204,10 @@ inCluster(import.meta.path, () => {
       let firstLine = 0;
 
       beforeAll(() => {
-        helm(["upgrade", ...RELEASE], cni === "flannel" ? FLANNEL : CALICO);
+        helm(
+          ["upgrade", ...RELEASE, "--set=cluster.publicAddresses={192.0.2.1}"],
+          cni === "flannel" ? FLANNEL : CALICO,
+        );
         // What the one before has left, so that it is made again.
         kubectl("delete", "lease", "--all", `-n${NAMESPACE}`);
         kubectl("delete", "clusters.fabedge.io,communities.fabedge.io", "--all");
