@@ -9,12 +9,14 @@ import { Nftables } from "../../src/linux/nftables.ts";
 import { observeNodeLinks } from "../../src/linux/node-links.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import { NftBatch } from "../../src/wire/nftables-batch.ts";
+import { countedPackets } from "../../src/wire/nftables-counter.ts";
 import type { ServiceApplier } from "./applier.ts";
 import { FallbackTable, removeFallbackTable } from "./fallback-table.ts";
 import type { Frontend } from "./frontend.ts";
 import { NftablesApplier } from "./nftables-applier.ts";
 import { TABLE } from "./ruleset.ts";
 import { planLayout, type RulesetSettings, replaceTable, settingElements } from "./ruleset-batch.ts";
+import { DNS_QUERY_CHAIN } from "./ruleset-dns.ts";
 import type { VanishedBackend } from "./ruleset-model.ts";
 import type { ServiceMetrics } from "./service-metrics.ts";
 import { familiesOfUdp, planStaleConnections } from "./stale-connections.ts";
@@ -71,6 +73,7 @@ class NftablesMode implements ServiceApplier {
       now: options.now,
       onLargeCommit: () => this.#stopListening(),
     });
+    options.metrics.watchDnsDrops(() => this.#dnsDrops(families));
   }
 
   async apply(changes: ReadonlyMap<ObjectKey, readonly Frontend[]>): Promise<void> {
@@ -139,6 +142,16 @@ class NftablesMode implements ServiceApplier {
       dnsPort,
       bridges: [...bridges].sort((a, b) => a - b),
     };
+  }
+
+  /** Some ten microseconds for a family. */
+  #dnsDrops(families: readonly Family[]): number | readonly [] {
+    try {
+      const rules = families.flatMap((family) => this.#nft.rules(family, TABLE, DNS_QUERY_CHAIN));
+      return rules.reduce((sum, rule) => sum + countedPackets(rule), 0);
+    } catch {
+      return [];
+    }
   }
 
   /** A kernel that cannot list connections keeps UDP clients where they were: worth a line, not worth the services. */

@@ -5,15 +5,24 @@ import { drop, goTo, loads, lookup, match, registerAt } from "./ruleset-rules.ts
 
 /**
  * Clients of this node's DNS that are known at a time, per table: its pods and what its LAN has, many times over. About
- * 250 bytes of kernel memory each. Further ones, forged mostly, are answered without a limit of their own.
+ * 250 bytes of kernel memory each. Further ones, forged mostly, are answered without a limit of their own, and tracked.
  */
 export const DNS_CLIENTS_LIMIT = 4096;
 
-/** Packets that one client may send to DNS, and how many of them at once: what a receive buffer holds of small packets. */
-export const DNS_CLIENT_RATE = { packetsPerSecond: 5000, burst: 500 };
+/**
+ * Packets that one client may send to DNS: new names of the world outside 400 times a second, at ten questions each, as
+ * the search domains that pods have and the two families make it. The server's receive buffer, 2,700 questions, takes a
+ * client's burst and what comes in the next 400 ms.
+ */
+export const DNS_CLIENT_RATE = { packetsPerSecond: 4000, burst: 1000 };
 
 /** Longer than any answer takes, and than an idle TCP connection is kept. */
-const DNS_CLIENT_SECONDS = 60;
+const CLIENT_SECONDS = 60;
+/** Longer than a client's rate takes to be whole again. */
+const RATE_SECONDS = 1;
+
+/** What is dropped is counted in it. */
+export const DNS_QUERY_CHAIN = "dns-query";
 
 /** Before connections are tracked (NF_IP_PRI_CONNTRACK is -200), after fragments are put together (-400). */
 const PRIORITY_RAW = -300;
@@ -32,24 +41,28 @@ const PROTOCOLS = [17, 6];
  * to find its way back.
  */
 export function planDnsChains(family: Family, port: number): readonly ChainSpec[] {
-  const known = [...loads(family, ["daddr"]), lookup("dns-clients")];
   return [
     {
-      name: "dns-query",
+      name: DNS_QUERY_CHAIN,
       rules: [
         [
           ...loads(family, ["saddr"]),
           {
             name: "dynset",
-            set: "dns-clients",
+            set: "dns-rates",
             key: registerAt(0),
-            timeoutSeconds: DNS_CLIENT_SECONDS,
+            timeoutSeconds: RATE_SECONDS,
             limit: DNS_CLIENT_RATE,
           },
           { name: "counter" },
           drop,
         ],
-        [{ name: "notrack" }],
+        // A set of its own, as looking an element up asks for its limit too. When it is full, both ways are tracked.
+        [
+          ...loads(family, ["saddr"]),
+          { name: "dynset", set: "dns-clients", key: registerAt(0), timeoutSeconds: CLIENT_SECONDS },
+          { name: "notrack" },
+        ],
       ],
     },
     {
@@ -62,7 +75,7 @@ export function planDnsChains(family: Family, port: number): readonly ChainSpec[
         lookup("link-addresses"),
         // Whoever gave our address to a service means the service.
         { ...lookup("cluster-ips"), inverted: true },
-        goTo("dns-query"),
+        goTo(DNS_QUERY_CHAIN),
       ]),
     },
     {
@@ -73,7 +86,8 @@ export function planDnsChains(family: Family, port: number): readonly ChainSpec[
         ...notLoopback("oif"),
         ...loads(family, ["saddr"]),
         lookup("link-addresses"),
-        ...known,
+        ...loads(family, ["daddr"]),
+        lookup("dns-clients"),
         { name: "notrack" },
       ]),
     },

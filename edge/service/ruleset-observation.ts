@@ -18,7 +18,7 @@ export interface ObservedTable {
 }
 
 /** Sets that rules fill: what is in them is nobody's plan. */
-const LEARNED: ReadonlySet<string> = new Set<SetName>(["affinity", "node-affinity", "dns-clients"]);
+const LEARNED: ReadonlySet<string> = new Set<SetName>(["affinity", "node-affinity", "dns-clients", "dns-rates"]);
 
 /** @returns undefined when it is not there, or is not of this layout to the last rule: then only a new one will do */
 export function observeTable(nft: NftReader, layout: Layout): ObservedTable | undefined {

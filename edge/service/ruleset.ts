@@ -84,8 +84,9 @@ export function planSets(family: Family) {
     /** Bridges whose own traffic does not pass netfilter, each with itself: replies would bypass the translation. */
     bridges: set("bridges", ["iface_index", "iface_index"]),
     "link-addresses": set("link-addresses", [address]),
-    /** Who asks DNS, each with what is left of its rate (ruleset-dns.ts). */
+    /** Who asks DNS, and what is left of each one's rate (ruleset-dns.ts). */
     "dns-clients": set("dns-clients", [address], { dynamic: { size: DNS_CLIENTS_LIMIT } }),
+    "dns-rates": set("dns-rates", [address], { dynamic: { size: DNS_CLIENTS_LIMIT } }),
     "cluster-cidrs": set("cluster-cidrs", [address], { interval: true }),
     fallback: set("fallback", [address], { interval: true }),
   } satisfies Record<string, SetSpec>;

@@ -34,6 +34,15 @@ export class ServiceMetrics {
     this.#errors.add(1, { code });
   }
 
+  /** @param read packets, or none where the kernel does not tell */
+  watchDnsDrops(read: () => number | readonly []): void {
+    this.#metrics.counterOf(
+      "dns_client_dropped_packets_total",
+      "Packets to DNS beyond what one client may send; from zero again with a new ruleset.",
+      read,
+    );
+  }
+
   watch(read: () => ServiceCounts): void {
     this.#metrics.gauge("services", "Services that this node carries.", () => read().services);
     this.#metrics.gauge("service_frontends", "Addresses and ports that this node translates.", () => read().frontends);

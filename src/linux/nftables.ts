@@ -78,12 +78,12 @@ export class Nftables {
       .map((set) => set.name);
   }
 
-  /** In the order in which the kernel runs them, chain by chain. */
-  rules(family: Family, table: string): readonly NftRule[] {
+  /** In the order in which the kernel runs them, chain by chain. @param only the rules of this chain */
+  rules(family: Family, table: string, only?: string): readonly NftRule[] {
     const encode = encodeGetRules;
     return this.#socket
-      .request("list nftables rules", (writer, sequence) => encode(writer, sequence, family, table), decodeRule)
-      .filter((rule) => rule.table === table);
+      .request("list nftables rules", (writer, sequence) => encode(writer, sequence, family, table, only), decodeRule)
+      .filter((rule) => rule.table === table && (only ?? rule.chain) === rule.chain);
   }
 
   elements(family: Family, table: string, spec: SetSpec): readonly SetElement[] {

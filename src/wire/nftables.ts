@@ -81,8 +81,18 @@ export function encodeGetSets(writer: NetlinkWriter, sequence: number, family: F
   encodeGet(writer, sequence, NftMessage.getSet, family, NLM_F_DUMP, () => writer.attrText(NFTA_SET_TABLE, table));
 }
 
-export function encodeGetRules(writer: NetlinkWriter, sequence: number, family: Family, table: string): void {
-  encodeGet(writer, sequence, NftMessage.getRule, family, NLM_F_DUMP, () => writer.attrText(NFTA_RULE_TABLE, table));
+/** @param chain only of this one */
+export function encodeGetRules(
+  writer: NetlinkWriter,
+  sequence: number,
+  family: Family,
+  table: string,
+  chain?: string,
+): void {
+  encodeGet(writer, sequence, NftMessage.getRule, family, NLM_F_DUMP, () => {
+    writer.attrText(NFTA_RULE_TABLE, table);
+    if (chain !== undefined) writer.attrText(NFTA_RULE_CHAIN, chain);
+  });
 }
 
 export function encodeGetElements(

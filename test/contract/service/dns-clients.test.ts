@@ -1,12 +1,15 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { removeRuleset } from "../../../edge/service/open-nftables.ts";
 import { DNS_CLIENT_RATE } from "../../../edge/service/ruleset-dns.ts";
+import { enlargeReceiveBuffers } from "../../../src/linux/receive-buffer.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
 import { ip } from "../../support/network-objects.ts";
 import { ask, buildWorld, DNS, endpoints, listRuleset, PODS, service, tally, World } from "./world.ts";
 
 const FLOOD = `${import.meta.dir}/flood.ts`;
 const PACKETS = 4000;
+/** As the server's own: see udp-server.ts. */
+const RECEIVE_BUFFER = 1024 * 1024;
 const FAMILIES = [
   ["IPv4", DNS.four, "ip", PODS.pod1.four],
   ["IPv6", DNS.six, "ip6", PODS.pod1.six],
@@ -15,8 +18,8 @@ const CHAINS = [
   {
     name: "dns-query",
     rules: `
-		update @dns-clients { ip saddr timeout 1m limit rate over 5000/second burst 500 packets } counter packets 0 bytes 0 drop
-		notrack
+		update @dns-rates { ip saddr timeout 1s limit rate over 4000/second burst 1000 packets } counter packets 0 bytes 0 drop
+		update @dns-clients { ip saddr timeout 1m } notrack
 `,
   },
   {
@@ -66,6 +69,7 @@ inNamespace(import.meta.path, () => {
       expect(passed).toBeGreaterThanOrEqual(burst);
       expect(passed).toBeLessThanOrEqual(burst + Math.ceil(seconds * packetsPerSecond));
       expect(run("nft", "list", "set", family, "selvedge", "dns-clients")).toContain(pod);
+      expect(world.metrics.render()).toContain(`selvedge_dns_client_dropped_packets_total ${dropped()}\n`);
     });
 
     test("is answered while another one floods, and none of the two takes room in the table of connections", async () => {
@@ -148,6 +152,7 @@ async function answer(hostname: string): Promise<void> {
       error: () => {},
     },
   });
+  enlargeReceiveBuffers(ip(hostname), 53, RECEIVE_BUFFER);
 }
 
 async function flood(
@@ -160,8 +165,12 @@ async function flood(
   return JSON.parse(await flooding.stdout.text());
 }
 
-/** What `conntrack` has of connections to or from an address. */
+/** What `conntrack` has of connections to an address, and of those that seem to begin there. */
 function tracked(address: string): string {
   const family = address.includes(":") ? "ipv6" : "ipv4";
-  return run("conntrack", "-L", "-f", family, "-d", address);
+  return ["udp", "tcp"]
+    .flatMap((protocol) =>
+      ["-d", "-s"].map((end) => run("conntrack", "-L", "-f", family, "-p", protocol, end, address)),
+    )
+    .join("");
 }

@@ -6,6 +6,7 @@ import {
   decodeTable,
   decodeTableName,
 } from "../../../src/wire/nftables.ts";
+import { countedPackets } from "../../../src/wire/nftables-counter.ts";
 import { messageOf, PAYLOAD_BYTES } from "../netlink-payload.ts";
 import { hold, refused } from "../property.ts";
 import type { FuzzTarget } from "../target.ts";
@@ -28,6 +29,7 @@ export const target: FuzzTarget = {
     if (!rule.ok) return refused(rule.error, input);
     const { expressions } = rule.value;
     hold(expressions.length <= input.length && expressions.buffer !== input.buffer, "expressions that are no copy");
+    hold(countedPackets(rule.value) >= 0, "a negative count");
     return `${generation.ok ? "generation" : ""} ${expressions.length > 0 ? "expressions" : ""} ${texts[1] === "" ? "" : "name"}`;
   },
 };
