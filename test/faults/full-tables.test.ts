@@ -64,7 +64,7 @@ describe("a table of connections", () => {
   );
 
   test(
-    "that is full costs new connections and nothing else: those that stand go on, and the agent follows its source",
+    "that is full costs new connections and nothing else: those that stand go on, pods have names, and the agent follows its source",
     async () => {
       const most = await sysctl("nf_conntrack_max");
       await connections(Math.ceil(NEARLY_FULL * most), most + 100);
@@ -73,6 +73,8 @@ describe("a table of connections", () => {
         return (await world.client.run(["curl", "-s", "--max-time", "1", `http://${WEB.clusterIp}/`])).code !== 0;
       });
       await conversation.goesOn();
+      expect(await dig(world.client, WEB.name)).toBe(WEB.clusterIp);
+      expect(await dig(world.client, WEB.name, "+tcp")).toBe(WEB.clusterIp);
       await world.declare(NEW);
       await waitFor("the change in the kernel", async () => (await ruleset(world.edge)).includes(NEW.clusterIp));
       expect((await selvedge(world.edge, "dns resolve new")).stdout).toContain(NEW.clusterIp);
