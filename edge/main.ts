@@ -22,6 +22,7 @@ const SYSTEM: System = {
   fetch: (url, init) => fetch(url, init),
   readText: (path) => readFile(path, "utf8"),
   folderSize,
+  collectGarbage: () => Bun.gc(true),
   openDnsThread: () => {
     const thread = new Worker(Bun.main);
     thread.on("error", failure.resolve);

@@ -27,6 +27,7 @@ import { hasRuleset } from "../service/open-nftables.ts";
 import type { ServiceProxy } from "../service/service-proxy.ts";
 import type { ControlHandlers } from "../status/control.ts";
 import { ControlServer } from "../status/control-server.ts";
+import { keepHeapSmall } from "../status/heap-keeper.ts";
 import { openLogSink } from "../status/log-sink.ts";
 import { registerStatusMetrics } from "../status/status-metrics.ts";
 import { logStall, Watchdog } from "../status/watchdog.ts";
@@ -79,6 +80,7 @@ class Agent {
       this.#log.warn("systemd.notify", "systemd does not hear how the agent is.", { err: errorText(error) }),
     );
     this.#watchdog = new Watchdog(clock, (lag) => this.#beat(lag), scope);
+    keepHeapSmall(clock, system.collectGarbage, scope);
     const inside = [...config.proxyClusterCidr, ...config.dnsAllowCidr];
     const linkName = config.dummyInterfaceName;
     const foundation = { config, system, logSink: sink, log: this.#log, health: this.#health, metrics: this.#metrics };

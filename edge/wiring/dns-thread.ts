@@ -11,6 +11,7 @@ import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
 import { Dns } from "../dns/dns.ts";
 import { SocketKeeper } from "../dns/held-sockets.ts";
+import { keepHeapSmall } from "../status/heap-keeper.ts";
 import { logStall, Watchdog } from "../status/watchdog.ts";
 import type {
   DnsAnswer,
@@ -24,7 +25,7 @@ import type {
 } from "./dns-messages.ts";
 import type { System } from "./system.ts";
 
-type ThreadSystem = Pick<System, "clock" | "random" | "randomWord" | "environment" | "pid">;
+type ThreadSystem = Pick<System, "clock" | "random" | "randomWord" | "environment" | "pid" | "collectGarbage">;
 
 /**
  * The names capability in a thread of its own: what keeps the agent's loop busy (10,000 services at once, a card that
@@ -53,6 +54,7 @@ class DnsThread {
     this.#scope = scope;
     // Nothing but a beat looks at the lag here, so that of a beat is the worst since the last one.
     new Watchdog(system.clock, (lag) => this.#beat(lag), scope);
+    keepHeapSmall(system.clock, system.collectGarbage, scope);
   }
 
   take(message: ToDns): void {

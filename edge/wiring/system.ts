@@ -19,6 +19,8 @@ export interface System {
   readonly readText: ReadText;
   /** Bytes of all files in a directory; 0 where there is none. */
   readonly folderSize: (path: string) => number;
+  /** Collects the calling thread's whole heap, at once. */
+  readonly collectGarbage: () => void;
   /** Starts this program once more, as a thread that serves names. */
   readonly openDnsThread: () => Port<FromDns, ToDns>;
   /** @returns the signal's name, once the process is asked to end */

@@ -44,7 +44,15 @@ afterEach(async () => {
 
 function start() {
   const { client, thread } = connect();
-  const scope: Scope = serveDns(thread, { clock, random: Math.random, randomWord, environment: {}, pid: process.pid });
+  const system = {
+    clock,
+    random: Math.random,
+    randomWord,
+    environment: {},
+    pid: process.pid,
+    collectGarbage: () => {},
+  };
+  const scope: Scope = serveDns(thread, system);
   closers.unshift(() => scope.close());
   const records: LogRecord[] = [];
   const health = new Health(
