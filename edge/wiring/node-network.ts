@@ -50,7 +50,7 @@ export class NodeNetwork {
     this.#options = options;
     this.#linkName = options.linkName;
     this.#link = new ServiceLink(this.#route, options.linkName);
-    this.#neighbours = new NeighbourUse(options.health);
+    this.#neighbours = new NeighbourUse(options.health, options.clock);
     scope.onClose("node network", () => {
       this.#timer?.cancel();
       this.#route.close();
