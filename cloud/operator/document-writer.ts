@@ -62,7 +62,7 @@ export class DocumentWriter {
 
   /** @param term under which it leads: the write ends with it */
   async write(key: DocumentKey, desired: Desired, term: AbortSignal): Promise<void> {
-    this.#garbage.add();
+    this.#garbage.add(desired.state === "present" ? textBytesOf(desired.object) : 0);
     if (desired.state === "present") await this.#present(key, desired.object, term);
     else if (desired.state === "absent") await this.#absent(key, term);
   }
@@ -208,6 +208,10 @@ export class DocumentWriter {
   #podsOf(node: string): readonly Stored<AgentPod>[] {
     return [...this.#options.observed.pods.store.values()].filter((pod) => pod.value.node === node);
   }
+}
+
+function textBytesOf(object: DesiredObject): number {
+  return object.kind === "ConfigMap" ? Object.values(object.data).reduce((sum, text) => sum + text.length, 0) : 0;
 }
 
 /**

@@ -111,7 +111,7 @@ class Lister<T> {
       for await (const chunk of readChunks(body, CHUNK_IDLE, clock)) {
         this.#sizeBytes += chunk.length;
         for (const item of splitter.push(chunk)) {
-          this.#take(readItem(item, decoder));
+          this.#take(readItem(item, decoder), item.sizeBytes);
           this.#checkBounds(path);
         }
         this.#checkBounds(path);
@@ -122,14 +122,14 @@ class Lister<T> {
     }
   }
 
-  #take(read: ReadObject<T>): void {
+  #take(read: ReadObject<T>, textBytes: number): void {
     if (read.ok) {
       const { key, value } = read.object;
       this.#items.set(key, read.object);
       if (value !== undefined) this.#keptBytes += this.#query.decoder.sizeBytes?.(value) ?? 0;
     } else this.#rejected.push(read.rejected);
     this.#itemCount += 1;
-    this.#garbage.add();
+    this.#garbage.add(textBytes);
   }
 
   #checkBounds(path: string): void {

@@ -11,6 +11,7 @@ import { collectionPath, type Selection } from "./resource.ts";
 import { badResponse, watchError } from "./status.ts";
 import type { SourceTraits } from "./traits.ts";
 import { LineSplitter } from "./watch-stream.ts";
+import { YoungGarbage } from "./young-garbage.ts";
 
 /** metaServer marks no end of its replay; it is over when the stream has been silent for so long. */
 export const REPLAY_SILENCE = milliseconds(300);
@@ -32,6 +33,7 @@ export interface WatchQuery<T> extends Selection {
 /** One watch, from its opening to its end. */
 export class Watch<T> {
   readonly #query: WatchQuery<T>;
+  readonly #garbage = new YoungGarbage();
   #position: string | undefined;
   #replaying: boolean;
   #lineCount = 0;
@@ -84,6 +86,7 @@ export class Watch<T> {
 
   #line(line: Piece, path: string): void {
     this.#lineCount += 1;
+    this.#garbage.add(line.sizeBytes);
     if (line.oversized) {
       this.#oversized(line);
       return;
