@@ -184,6 +184,12 @@ inCluster(import.meta.path, () => {
       kubectl("create", "serviceaccount", "default", `-n${NAMESPACE}`);
       addNode("cloud1", 100, false);
       for (const n of [1, 2]) addNode(`e${n}`, n);
+      kubectlApply({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "fabedge-agent-old", namespace: NAMESPACE, labels: { "fabedge.io/app": "fabedge-agent" } },
+        spec: { nodeName: "e2", containers: [{ name: "agent", image: "fabedge/agent:v1.0.0" }] },
+      });
     });
 
     test("its own test is a pod that succeeds, under the operator's account", async () => {
@@ -238,6 +244,8 @@ inCluster(import.meta.path, () => {
         await exercise();
         if (cni === "calico") await exerciseCalico();
         await stopOperator();
+        // As docs/cloud.md has it for whoever comes from FabEdge.
+        expect(see("pod", "fabedge-agent-old")?.metadata).not.toHaveProperty("deletionTimestamp");
         expect(log).not.toMatch(/KUBE_(?:FORBIDDEN|UNAUTHORIZED)/);
         const refused = auditLines()
           .slice(firstLine)
