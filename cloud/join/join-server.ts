@@ -15,26 +15,26 @@ export interface JoinServerOptions {
 
 /** HTTPS at which nodes join: GET /v1/authorities for what they pin, POST /v1/join with token and request. */
 export class JoinServer {
+  readonly port: number;
   readonly #desk: JoinDesk;
   readonly #log: Log;
   readonly #options: JoinServerOptions;
-  readonly #server: Server<undefined>;
+  #server: Server<undefined>;
 
   constructor(options: JoinServerOptions, desk: JoinDesk, log: Log, scope: Scope) {
     this.#desk = desk;
     this.#log = log;
     this.#options = options;
-    this.#server = Bun.serve({ ...this.#serve(options) });
+    this.#server = Bun.serve(this.#serve(options));
+    this.port = this.#server.port ?? options.port;
     scope.onClose("join server", () => this.#server.stop(true));
   }
 
-  get port(): number {
-    return this.#server.port ?? 0;
-  }
-
-  /** Who connects from now on sees this certificate. */
+  /** Who connects from now on sees this certificate. Throws where somebody else has taken the port in between. */
   renew(certificate: string, key: string): void {
-    this.#server.reload(this.#serve({ ...this.#options, certificate, key }));
+    // Bun's reload keeps the certificate. What is being answered is answered to its end.
+    void this.#server.stop();
+    this.#server = Bun.serve(this.#serve({ ...this.#options, port: this.port, certificate, key }));
   }
 
   #serve({ hostname, port, certificate, key }: JoinServerOptions) {

@@ -42,13 +42,15 @@ export class JoinStation {
 
   async #look(): Promise<void> {
     const { clock, log } = this.#options;
+    let next = LOOK_AGAIN;
     try {
       await this.#renew();
     } catch (error) {
+      next = TRY_AGAIN;
       log.warn("join.station", errorText(error), { code: errorCode(error) });
     }
     if (this.#scope.signal.aborted) return;
-    this.#timer = clock.after(this.#server === undefined ? TRY_AGAIN : LOOK_AGAIN, () => void this.#look());
+    this.#timer = clock.after(this.#server === undefined ? TRY_AGAIN : next, () => void this.#look());
   }
 
   async #renew(): Promise<void> {
@@ -58,16 +60,16 @@ export class JoinStation {
     const before = this.#texts["tls.crt"] === undefined ? undefined : readLeaf(this.#texts, false, signer);
     const step = planLeaf(names, before, trustBundle(signer.state), clock.wall());
     const texts = await takeLeafStep(step, names, this.#texts, signer, clock.wall());
-    this.#texts = texts ?? this.#texts;
-    const certificate = `${this.#texts["tls.crt"]}${this.#texts["ca.crt"]}`;
-    const key = this.#texts["tls.key"] ?? "";
-    if (this.#scope.signal.aborted) return;
+    if (texts === undefined || this.#scope.signal.aborted) return;
+    const [certificate, key] = [`${texts["tls.crt"]}${texts["ca.crt"]}`, texts["tls.key"] ?? ""];
     if (this.#server === undefined) {
       this.#server = new JoinServer({ ...listen, certificate, key }, desk, log, this.#scope);
       log.info("join.listening", "Nodes can join", { addr: listen.hostname, port: this.#server.port });
-    } else if (texts !== undefined) {
+    } else {
       this.#server.renew(certificate, key);
     }
+    // What is not shown is tried again.
+    this.#texts = texts;
   }
 }
 
