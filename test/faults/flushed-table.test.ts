@@ -1,7 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
+import type { Host } from "../lab/host.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { backendsOf, curl, DNS_ADDRESS, dig, EDGE_ADDRESS, EdgeWorld, objectsOf, PODS } from "../support/edge-world.ts";
+import {
+  backendsOf,
+  curl,
+  DNS_ADDRESS,
+  dig,
+  EDGE_ADDRESS,
+  EdgeWorld,
+  objectsOf,
+  PODS,
+  withoutClients,
+} from "../support/edge-world.ts";
 import { effort } from "../support/effort.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
@@ -46,7 +57,9 @@ async function declareServices(to: EdgeWorld): Promise<void> {
 
 const nft = (commands: string) => world.edge.output(["nft", "-f", "-"], { input: commands });
 /** Without handles: what is made anew has others, and says the same. */
-const ours = () => world.edge.output(["sh", "-c", "nft list table ip selvedge; nft list table ip6 selvedge"]);
+const oursOn = async (host: Host) =>
+  withoutClients(await host.output(["sh", "-c", "nft list table ip selvedge; nft list table ip6 selvedge"]));
+const ours = () => oursOn(world.edge);
 const foreign = () => world.edge.output(["sh", "-c", "nft -a list table inet foreign; nft -a list table ip nat"]);
 const routing = () => world.edge.output(["sh", "-c", SHOW_ROUTING]);
 const works = async () => (await curl(world.client, `http://${WEB.clusterIp}/`)).startsWith("web-");
@@ -158,6 +171,5 @@ test("an agent whose tables were flushed while it was away writes them when it i
   await own.edge.output(["nft", "flush", "ruleset"]);
   await own.startAgent();
   expect(await backendsOf(own.client, WEB.clusterIp)).toEqual(["web-1", "web-2"]);
-  const whole = ["sh", "-c", "nft list table ip selvedge; nft list table ip6 selvedge"];
-  await waitFor("the tables", async () => (await own.edge.output(whole)) === before, WITHIN);
+  await waitFor("the tables", async () => (await oursOn(own.edge)) === before, WITHIN);
 });

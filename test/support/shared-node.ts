@@ -4,7 +4,7 @@ import { fetchMissingPackages } from "../lab/missing-packages.ts";
 import type { LabProcess } from "../lab/process.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { Conversation } from "./conversation.ts";
-import { backendsOf, dig, ECHO_PORT, EdgeWorld, PODS, ruleset, selvedge } from "./edge-world.ts";
+import { backendsOf, dig, ECHO_PORT, EdgeWorld, PODS, ruleset, selvedge, withoutClients } from "./edge-world.ts";
 
 const BOTH = Object.keys(PODS).join();
 const ECHO = { name: "echo", clusterIp: "10.96.0.40", endpoints: Object.values(PODS), targetPort: ECHO_PORT };
@@ -62,8 +62,9 @@ export class SharedNode implements AsyncDisposable {
   }
 
   /** The agent's tables, with their handles: what is deleted and made again has others. */
-  ours(): Promise<string> {
-    return this.debian.output(["sh", "-c", "nft -a list table ip selvedge; nft -a list table ip6 selvedge"]);
+  async ours(): Promise<string> {
+    const list = "nft -a list table ip selvedge; nft -a list table ip6 selvedge";
+    return withoutClients(await this.debian.output(["sh", "-c", list]));
   }
 
   /** Every rule, set, policy rule and route of others, with their handles and without what they count. */
