@@ -1,5 +1,6 @@
 import { Operator } from "../../cloud/operator/operator.ts";
 import type { OperatorSettings } from "../../cloud/operator/settings.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import { milliseconds } from "../../src/base/duration.ts";
 import { Log, type LogRecord } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
@@ -52,16 +53,22 @@ export class RunningOperator {
     identity: string,
     settings: OperatorSettings = SETTINGS,
     choose: Parameters<FaultProxy["choose"]>[0] = () => ({ kind: "pass" }),
+    clock: Clock = new SystemClock(),
   ): Promise<RunningOperator> {
     const endpoint = await administrator();
     const { token, tls } = await endpoint.credentials();
     const proxy = await FaultProxy.start(endpoint.url, tls);
     proxy.choose(choose);
-    return new RunningOperator(identity, settings, proxy, token);
+    return new RunningOperator(identity, settings, proxy, token, clock);
   }
 
-  private constructor(identity: string, settings: OperatorSettings, proxy: FaultProxy, token: string | undefined) {
-    const clock = new SystemClock();
+  private constructor(
+    identity: string,
+    settings: OperatorSettings,
+    proxy: FaultProxy,
+    token: string | undefined,
+    clock: Clock,
+  ) {
     const credentials = async () => ({ token, tls: undefined });
     this.proxy = proxy;
     this.operator = new Operator(
