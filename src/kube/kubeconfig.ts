@@ -22,12 +22,16 @@ const ENTRIES_MAX = 1000;
 const TEXT_MAX = 256 * 1024;
 const URL_MAX = 2048;
 
-/** @param document the parsed YAML or JSON; the current context is taken */
-export function parseKubeconfig(document: unknown): Result<KubeconfigContext, DecodeError> {
+/**
+ * @param document the parsed YAML or JSON
+ * @param named a context; undefined: the current one
+ */
+export function parseKubeconfig(document: unknown, named?: string): Result<KubeconfigContext, DecodeError> {
   return parseJson(document, (config) => {
     const current = config.field("current-context");
-    if (!current.optionalString(TEXT_MAX)) current.refuse("missing: write the name of a context there");
-    const context = lookUp(config, "contexts", current).field("context");
+    const chosen = named ?? current.optionalString(TEXT_MAX);
+    if (!chosen) current.refuse("missing: write the name of a context there");
+    const context = lookUp(config, "contexts", current, chosen).field("context");
     const cluster = lookUp(config, "clusters", context.field("cluster")).field("cluster");
     const userName = context.field("user");
     const user = userName.absent ? userName : lookUp(config, "users", userName).field("user");
@@ -44,8 +48,7 @@ export function parseKubeconfig(document: unknown): Result<KubeconfigContext, De
   });
 }
 
-function lookUp(config: JsonView, section: string, name: JsonView): JsonView {
-  const wanted = name.string(TEXT_MAX);
+function lookUp(config: JsonView, section: string, name: JsonView, wanted = name.string(TEXT_MAX)): JsonView {
   const entries = config.field(section).array(ENTRIES_MAX);
   const found = entries.find((entry) => entry.field("name").optionalString(TEXT_MAX) === wanted);
   return found ?? name.refuse(`"${wanted}" is not among the ${section}`);

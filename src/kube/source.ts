@@ -10,6 +10,8 @@ export type ReadText = (path: string) => Promise<string>;
 export interface SourceConfig {
   readonly url: string | undefined;
   readonly kubeconfig: string | undefined;
+  /** Of the kubeconfig; unless told, its current one. */
+  readonly context?: string | undefined;
   readonly caFile: string | undefined;
   readonly certFile: string | undefined;
   readonly keyFile: string | undefined;
@@ -54,21 +56,21 @@ export async function openSource(
 }
 
 async function baseOf(
-  { url, kubeconfig }: SourceConfig,
+  { url, kubeconfig, context }: SourceConfig,
   environment: Readonly<Record<string, string | undefined>>,
   readText: ReadText,
 ): Promise<Partial<KubeconfigContext>> {
-  if (kubeconfig !== undefined) return await kubeconfigContext(kubeconfig, readText);
+  if (kubeconfig !== undefined) return await kubeconfigContext(kubeconfig, context, readText);
   return url === undefined ? inClusterContext(environment) : {};
 }
 
-async function kubeconfigContext(path: string, readText: ReadText): Promise<KubeconfigContext> {
+async function kubeconfigContext(path: string, named: string | undefined, readText: ReadText): Promise<KubeconfigContext> {
   const document = await readText(path)
     .then((text) => Bun.YAML.parse(text))
     .catch((cause) => {
       throw configError(`Cannot read kubeconfig ${path} as YAML`, "Check that the file exists and is YAML.", cause);
     });
-  const context = parseKubeconfig(document);
+  const context = parseKubeconfig(document, named);
   if (!context.ok) {
     const { at, why } = context.error;
     throw configError(`Cannot use kubeconfig ${path} as ${at} is wrong: ${why}`, "Correct the kubeconfig.");
