@@ -40,6 +40,7 @@ Usage:
                           --connector-public-addresses ADDR,… [OPTION…]
   selvedge-cloud token create NODE [--expires 24h] [--server https://HOST:PORT] [-o json]
   selvedge-cloud token list | delete NODE
+  selvedge-cloud nodes [NAME…] | topology | certs | check | images [OPTION…]
   selvedge-cloud version
   selvedge-cloud --help
 
@@ -100,6 +101,9 @@ certificate for it. The key stays on the node. Only a hash of the token is kept.
   --kubeconfig FILE                    Default: $KUBECONFIG, ~/.kube/config, the service account of the pod.
   -o, --output text|json               Default text.
 
+nodes, topology, certs, check and images show a cluster to a person; each has its own --help. Under the name
+kubectl-selvedge, in a folder of the PATH, this program is a plugin: kubectl selvedge nodes.
+
 Examples:
   selvedge-cloud hub --manifests /etc/selvedge/manifests
   selvedge-cloud hub --manifests ./manifests --listen 10.0.0.1:8880
@@ -107,7 +111,8 @@ Examples:
     --connector-public-addresses 198.51.100.1 --join-listen :3030
   selvedge-cloud token create edge-1
 
-Exit status: 0 ended by a signal, 1 failed, 2 wrong command line, 78 wrong configuration.
+Exit status: 0 ended by a signal, 1 failed, 2 wrong command line, 78 wrong configuration. What shows a
+cluster exits as selvedge does: 3 something is wrong, 4 the API server cannot be reached, 5 a permission is lacking.
 `;
 
 /** @param words the arguments after the program's name */

@@ -7,8 +7,10 @@ import type { LogRecord } from "../src/base/log.ts";
 import { Scope } from "../src/base/scope.ts";
 import { VERSION } from "../src/base/version.ts";
 import { SystemClock } from "../src/linux/system-clock.ts";
+import { isCliCommand, runCloudCli } from "./cli/run-cloud-cli.ts";
 import { HELP, parseCommandLine, type UsageError } from "./config.ts";
 import { parseOperatorOptions } from "./operator/operator-options.ts";
+import { findKubeconfig, openCluster } from "./wiring/cluster-access.ts";
 import { startHub } from "./wiring/hub-command.ts";
 import { parseHubOptions } from "./wiring/hub-options.ts";
 import { startOperator } from "./wiring/operator-command.ts";
@@ -38,7 +40,9 @@ const SYSTEM: System = {
 
 /** A function, since bytecode knows no await at the top level. */
 async function main(): Promise<number> {
-  const command = parseCommandLine(process.argv.slice(2));
+  const words = process.argv.slice(2);
+  if (isCliCommand(words)) return await look(words);
+  const command = parseCommandLine(words);
   if (!command.ok) return refuse(command.error);
   switch (command.value.kind) {
     case "help":
@@ -62,6 +66,28 @@ async function main(): Promise<number> {
       const token = parseTokenCommand(command.value.words);
       return token.ok ? await report(() => runToken(token.value, SYSTEM)) : refuse(token.error);
     }
+  }
+}
+
+/** Commands that show something to a person. */
+async function look(words: readonly string[]): Promise<number> {
+  return await runCloudCli(words, {
+    clock: CLOCK,
+    environment: process.env,
+    terminal: process.stdout.isTTY === true,
+    out: writeOut,
+    err: SYSTEM.err,
+    open: (kubeconfig, context) => openCluster(findKubeconfig(kubeconfig, SYSTEM), SYSTEM, context),
+  });
+}
+
+/** A pipe takes what is written in pieces: whoever exits has to wait. */
+async function writeOut(text: string): Promise<void> {
+  try {
+    await Bun.write(Bun.stdout, text);
+  } catch (error) {
+    // "kubectl selvedge nodes | head" has read enough.
+    if (errorCode(error) !== "EPIPE") throw error;
   }
 }
 

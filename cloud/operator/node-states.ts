@@ -85,6 +85,10 @@ export class NodeStates {
     return this.#edges.values();
   }
 
+  podSubnets(name: string): readonly Prefix[] {
+    return this.#edges.get(name)?.endpoint?.subnets ?? this.#cloud.get(name)?.subnets ?? [];
+  }
+
   problemsOf(name: string): readonly Problem[] {
     return this.#edges.get(name)?.problems ?? this.#cloud.get(name)?.problems ?? [];
   }

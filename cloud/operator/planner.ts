@@ -117,6 +117,29 @@ export class OperatorPlanner {
     return reportCommunity(key, this.#membership, this.#lookup);
   }
 
+  /** An edge node, and what follows from it; undefined: another node, or none. */
+  edge(node: string): EdgeNode | undefined {
+    return this.#nodes.edge(node);
+  }
+
+  /** The pod networks of a node of this cluster. */
+  podSubnets(node: string): readonly Prefix[] {
+    return this.#nodes.podSubnets(node);
+  }
+
+  /** Whom an endpoint of this cluster has tunnels with, sorted. */
+  peersOf(name: string): readonly string[] {
+    if (!this.#endpoints.has(name)) return [];
+    if (name === this.#connectorName) return this.#peers.all();
+    const names = new Set([this.#connectorName, ...this.#membership.peersOf(name)]);
+    return [...names].filter((peer) => this.#endpoints.has(peer)).sort();
+  }
+
+  /** What other clusters have that is of use here. */
+  remoteClusters(): IterableIterator<RemoteCluster> {
+    return this.#clusters.values();
+  }
+
   /** This cluster's own endpoint, as it is registered with others. */
   get connector(): TunnelEndpoint {
     return this.#nodes.connector;

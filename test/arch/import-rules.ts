@@ -60,6 +60,11 @@ export const LAYERS: readonly Layer[] = [
   { of: "edge/wiring/", may: ["src/", "edge/"], why: "the one place where capabilities meet" },
   { of: "edge/main.ts", may: ["src/", "edge/"], why: "the entry" },
   { of: "cloud/join/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
+  {
+    of: "cloud/cli/",
+    may: [...SHARED, "cloud/operator/"],
+    why: "commands show what the operator's own plan says, made here from the same objects",
+  },
   { of: "cloud/hub/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/operator/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/config.ts", may: ["src/base/"], why: "settings are values: nothing starts by reading them" },

@@ -1,0 +1,126 @@
+import { formatPrefix } from "../../src/base/ip.ts";
+import { formatTable, type Paint, printable } from "../../src/cli/table.ts";
+import type { ClusterNode } from "../../src/network/cluster-node.ts";
+import { endpointName } from "../operator/object-names.ts";
+import type { Problem } from "../operator/problem.ts";
+import type { AgentMode } from "../operator/settings.ts";
+import type { ClusterPlan } from "./planned-cluster.ts";
+
+/** A node, or the connector, as the plan sees it. */
+export interface NodeReport {
+  readonly name: string;
+  /** Empty for what is no endpoint by itself. */
+  readonly endpoint: string;
+  readonly role: "edge" | "connector" | "cloud";
+  /** How an edge node's agent runs. */
+  readonly mode: AgentMode | null;
+  readonly ready: boolean;
+  readonly publicAddresses: readonly string[];
+  readonly nodeAddresses: readonly string[];
+  readonly podCidrs: readonly string[];
+  readonly communities: readonly string[];
+  readonly peers: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+/** The connector first, then nodes by name. */
+export function reportNodes(plan: ClusterPlan): readonly NodeReport[] {
+  const memberships = communitiesByMember(plan);
+  return [reportConnector(plan, memberships), ...plan.nodes.map((node) => reportNode(plan, memberships, node))];
+}
+
+type Memberships = ReadonlyMap<string, readonly string[]>;
+
+function communitiesByMember({ communities }: ClusterPlan): Memberships {
+  const found = new Map<string, string[]>();
+  for (const { name, members } of communities) {
+    for (const member of new Set(members)) found.set(member, [...(found.get(member) ?? []), name]);
+  }
+  return found;
+}
+
+function reportConnector({ planner }: ClusterPlan, memberships: Memberships): NodeReport {
+  const { name, publicAddresses, nodeSubnets, subnets } = planner.connector;
+  return {
+    name,
+    endpoint: name,
+    role: "connector",
+    mode: null,
+    ready: nodeSubnets.length > 0,
+    publicAddresses,
+    nodeAddresses: nodeSubnets,
+    podCidrs: subnets.map(formatPrefix),
+    communities: memberships.get(name) ?? [],
+    peers: planner.peersOf(name),
+    problems: [],
+  };
+}
+
+function reportNode({ planner, settings }: ClusterPlan, memberships: Memberships, node: ClusterNode): NodeReport {
+  const { name } = node;
+  const edge = planner.edge(name);
+  const problems = planner.problems(`Node/${name}`);
+  const endpoint = edge === undefined ? "" : endpointName(settings.cluster, name);
+  return {
+    name,
+    endpoint,
+    role: edge === undefined ? "cloud" : "edge",
+    mode: edge?.mode ?? null,
+    ready: edge === undefined ? !problems.some(({ severity }) => severity === "failed") : edge.endpoint !== undefined,
+    publicAddresses: edge?.endpoint?.publicAddresses ?? [],
+    nodeAddresses: node.internalIps,
+    podCidrs: planner.podSubnets(name).map(formatPrefix),
+    communities: edge === undefined ? [] : (memberships.get(endpoint) ?? []),
+    peers: edge === undefined ? [] : planner.peersOf(endpoint),
+    problems,
+  };
+}
+
+export function formatNodes(reports: readonly NodeReport[], paint: Paint): string {
+  const rows = reports.map((report) => [
+    report.name,
+    report.role,
+    report.mode ?? "-",
+    yes(report, paint),
+    list(report.publicAddresses),
+    list(report.nodeAddresses),
+    list(report.podCidrs),
+    list(report.communities),
+    report.role === "cloud" ? "-" : String(report.peers.length),
+    report.problems.map(({ code }) => code).join(","),
+  ]);
+  return formatTable(
+    ["NAME", "ROLE", "MODE", "READY", "PUBLIC", "ADDRESSES", "POD-CIDRS", "COMMUNITIES", "PEERS", "WHY"],
+    rows,
+  );
+}
+
+/** Everything about one. */
+export function formatNode(report: NodeReport, paint: Paint): string {
+  const lines: readonly (readonly [string, string])[] = [
+    ["Name", report.name],
+    ["Endpoint", report.endpoint || "-"],
+    ["Role", report.mode === null ? report.role : `${report.role}, its agent in ${report.mode} mode`],
+    ["Ready", yes(report, paint)],
+    ["Public", list(report.publicAddresses)],
+    ["Addresses", list(report.nodeAddresses)],
+    ["Pod CIDRs", list(report.podCidrs)],
+    ["Communities", list(report.communities)],
+    ["Peers", list(report.peers)],
+  ];
+  const problems = report.problems.flatMap(({ code, message, hint }) => [code, `  ${message}`, `  ${hint}`]);
+  return [
+    ...lines.map(([title, text]) => `${paint("bold", title.padEnd(12))}${printable(text)}`),
+    ...problems.map(printable),
+  ]
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+function yes({ ready }: NodeReport, paint: Paint): string {
+  return ready ? paint("green", "yes") : paint("red", "no");
+}
+
+function list(texts: readonly string[]): string {
+  return texts.join(",") || "-";
+}
