@@ -19,29 +19,27 @@ export interface ClusterPlan {
 
 export async function planCluster(settings: OperatorSettings, cluster: ClusterView): Promise<ClusterPlan> {
   const kinds = observedKinds(settings);
-  const [nodes, communities, clusters, blocks] = await Promise.all([
-    cluster.entries(kinds.Node),
-    cluster.entries(kinds.Community),
-    cluster.entries(kinds.Cluster),
-    settings.cni === "calico" ? cluster.entries(kinds.IPAMBlock) : new Map(),
-  ]);
-  return planObjects(settings, { Node: nodes, Community: communities, Cluster: clusters, IPAMBlock: blocks });
+  const list = async <K extends keyof OperatorObjects>(kind: K) => {
+    const entries = await cluster.entries<OperatorObjects[K]>(kinds[kind]);
+    return [...entries].map(([key, value]) => ({ kind, key, value }) as OperatorChange);
+  };
+  const lists = [list("Node"), list("Community"), list("Cluster")];
+  if (settings.cni === "calico") lists.push(list("IPAMBlock"));
+  return planObjects(settings, (await Promise.all(lists)).flat());
 }
 
-export function planObjects(
-  settings: OperatorSettings,
-  objects: { readonly [K in keyof OperatorObjects]: ReadonlyMap<string, OperatorObjects[K]> },
-): ClusterPlan {
-  const changes: OperatorChange[] = Object.entries(objects).flatMap(([kind, values]) =>
-    [...values].map(([key, value]) => ({ kind, key, value }) as OperatorChange),
-  );
-  const byName = <T extends { readonly name: string }>(values: Iterable<T>) =>
-    [...values].sort((a, b) => (a.name < b.name ? -1 : 1));
+/** @param objects everything there is */
+export function planObjects(settings: OperatorSettings, objects: readonly OperatorChange[]): ClusterPlan {
+  const byName = <T extends { readonly name: string }>(values: readonly T[]) =>
+    values.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {
     settings,
-    nodes: byName(objects.Node.values()),
-    communities: byName(objects.Community.values()),
-    clusters: [...objects.Cluster.keys()].sort(),
-    planner: new OperatorPlanner(settings, changes),
+    nodes: byName(objects.flatMap((each) => (each.kind === "Node" && each.value) || [])),
+    communities: byName(objects.flatMap((each) => (each.kind === "Community" && each.value) || [])),
+    clusters: objects
+      .filter(({ kind }) => kind === "Cluster")
+      .map(({ key }) => key)
+      .sort(),
+    planner: new OperatorPlanner(settings, objects),
   };
 }

@@ -66,11 +66,14 @@ function bow(a: PlacedEndpoint, b: PlacedEndpoint, { clusters }: Layout): string
   const straight = a.cluster !== b.cluster || a.angle === undefined || b.angle === undefined || centre === undefined;
   if (straight) return `<path d="M${at(a.x)} ${at(a.y)}L${at(b.x)} ${at(b.y)}"/>`;
   const middle = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
-  const across = Math.hypot(middle.x - centre.x, middle.y - centre.y) < CENTRE_ROOM;
+  const inwards = Math.hypot(middle.x - centre.x, middle.y - centre.y);
+  const across = inwards < CENTRE_ROOM;
+  // Neighbours on a large ring need no long way round.
+  const depth = Math.min(0.35, (CENTRE_ROOM + Math.hypot(b.x - a.x, b.y - a.y) / 2) / inwards);
   // Who stands opposite is reached around the connector.
   const [dx, dy] = across
     ? [(b.y - a.y) * 0.4, (a.x - b.x) * 0.4]
-    : [(centre.x - middle.x) * 0.35, (centre.y - middle.y) * 0.35];
+    : [(centre.x - middle.x) * depth, (centre.y - middle.y) * depth];
   const control = `${at(middle.x + dx)} ${at(middle.y + dy)}`;
   return `<path d="M${at(a.x)} ${at(a.y)}Q${control} ${at(b.x)} ${at(b.y)}"/>`;
 }

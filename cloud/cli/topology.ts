@@ -17,7 +17,7 @@ export interface TopologyEndpoint {
 
 export interface TopologyCommunity {
   readonly name: string;
-  /** Those that exist, sorted; each talks to each. */
+  /** Those that can be used, sorted; each talks to each. */
   readonly members: readonly string[];
 }
 
@@ -50,13 +50,13 @@ export function planTopology({ settings, planner, nodes, communities }: ClusterP
     }
   }
   endpoints.sort(byPlace);
-  const known = new Set(endpoints.map(({ name }) => name));
+  const usable = new Set(endpoints.filter((e) => e.ready || e.type === "Connector").map(({ name }) => name));
   const connectors = new Map(endpoints.filter((e) => e.type === "Connector").map((e) => [e.cluster, e.name]));
   return {
     cluster,
     endpoints,
     communities: communities
-      .map(({ name, members }) => ({ name, members: [...new Set(members)].filter((each) => known.has(each)).sort() }))
+      .map(({ name, members }) => ({ name, members: [...new Set(members)].filter((each) => usable.has(each)).sort() }))
       .filter(({ members }) => members.length > 1)
       .sort((a, b) => b.members.length - a.members.length || (a.name < b.name ? -1 : 1)),
     links: endpoints.flatMap((endpoint) => {

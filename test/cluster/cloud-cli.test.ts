@@ -95,7 +95,7 @@ inCluster(import.meta.path, () => {
       expect(run(["nodes", "e9"])).toEqual({ code: 1, out: "", err: 'There is no such node "e9".\n' });
     });
 
-    test("the topology, as SVG that a parser takes, as DOT that graphviz takes, and as JSON", () => {
+    test("the topology, as SVG that librsvg draws, as DOT that graphviz takes, and as JSON", () => {
       const { links, communities } = json("topology");
       expect(links).toEqual([
         { from: "paris.e1", to: "paris.connector" },
@@ -106,7 +106,9 @@ inCluster(import.meta.path, () => {
         { name: "line-3", members: ["paris.e1", "paris.e2"] },
       ]);
       const svg = run(["topology"]).out;
-      expect(svg).toStartWith("<svg xmlns=");
+      const drawn = Bun.spawnSync(["rsvg-convert", "--format=png"], { stdin: Buffer.from(svg) });
+      expect(drawn.stderr.toString()).toBe("");
+      expect(drawn.stdout.toString("latin1")).toContain("PNG");
       const dot = Bun.spawnSync(["dot", "-Tsvg"], { stdin: Buffer.from(run(["topology", "-o", "dot"]).out) });
       expect(dot.stderr.toString()).toBe("");
       expect(dot.stdout.toString()).toContain("<title>paris.e1&#45;&#45;paris.e2</title>");

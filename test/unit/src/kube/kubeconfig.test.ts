@@ -37,6 +37,14 @@ describe("kubeconfig", () => {
     });
   });
 
+  test("a context that is named counts instead of the current one", () => {
+    expect(parseKubeconfig(config({}), "edge")).toEqual(parseKubeconfig(config({})));
+    expect(parseKubeconfig(config({}), "other")).toMatchObject({
+      error: { why: '"nowhere" is not among the clusters' },
+    });
+    expect(parseKubeconfig(config({}), "none")).toMatchObject({ error: { why: '"none" is not among the contexts' } });
+  });
+
   test("a token file wins over a token, as it is the one that is rotated", () => {
     const result = parseKubeconfig(config({ token: "old", tokenFile: "/run/token" }));
     expect(result.ok && result.value.token).toEqual({ from: "file", path: "/run/token" });
