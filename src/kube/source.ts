@@ -64,7 +64,11 @@ async function baseOf(
   return url === undefined ? inClusterContext(environment) : {};
 }
 
-async function kubeconfigContext(path: string, named: string | undefined, readText: ReadText): Promise<KubeconfigContext> {
+async function kubeconfigContext(
+  path: string,
+  named: string | undefined,
+  readText: ReadText,
+): Promise<KubeconfigContext> {
   const document = await readText(path)
     .then((text) => Bun.YAML.parse(text))
     .catch((cause) => {

@@ -5,7 +5,7 @@ import { seconds } from "../../src/base/duration.ts";
 import type { LabProcess } from "../lab/process.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { Conversation } from "../support/conversation.ts";
-import { backendsOf, DNS_ADDRESS, dig, ECHO_PORT, EdgeWorld, PODS, statusOf } from "../support/edge-world.ts";
+import { backendsOf, DNS_ADDRESS, dig, ECHO_PORT, EdgeWorld, PODS, ruleset, statusOf } from "../support/edge-world.ts";
 import { effort } from "../support/effort.ts";
 import { numberedObjects, numberedService } from "../support/many-services.ts";
 import { seededRandom, testSeed } from "../support/seeded-random.ts";
@@ -29,7 +29,7 @@ beforeAll(async () => {
 }, seconds(30));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
-const tables = () => world.edge.output(["nft", "list", "ruleset"]);
+const tables = () => ruleset(world.edge);
 const links = () => world.edge.output(["sh", "-c", "ip -br address; ip rule; ip route show table all | sort"]);
 
 async function converged(): Promise<void> {

@@ -6,7 +6,7 @@ import { seconds } from "../../src/base/duration.ts";
 import type { LabProcess } from "../lab/process.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { Conversation } from "../support/conversation.ts";
-import { dig, ECHO_PORT, EdgeWorld, PODS, selvedge, statusOf } from "../support/edge-world.ts";
+import { dig, ECHO_PORT, EdgeWorld, PODS, selvedge, statusOf, withoutClients } from "../support/edge-world.ts";
 import { KernelChanges } from "../support/kernel-changes.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 /** With handles: what was deleted and made again has others. */
-const rules = () => world.edge.output(["nft", "-a", "list", "ruleset"]);
+const rules = async () => withoutClients(await world.edge.output(["nft", "-a", "list", "ruleset"]));
 const sockets = () => world.client.output(["ss", "-tnH", "state", "established", "dst", ECHO.clusterIp]);
 
 async function expectUntouched(restart: () => Promise<unknown>): Promise<void> {

@@ -31,7 +31,7 @@ const anonymous = (url: string): KubeEndpoint => ({
 async function hubSource(): Promise<Source> {
   const folder = mkdtempSync(join(tmpdir(), "selvedge-hub-"));
   const scope = new Scope();
-  const hub = new Hub(
+  const hub = await Hub.start(
     {
       folder,
       listen: { hostname: "127.0.0.1", port: 0 },
