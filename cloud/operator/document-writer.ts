@@ -51,6 +51,9 @@ const PLANNED_CONFIG_MAP = new RegExp(
   `^(?:${agentConfigName("")}.+|(?:${CONNECTOR_CONFIG}|${CLOUD_AGENT_CONFIG})-\\d+)$`,
 );
 
+/** A certificate that is parsed and verified, or issued, leaves as much behind as a text of this length. */
+const CERTIFICATE_TEXT_BYTES = 16 * 1024;
+
 /** Brings one document at a time to what the plan says, writing only what differs from what is there. */
 export class DocumentWriter {
   readonly #options: DocumentWriterOptions;
@@ -211,6 +214,7 @@ export class DocumentWriter {
 }
 
 function textBytesOf(object: DesiredObject): number {
+  if (object.kind === "Secret") return CERTIFICATE_TEXT_BYTES;
   return object.kind === "ConfigMap" ? Object.values(object.data).reduce((sum, text) => sum + text.length, 0) : 0;
 }
 

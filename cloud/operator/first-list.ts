@@ -3,7 +3,7 @@ import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { CONFIRM_AFTER, type Informer } from "../../src/kube/informer.ts";
 import { isSuspicious } from "../../src/kube/shrinkage.ts";
-import type { Desired, DocumentKey } from "./document.ts";
+import type { DocumentKey } from "./document.ts";
 import { agentConfigName } from "./object-names.ts";
 
 export interface FirstListOptions {
@@ -28,11 +28,11 @@ export class FirstList {
     scope.onClose("confirmation", () => this.#confirming?.cancel());
   }
 
-  /** Whether to wait for another list, which is asked for. @param document what the first plan says */
-  isDoubted(document: (key: DocumentKey) => Desired): boolean {
+  /** Whether to wait for another list, which is asked for. @param isPlanned what the first plan says */
+  isDoubted(isPlanned: (key: DocumentKey) => boolean): boolean {
     const { nodes, configMaps, clock, log } = this.#options;
     const known = [...configMaps.store.values()].filter(({ key }) => key.includes(`/${agentConfigName("")}`));
-    const absent = known.filter(({ key }) => document(`ConfigMap/${key}`).state === "absent").length;
+    const absent = known.filter(({ key }) => !isPlanned(`ConfigMap/${key}`)).length;
     if (!isSuspicious(known.length, absent, known.length - absent)) return false;
     this.#doubted ??= nodes.store.listCount;
     if (nodes.store.listCount > this.#doubted) return false;

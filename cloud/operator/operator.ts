@@ -337,7 +337,7 @@ export class Operator {
     }
     if (this.#planner !== undefined || !this.#informers.every(({ store }) => store.synced)) return;
     const planner = new OperatorPlanner(this.#options.settings, this.#everything());
-    if (this.#firstList.isDoubted((key) => planner.document(key))) return;
+    if (this.#firstList.isDoubted((key) => planner.has(key))) return;
     this.#planner = planner;
     this.#options.log.info("operator.planned", "Everything has been read", {
       object_count: this.#inputs.Node.store.size,

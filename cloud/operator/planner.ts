@@ -100,6 +100,11 @@ export class OperatorPlanner {
     return this.#makers.keys();
   }
 
+  /** Whether it should be there, perhaps with something wrong with it. */
+  has(key: DocumentKey): boolean {
+    return this.#makers.has(key);
+  }
+
   document(key: DocumentKey): Desired {
     return this.#makers.get(key)?.() ?? ABSENT;
   }

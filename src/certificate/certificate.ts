@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, type KeyObject, X509Certificate } from "node:crypto";
 import { type Ip, parseIp } from "../base/ip.ts";
 import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
 import { type DistinguishedName, parseSubjectLines } from "./distinguished-name.ts";
@@ -53,7 +53,7 @@ export function parseCertificate(pem: string): Result<Certificate, DecodeError> 
       }),
       usages: certificate.keyUsage ?? [],
       fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-      publicKeyHash: hashPublicKey(readPublicKey(pem)),
+      publicKeyHash: hashPublicKey(exportKey(certificate.publicKey)),
     });
   } catch (error) {
     return fail({ at: "certificate", why: error instanceof Error ? error.message : "it cannot be read" });
@@ -75,16 +75,29 @@ export function parseBundle(pem: string): Result<readonly Certificate[], DecodeE
   return ok(certificates);
 }
 
+/** Of authorities: one verifies all leaves there are, and what Node keeps of a certificate is out of the collector's sight. */
+const VERIFIERS = new WeakMap<Certificate, KeyObject>();
+
 /** Whether `authority`'s key signed `certificate`; times are not looked at. */
 export function isSignedBy(certificate: Certificate, authority: Certificate): boolean {
-  return (
-    authority.isAuthority && new X509Certificate(certificate.pem).verify(new X509Certificate(authority.pem).publicKey)
-  );
+  return authority.isAuthority && new X509Certificate(certificate.pem).verify(verifierOf(authority));
+}
+
+function verifierOf(authority: Certificate): KeyObject {
+  const known = VERIFIERS.get(authority);
+  if (known !== undefined) return known;
+  const key = new X509Certificate(authority.pem).publicKey;
+  VERIFIERS.set(authority, key);
+  return key;
 }
 
 /** @returns DER of SubjectPublicKeyInfo. @throws where `pem` is no certificate */
 export function readPublicKey(pem: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new X509Certificate(pem).publicKey.export({ type: "spki", format: "der" }));
+  return exportKey(new X509Certificate(pem).publicKey);
+}
+
+function exportKey(key: KeyObject): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(key.export({ type: "spki", format: "der" }));
 }
 
 /** @returns SHA-256 in base64, as RFC 7469 pins keys */

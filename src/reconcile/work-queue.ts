@@ -43,7 +43,8 @@ export class WorkQueue<Key> {
   #added = 0;
   #retried = 0;
   #paused = true;
-  #timer: Timer | undefined;
+  /** The next look at the queue, where nobody looks sooner. */
+  #wake: { readonly at: MonotonicTime; readonly timer: Timer } | undefined;
 
   constructor(options: WorkQueueOptions<Key>, scope: Scope) {
     const { clock, random } = options;
@@ -81,7 +82,8 @@ export class WorkQueue<Key> {
   /** Takes no more keys; they stay. @returns when nothing is being worked on any more */
   async pause(): Promise<void> {
     this.#paused = true;
-    this.#timer?.cancel();
+    this.#wake?.timer.cancel();
+    this.#wake = undefined;
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
@@ -102,7 +104,6 @@ export class WorkQueue<Key> {
 
   #pump(): void {
     const { clock, workers } = this.#options;
-    this.#timer?.cancel();
     while (!this.#paused) {
       const now = clock.now();
       const ready = this.#queue.readyAt(now);
@@ -112,7 +113,7 @@ export class WorkQueue<Key> {
       const gate = width === 0 ? (this.#gate.opensAt ?? now) : now;
       const at = Math.max(ready, gate, this.#bucket.readyAt(now));
       if (at > now) {
-        this.#timer = clock.after(milliseconds(at - now), () => this.#pump());
+        this.#wakeAt(at, now);
         return;
       }
       const taken = this.#queue.take(now);
@@ -121,6 +122,17 @@ export class WorkQueue<Key> {
       this.#queueSeconds?.observe(taken.waited / 1000);
       this.#start(taken.key);
     }
+  }
+
+  /** Ten thousand keys that come at once are not as many timers. */
+  #wakeAt(at: number, now: MonotonicTime): void {
+    if (this.#wake !== undefined && this.#wake.at <= at) return;
+    this.#wake?.timer.cancel();
+    const timer = this.#options.clock.after(milliseconds(at - now), () => {
+      this.#wake = undefined;
+      this.#pump();
+    });
+    this.#wake = { at: at as MonotonicTime, timer };
   }
 
   #start(key: Key): void {
