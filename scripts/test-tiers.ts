@@ -90,7 +90,8 @@ export const TIERS: readonly Tier[] = [
       ["scripts/build", "x64"],
     ],
     lacks: namespaces,
-    steps: () => [testRun("./test/cluster")],
+    // Each file has a lab and an API server of its own, and mostly waits.
+    steps: () => [testRun("--parallel=2", "./test/cluster")],
   },
   {
     name: "machine",

@@ -24,7 +24,8 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 async function main(args: readonly string[]): Promise<number> {
-  const names = args.filter((arg) => arg !== "--all");
+  const names = args.filter((arg) => !arg.startsWith("--"));
+  const options = args.filter((arg) => arg.startsWith("--"));
   const unknown = names.filter((name) => !TIERS.some((tier) => tier.name === name));
   if (unknown.length > 0) {
     console.error(
@@ -32,13 +33,18 @@ async function main(args: readonly string[]): Promise<number> {
     );
     return EXIT_USAGE;
   }
-  if (args.includes("--all")) process.env[ALL] = "1";
+  const strange = options.filter((option) => option !== "--complete" && option !== "--all");
+  if (strange.length > 0) {
+    console.error(`Cannot take ${strange.join(", ")}: known are --complete and --all`);
+    return EXIT_USAGE;
+  }
+  if (options.includes("--all")) process.env[ALL] = "1";
   const scratch = mkdtempSync(join(tmpdir(), "selvedge-test-"));
   try {
     const results: TierResult[] = [];
     for (const tier of TIERS)
       if (names.length === 0 || names.includes(tier.name))
-        results.push(await runTier(tier, scratch, args.includes("--all")));
+        results.push(await runTier(tier, scratch, options.length > 0));
     const total = results.map((result) => result.counts).reduce(addCounts);
     console.log(`\n${formatTable(results)}\n\n${formatCounts(total)}`);
     return total.failed === 0 ? 0 : EXIT_FAILED;
