@@ -3,6 +3,8 @@ import type { CertificateNames, Desired, DesiredCertificate, DocumentKey } from 
 import { namespacedKey } from "./document.ts";
 import { agentTlsName } from "./object-names.ts";
 
+const MOVE_FIRST = "Set its label selvedge.io/agent-mode to host first.";
+
 /**
  * The certificate that a node may have for a key of its own: the plan's, so that the node has no say in its names.
  *
@@ -23,9 +25,12 @@ export function admittedCertificate(
     const [problem] = desired.problems;
     throw refused(node, problem?.message ?? "something is wrong with it", problem?.hint ?? "See its conditions.");
   }
-  if (document(namespacedKey("Pod", namespace, node))?.state === "present") {
-    const hint = "Set its label selvedge.io/agent-mode to host first.";
-    throw refused(node, "its agent is a pod, which gets its key from a Secret", hint);
+  const pod = document(namespacedKey("Pod", namespace, node));
+  if (pod?.state === "held") {
+    throw refused(node, "an agent of FabEdge's on it reads its key from a Secret", MOVE_FIRST);
+  }
+  if (pod?.state === "present") {
+    throw refused(node, "its agent is a pod, which gets its key from a Secret", MOVE_FIRST);
   }
   if (desired.object.kind !== "Secret") throw new Error(`${agentTlsName(node)} is planned as ${desired.object.kind}`);
   return desired.object;

@@ -2,6 +2,7 @@ import type { Cluster } from "../../src/network/cluster.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import type { Community } from "../../src/network/community.ts";
 import type { IpamBlock } from "../../src/network/ipam-block.ts";
+import type { AgentPod } from "./observed-documents.ts";
 
 /** What the plan is made from. */
 export interface OperatorObjects {
@@ -16,9 +17,14 @@ export interface OperatorObjects {
  * is keyed "host/<name>", so that it never is taken for an object of this cluster.
  */
 export type OperatorChange = {
-  readonly [K in keyof OperatorObjects]: {
-    readonly kind: K;
-    readonly key: string;
-    readonly value: OperatorObjects[K] | undefined;
-  };
+  readonly [K in keyof OperatorObjects]: Change<K, OperatorObjects[K]>;
 }[keyof OperatorObjects];
+
+/** Agent pods are planned, but somebody else's stand in the way of what is. */
+export type PlanChange = OperatorChange | Change<"AgentPod", AgentPod>;
+
+interface Change<K, T> {
+  readonly kind: K;
+  readonly key: string;
+  readonly value: T | undefined;
+}

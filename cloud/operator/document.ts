@@ -36,6 +36,8 @@ export interface DesiredCertificate extends CertificateNames {
   readonly name: string;
   readonly labels: Labels;
   readonly owner: NodeOwner | undefined;
+  /** Issued again only when it is of no use: it may name other addresses, and is not renewed ahead of its end. */
+  readonly keptWhileValid: boolean;
 }
 
 /** Found by its labels: its name is generated. */

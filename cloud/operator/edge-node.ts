@@ -23,7 +23,7 @@ export function readAgentMode(
   settings: OperatorSettings,
 ): { readonly mode: AgentMode; readonly problems: readonly Problem[] } {
   const label = node.labels[AGENT_MODE_LABEL] ?? "";
-  const mode = AGENT_MODES.find((known) => known === label);
+  const mode = saidAgentMode(node);
   if (mode !== undefined || label === "") return { mode: mode ?? settings.agent.mode, problems: [] };
   const problem: Problem = {
     code: "AGENT_MODE_UNKNOWN",
@@ -32,6 +32,24 @@ export function readAgentMode(
     hint: `Set the label to ${AGENT_MODES.join(" or ")}, or remove it; until then the default is taken.`,
   };
   return { mode: settings.agent.mode, problems: [problem] };
+}
+
+/**
+ * An agent that this operator has not made runs on until the node itself says how its agent is to run: the default
+ * would end the agents of all nodes at once.
+ */
+export function checkForeignAgent(name: string, node: ClusterNode | undefined): Problem | undefined {
+  if (node !== undefined && saidAgentMode(node) !== undefined) return undefined;
+  return {
+    code: "FABEDGE_AGENT",
+    severity: "info",
+    message: `Node ${name} still runs FabEdge's agent`,
+    hint: `Set its label ${AGENT_MODE_LABEL} to ${AGENT_MODES.join(" or ")} to move it; until then its pod is left alone.`,
+  };
+}
+
+function saidAgentMode(node: ClusterNode): AgentMode | undefined {
+  return AGENT_MODES.find((mode) => mode === node.labels[AGENT_MODE_LABEL]);
 }
 
 /** Where peers reach the node: what its annotation says, or its own addresses. */

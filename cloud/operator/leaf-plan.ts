@@ -1,7 +1,7 @@
 import type { Certificate } from "../../src/certificate/certificate.ts";
 import { formatDistinguishedName } from "../../src/certificate/distinguished-name.ts";
 import { formatTime, LEAF_LIFE } from "./authority-plan.ts";
-import type { CertificateNames } from "./document.ts";
+import type { CertificateNames, DesiredCertificate } from "./document.ts";
 import { fnv1a } from "./fnv.ts";
 
 /** What the Secret of a certificate holds now. */
@@ -26,28 +26,27 @@ export type LeafStep =
 const SPREAD = 0.1;
 const RENEW_AT = 2 / 3;
 
-export function planLeaf(
-  wanted: CertificateNames,
-  state: LeafState | undefined,
-  bundle: string,
-  now: number,
-): LeafStep {
+type Wanted = CertificateNames & Partial<Pick<DesiredCertificate, "keptWhileValid">>;
+
+export function planLeaf(wanted: Wanted, state: LeafState | undefined, bundle: string, now: number): LeafStep {
   const why = state === undefined ? "there is none" : reasonToIssue(wanted, state, now);
   if (why !== undefined) return { step: "issue", key: state?.key === "node" ? "same" : "new", why };
   return state?.bundle === bundle ? { step: "keep" } : { step: "rebundle" };
 }
 
-function reasonToIssue(wanted: CertificateNames, state: LeafState, now: number): string | undefined {
+function reasonToIssue(wanted: Wanted, state: LeafState, now: number): string | undefined {
   const { certificate, key, signedByCurrent } = state;
   if (certificate === undefined) return "what is there cannot be read";
   if (key === "none") return "its key is missing or another's";
   const subject = formatDistinguishedName(certificate.subject);
   if (subject !== formatDistinguishedName(subjectOf(wanted))) return `it names ${subject}`;
-  if (!sameNames(wanted.dnsNames, certificate.dnsNames)) return "its DNS names are others";
-  if (!sameNames(wanted.ips, certificate.addresses)) return "its addresses are others";
+  const kept = wanted.keptWhileValid === true;
+  if (!kept && !sameNames(wanted.dnsNames, certificate.dnsNames)) return "its DNS names are others";
+  if (!kept && !sameNames(wanted.ips, certificate.addresses)) return "its addresses are others";
   if (!signedByCurrent) return "another authority signs now";
   if (now < certificate.notBefore) return `it is valid only from ${formatTime(certificate.notBefore)}`;
-  return now >= renewAt(certificate, wanted.commonName) ? `it ends at ${formatTime(certificate.notAfter)}` : undefined;
+  const until = kept ? certificate.notAfter : renewAt(certificate, wanted.commonName);
+  return now >= until ? `it ends at ${formatTime(certificate.notAfter)}` : undefined;
 }
 
 /** At two thirds of its life, a little earlier or later by its name. */

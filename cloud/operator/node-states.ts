@@ -4,8 +4,10 @@ import type { IpamBlock } from "../../src/network/ipam-block.ts";
 import { IKE_PORT, type TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { AddressUsers } from "./address-users.ts";
 import { type AgentArguments, planAgentArguments } from "./agent-arguments.ts";
-import { checkEdgeNode, isEdgeNode, readAgentMode, readPublicAddresses } from "./edge-node.ts";
+import { checkEdgeNode, checkForeignAgent, isEdgeNode, readAgentMode, readPublicAddresses } from "./edge-node.ts";
+import { ForeignAgents } from "./foreign-agents.ts";
 import { connectorName, endpointName } from "./object-names.ts";
+import type { AgentPod } from "./observed-documents.ts";
 import { PodSubnets } from "./pod-subnets.ts";
 import type { Problem } from "./problem.ts";
 import type { AgentMode, OperatorSettings } from "./settings.ts";
@@ -36,6 +38,7 @@ export class NodeStates {
   readonly #edges = new Map<string, EdgeNode>();
   readonly #cloud = new Map<string, CloudNode>();
   readonly #addresses = new AddressUsers();
+  readonly #foreignAgents = new ForeignAgents();
   #connector: TunnelEndpoint | undefined;
 
   constructor(settings: OperatorSettings) {
@@ -59,9 +62,13 @@ export class NodeStates {
     this.#subnets.setBlock(name, block);
   }
 
+  setAgentPod(key: string, pod: AgentPod | undefined): void {
+    this.#foreignAgents.setPod(key, pod);
+  }
+
   /** Brings everything up to date. @returns the nodes for which something may be different */
   settle(): ReadonlySet<string> {
-    const touched = new Set([...this.#subnets.settle(), ...this.#addresses.settle()]);
+    const touched = new Set([...this.#subnets.settle(), ...this.#addresses.settle(), ...this.#foreignAgents.settle()]);
     for (const name of touched) {
       if (this.#cloud.delete(name)) this.#connector = undefined;
       this.#edges.delete(name);
@@ -90,7 +97,14 @@ export class NodeStates {
   }
 
   problemsOf(name: string): readonly Problem[] {
-    return this.#edges.get(name)?.problems ?? this.#cloud.get(name)?.problems ?? [];
+    const problems = this.#edges.get(name)?.problems ?? this.#cloud.get(name)?.problems ?? [];
+    const foreign = this.foreignAgent(name);
+    return foreign === undefined ? problems : [...problems, foreign];
+  }
+
+  /** Why the agent on a node is left as it is; undefined: it is ours to run, or to end. */
+  foreignAgent(name: string): Problem | undefined {
+    return this.#foreignAgents.has(name) ? checkForeignAgent(name, this.#nodes.get(name)) : undefined;
   }
 
   get connector(): TunnelEndpoint {

@@ -9,6 +9,9 @@ export const ARGUMENT_ANNOTATION_PREFIX = "argument.fabedge.io/";
 export const AGENT_MODE_LABEL = "selvedge.io/agent-mode";
 /** Of a certificate's Secret; its value "node": the node has made its private key itself, and nobody else has it. */
 export const KEY_LABEL = "selvedge.io/private-key";
+/** What only this operator puts on its agent pods: in every other label they are like FabEdge's. */
+export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
+export const MANAGED_BY = "selvedge-operator";
 
 export const APP_LABEL = "fabedge.io/app";
 export const CREATED_BY_LABEL = "fabedge.io/created-by";

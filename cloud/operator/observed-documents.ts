@@ -6,7 +6,7 @@ import { parseSecret } from "../../src/kube/objects/secret.ts";
 import { contentDigest, ownedPart } from "../../src/kube/owned-fields.ts";
 import { CONFIG_MAPS, IP_POOLS, PODS, SECRETS } from "../../src/kube/resource.ts";
 import type { SecretTexts } from "./certificates.ts";
-import { KEY_LABEL, POD_HASH_LABEL } from "./object-names.ts";
+import { KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, POD_HASH_LABEL } from "./object-names.ts";
 import { type LeafTexts, textsOf } from "./secret-manifest.ts";
 
 /** Whom the API server knows our fields by. */
@@ -35,7 +35,8 @@ export interface LeafSecret {
 
 export interface AgentPod {
   readonly node: string;
-  readonly hash: string;
+  /** Of its spec; undefined: this operator has not made it. */
+  readonly hash: string | undefined;
   readonly terminating: boolean;
 }
 
@@ -67,9 +68,10 @@ export const POD_DECODER: ObjectDecoder<AgentPod> = {
   decode: (json) =>
     parseJson(json, (object) => {
       const metadata = object.field("metadata");
+      const label = (name: string) => metadata.field("labels").field(name).optionalString(NAME_LENGTH_MAX) ?? "";
       return {
         node: object.field("spec").field("nodeName").optionalString(NAME_LENGTH_MAX) ?? "",
-        hash: metadata.field("labels").field(POD_HASH_LABEL).optionalString(NAME_LENGTH_MAX) ?? "",
+        hash: label(MANAGED_BY_LABEL) === MANAGED_BY ? label(POD_HASH_LABEL) : undefined,
         terminating: !metadata.field("deletionTimestamp").absent,
       };
     }),

@@ -20,7 +20,7 @@ import { KubeWriter } from "../../src/kube/writer.ts";
 import { WorkQueue } from "../../src/reconcile/work-queue.ts";
 import { AuthorityKeeper } from "./authority-keeper.ts";
 import type { Signer } from "./certificates.ts";
-import type { OperatorChange, OperatorObjects } from "./change.ts";
+import type { OperatorChange, OperatorObjects, PlanChange } from "./change.ts";
 import type { Desired, DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
 import { FirstList } from "./first-list.ts";
@@ -38,6 +38,7 @@ import {
   SECRET_DECODER,
 } from "./observed-documents.ts";
 import { observedKinds } from "./observed-kinds.ts";
+import { registerOperator } from "./operator-metrics.ts";
 import { OperatorPlanner, type PlanDelta } from "./planner.ts";
 import type { Subject } from "./problem.ts";
 import type { OperatorSettings } from "./settings.ts";
@@ -196,7 +197,7 @@ export class Operator {
       { nodes: this.#inputs.Node as Informer<unknown>, configMaps: this.#configMaps as Informer<unknown>, clock, log },
       scope,
     );
-    this.#register(metrics);
+    registerOperator(metrics, () => this.status);
 
     // In this order, since closing goes the other way: work ends before the lease is given up.
     this.#elector.start(scope);
@@ -304,6 +305,7 @@ export class Operator {
   }
 
   #podsChanged(changes: readonly StoreChange<AgentPod>[]): void {
+    this.#plan(changes.map(({ key, now }) => ({ kind: "AgentPod", key, value: now?.value })));
     for (const { before, now } of changes) {
       const node = now?.value.node ?? before?.value.node;
       if (node !== undefined) this.#touch(`Pod/${this.#options.settings.namespace}/${node}`);
@@ -315,7 +317,7 @@ export class Operator {
     for (const key of this.#planner?.keys() ?? []) if (key.startsWith("Secret/")) this.#queue.add(key, "sweep");
   }
 
-  #plan(changes: readonly OperatorChange[]): void {
+  #plan(changes: readonly PlanChange[]): void {
     if (changes.length > 0 && this.#planner !== undefined) this.#enqueue(this.#planner.apply(changes));
   }
 
@@ -345,12 +347,13 @@ export class Operator {
     this.#sweep();
   }
 
-  *#everything(): Generator<OperatorChange> {
+  *#everything(): Generator<PlanChange> {
     const { Node, Community, Cluster } = this.#inputs;
     for (const { key, value } of Node.store.values()) yield { kind: "Node", key, value: value.value };
     for (const { key, value } of Community.store.values()) yield { kind: "Community", key, value: value.value };
     for (const { key, value } of Cluster.store.values()) yield { kind: "Cluster", key, value: value.value };
     for (const { key, value } of this.#blocks?.store.values() ?? []) yield { kind: "IPAMBlock", key, value };
+    for (const { key, value } of this.#pods.store.values()) yield { kind: "AgentPod", key, value };
   }
 
   #lead(term: AbortSignal): void {
@@ -422,28 +425,5 @@ export class Operator {
     if (this.#bundles.size >= BUNDLES_MAX) this.#bundles.clear();
     this.#bundles.set(text, text);
     return text;
-  }
-
-  #register(metrics: Metrics): void {
-    metrics.gauge("operator_leader", "1 while this process leads.", () => Number(this.#elector.leading));
-    metrics.gauge("operator_objects", "Objects in memory, by kind.", () =>
-      this.#byKind(
-        (each) => each.objectCount,
-        (a, b) => a + b,
-      ),
-    );
-    metrics.gauge("operator_connected", "1 while the API server answers for a kind.", () =>
-      this.#byKind((each) => Number(each.connected), Math.min),
-    );
-  }
-
-  /** The authority's Secret is watched by itself, and is a Secret as others. */
-  #byKind(read: (status: InformerStatus) => number, join: (a: number, b: number) => number) {
-    const values = new Map<string, number>();
-    for (const { status } of this.#informers) {
-      const before = values.get(status.kind);
-      values.set(status.kind, before === undefined ? read(status) : join(before, read(status)));
-    }
-    return [...values].map(([kind, value]) => [{ kind }, value] as const);
   }
 }

@@ -28,6 +28,8 @@ import {
   connectorName,
   endpointName,
   labelValue,
+  MANAGED_BY,
+  MANAGED_BY_LABEL,
   MEDIATOR,
   NAME_LABEL,
   NODE_LABEL,
@@ -68,7 +70,12 @@ export function planAgentConfig(
   };
 }
 
-export function planAgentCertificate(edge: EdgeNode, settings: OperatorSettings): DesiredCertificate {
+/** @param foreignAgent an agent that is not ours has it open: nobody starts that one again when the key is another */
+export function planAgentCertificate(
+  edge: EdgeNode,
+  foreignAgent: boolean,
+  settings: OperatorSettings,
+): DesiredCertificate {
   const { node } = edge;
   const name = endpointName(settings.cluster, node.name);
   return {
@@ -82,6 +89,7 @@ export function planAgentCertificate(edge: EdgeNode, settings: OperatorSettings)
     // The identity towards a mediator is the name alone.
     dnsNames: [name],
     ips: node.internalIps,
+    keptWhileValid: foreignAgent,
   };
 }
 
@@ -95,6 +103,7 @@ export function planAgentPodObject(edge: EdgeNode, settings: OperatorSettings): 
     generateName: `${AGENT_APP}-`,
     labels: {
       ...OURS,
+      [MANAGED_BY_LABEL]: MANAGED_BY,
       [APP_LABEL]: AGENT_APP,
       [NAME_LABEL]: agentPodLabel(node.name),
       [POD_HASH_LABEL]: hashPodSpec(spec),
@@ -148,6 +157,7 @@ export function planConnectorCertificate(settings: OperatorSettings): DesiredCer
     commonName: connectorName(settings.cluster),
     dnsNames: [],
     ips: [],
+    keptWhileValid: false,
   };
 }
 

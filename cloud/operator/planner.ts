@@ -2,7 +2,7 @@ import type { Prefix } from "../../src/base/ip.ts";
 import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
 import type { Community } from "../../src/network/community.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
-import type { OperatorChange } from "./change.ts";
+import type { PlanChange } from "./change.ts";
 import { type CommunityReport, type MemberLookup, reportCommunity } from "./community-report.ts";
 import {
   ABSENT,
@@ -77,7 +77,7 @@ export class OperatorPlanner {
   /**
    * @param objects everything there is: a node that is missing here would have its subnet given to another one
    */
-  constructor(settings: OperatorSettings, objects: Iterable<OperatorChange>) {
+  constructor(settings: OperatorSettings, objects: Iterable<PlanChange>) {
     this.#settings = settings;
     this.#connectorName = connectorName(settings.cluster);
     this.#nodes = new NodeStates(settings);
@@ -88,7 +88,7 @@ export class OperatorPlanner {
     this.#delta();
   }
 
-  apply(changes: Iterable<OperatorChange>): PlanDelta {
+  apply(changes: Iterable<PlanChange>): PlanDelta {
     const { changed, renamed } = this.#take(changes);
     for (const name of changed) this.#touchPeersOf(name);
     for (const name of renamed) this.#touchConfigOf(name);
@@ -151,7 +151,7 @@ export class OperatorPlanner {
   }
 
   /** @returns endpoints that are others now, and those whose peers may be */
-  #take(changes: Iterable<OperatorChange>): { readonly changed: Set<string>; readonly renamed: Set<string> } {
+  #take(changes: Iterable<PlanChange>): { readonly changed: Set<string>; readonly renamed: Set<string> } {
     const renamed = new Set<string>();
     for (const change of changes) {
       switch (change.kind) {
@@ -160,6 +160,9 @@ export class OperatorPlanner {
           break;
         case "IPAMBlock":
           this.#nodes.setBlock(change.key, change.value);
+          break;
+        case "AgentPod":
+          this.#nodes.setAgentPod(change.key, change.value);
           break;
         case "Cluster":
           this.#clusters.set(change.key, change.value);
@@ -214,7 +217,8 @@ export class OperatorPlanner {
       if (now === undefined) return ABSENT;
       return now.endpoint === undefined ? { state: "held", problems: now.problems } : present(make(now));
     };
-    const certificate = whileEdge((now) => planAgentCertificate(now, this.#settings));
+    const foreign = () => this.#nodes.foreignAgent(node);
+    const certificate = whileEdge((now) => planAgentCertificate(now, foreign() !== undefined, this.#settings));
     const pod = whileEdge((now) => planAgentPodObject(now, this.#settings));
     const isEdge = edge !== undefined;
     this.#put(
@@ -222,7 +226,9 @@ export class OperatorPlanner {
       isEdge ? () => this.#agentConfig(node) : undefined,
     );
     this.#put(namespacedKey("Secret", namespace, agentTlsName(node)), isEdge ? certificate : undefined);
-    this.#put(namespacedKey("Pod", namespace, node), edge?.mode === "pod" ? pod : undefined);
+    const left = foreign();
+    const makePod = left === undefined ? pod : (): Desired => ({ state: "held", problems: [left] });
+    this.#put(namespacedKey("Pod", namespace, node), left !== undefined || edge?.mode === "pod" ? makePod : undefined);
     const annotation = edge?.annotation;
     this.#put(
       clusterKey("NodeAnnotations", node),

@@ -27,6 +27,7 @@ export function wanted(commonName: string, over: Partial<DesiredCertificate> = {
     commonName,
     dnsNames: [commonName],
     ips: ["192.168.9.7"],
+    keptWhileValid: false,
     ...over,
   };
 }

@@ -7,6 +7,8 @@ const PLANNER = new OperatorPlanner(makeCalicoSettings(), [
   edgeNode("e1", { ip: "192.0.2.1", labels: { "selvedge.io/agent-mode": "host" } }),
   edgeNode("e2", { ip: "192.0.2.2", labels: { "selvedge.io/agent-mode": "pod" } }),
   edgeNode("e3"),
+  edgeNode("e4", { ip: "192.0.2.4" }),
+  { kind: "AgentPod", key: "fabedge/old", value: { node: "e4", hash: undefined, terminating: false } },
   cloudNode("c1", { ip: "10.0.0.1" }),
 ]);
 const admit = (node: string) => admittedCertificate(node, "fabedge", (key) => PLANNER.document(key));
@@ -20,6 +22,7 @@ describe("a node with a key of its own", () => {
     ["c1", "it is no edge node of this cluster"],
     ["nobody", "it is no edge node of this cluster"],
     ["e2", "its agent is a pod"],
+    ["e4", "an agent of FabEdge's on it reads its key from a Secret"],
     ["e3", "no address of type InternalIP"],
   ])("is not let in as %s: %s", (node, why) => {
     expect(() => admit(node)).toThrow(why);

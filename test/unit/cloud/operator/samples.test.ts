@@ -202,6 +202,7 @@ describe("FabEdge's samples", () => {
     const pod = objectOf(ALL, "Pod", "fabedge/e1");
     expect(pod.generateName).toBe("fabedge-agent-");
     expect(pod.labels).toEqual({
+      "app.kubernetes.io/managed-by": "selvedge-operator",
       "fabedge.io/app": "fabedge-agent",
       "fabedge.io/created-by": "fabedge-operator",
       "fabedge.io/name": "fabedge-agent-e1",
