@@ -1,6 +1,7 @@
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import type { Community } from "../../src/network/community.ts";
-import type { OperatorChange, OperatorObjects } from "../operator/change.ts";
+import type { OperatorObjects, PlanChange } from "../operator/change.ts";
+import { agentPods, POD_DECODER } from "../operator/observed-documents.ts";
 import { observedKinds } from "../operator/observed-kinds.ts";
 import { OperatorPlanner } from "../operator/planner.ts";
 import type { OperatorSettings } from "../operator/settings.ts";
@@ -21,15 +22,19 @@ export async function planCluster(settings: OperatorSettings, cluster: ClusterVi
   const kinds = observedKinds(settings);
   const list = async <K extends keyof OperatorObjects>(kind: K) => {
     const entries = await cluster.entries<OperatorObjects[K]>(kinds[kind]);
-    return [...entries].map(([key, value]) => ({ kind, key, value }) as OperatorChange);
+    return [...entries].map(([key, value]) => ({ kind, key, value }) as PlanChange);
   };
-  const lists = [list("Node"), list("Community"), list("Cluster")];
+  const pods = async () => {
+    const entries = await cluster.entries(POD_DECODER, agentPods(settings.namespace));
+    return [...entries].map(([key, value]): PlanChange => ({ kind: "AgentPod", key, value }));
+  };
+  const lists = [list("Node"), list("Community"), list("Cluster"), pods()];
   if (settings.cni === "calico") lists.push(list("IPAMBlock"));
   return planObjects(settings, (await Promise.all(lists)).flat());
 }
 
 /** @param objects everything there is */
-export function planObjects(settings: OperatorSettings, objects: readonly OperatorChange[]): ClusterPlan {
+export function planObjects(settings: OperatorSettings, objects: readonly PlanChange[]): ClusterPlan {
   const byName = <T extends { readonly name: string }>(values: readonly T[]) =>
     values.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {

@@ -4,9 +4,18 @@ import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { parseSecret } from "../../src/kube/objects/secret.ts";
 import { contentDigest, ownedPart } from "../../src/kube/owned-fields.ts";
-import { CONFIG_MAPS, IP_POOLS, PODS, SECRETS } from "../../src/kube/resource.ts";
+import { CONFIG_MAPS, IP_POOLS, PODS, SECRETS, type Selection } from "../../src/kube/resource.ts";
 import type { SecretTexts } from "./certificates.ts";
-import { KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, POD_HASH_LABEL } from "./object-names.ts";
+import {
+  AGENT_APP,
+  APP_LABEL,
+  CREATED_BY,
+  CREATED_BY_LABEL,
+  KEY_LABEL,
+  MANAGED_BY,
+  MANAGED_BY_LABEL,
+  POD_HASH_LABEL,
+} from "./object-names.ts";
 import { type LeafTexts, textsOf } from "./secret-manifest.ts";
 
 /** Whom the API server knows our fields by. */
@@ -76,6 +85,11 @@ export const POD_DECODER: ObjectDecoder<AgentPod> = {
       };
     }),
 };
+
+/** FabEdge's as well as ours. */
+export function agentPods(namespace: string): Selection {
+  return { namespace, labelSelector: `${CREATED_BY_LABEL}=${CREATED_BY},${APP_LABEL}=${AGENT_APP}` };
+}
 
 /** @param intern one text for all that are equal: every node has the same authorities */
 export function leafDecoder(intern: (text: string) => string): ObjectDecoder<LeafSecret> {

@@ -24,9 +24,10 @@ import type { OperatorChange, OperatorObjects, PlanChange } from "./change.ts";
 import type { Desired, DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
 import { FirstList } from "./first-list.ts";
-import { AGENT_APP, APP_LABEL, CREATED_BY, CREATED_BY_LABEL } from "./object-names.ts";
+import { CREATED_BY, CREATED_BY_LABEL } from "./object-names.ts";
 import {
   type AgentPod,
+  agentPods,
   CONFIG_MAP_DECODER,
   FIELD_MANAGER,
   IP_POOL_DECODER,
@@ -152,8 +153,7 @@ export class Operator {
       ours,
       (c) => this.#drifted("Secret", c),
     );
-    const agents = { namespace, labelSelector: `${OURS},${APP_LABEL}=${AGENT_APP}` };
-    this.#pods = this.#observe(POD_DECODER, agents, (changes) => this.#podsChanged(changes));
+    this.#pods = this.#observe(POD_DECODER, agentPods(namespace), (changes) => this.#podsChanged(changes));
     this.#ipPools =
       calico && settings.keepIpPools
         ? this.#observe(IP_POOL_DECODER, { labelSelector: OURS }, (c) => this.#drifted("IPPool", c))
