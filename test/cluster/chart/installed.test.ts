@@ -23,6 +23,8 @@ const USER = `system:serviceaccount:${NAMESPACE}:${NAME}`;
 const AUDIT_LOG = "/run/kubernetes/audit.log";
 const RELEASE = ["fabedge", CHART, `--namespace=${NAMESPACE}`, "--values=-"];
 
+const FABEDGE_AGENT = { "fabedge.io/app": "fabedge-agent", "fabedge.io/created-by": "fabedge-operator" };
+
 /** Worked out by hand from what the operator is for. Namespace "" is the whole cluster; ":NAME" is that object alone. */
 const EVERYWHERE = {
   "fabedge.io/communities": "list watch",
@@ -183,12 +185,12 @@ inCluster(import.meta.path, () => {
       for (const kind of kinds) expect(see(kind, NAME), kind).toBeDefined();
       kubectl("create", "serviceaccount", "default", `-n${NAMESPACE}`);
       addNode("cloud1", 100, false);
-      for (const n of [1, 2]) addNode(`e${n}`, n);
+      for (const n of [1, 2, 3]) addNode(`e${n}`, n);
       kubectlApply({
         apiVersion: "v1",
         kind: "Pod",
-        metadata: { name: "fabedge-agent-old", namespace: NAMESPACE, labels: { "fabedge.io/app": "fabedge-agent" } },
-        spec: { nodeName: "e2", containers: [{ name: "agent", image: "fabedge/agent:v1.0.0" }] },
+        metadata: { name: "fabedge-agent-old", namespace: NAMESPACE, labels: FABEDGE_AGENT },
+        spec: { nodeName: "e3", containers: [{ name: "agent", image: "fabedge/agent:v1.0.0" }] },
       });
     });
 
@@ -246,6 +248,7 @@ inCluster(import.meta.path, () => {
         await stopOperator();
         // As docs/cloud.md has it for whoever comes from FabEdge.
         expect(see("pod", "fabedge-agent-old")?.metadata).not.toHaveProperty("deletionTimestamp");
+        expect(condition("node", "e3", "SelvedgeReady")?.["reason"]).toBe("FabedgeAgent");
         expect(log).not.toMatch(/KUBE_(?:FORBIDDEN|UNAUTHORIZED)/);
         const refused = auditLines()
           .slice(firstLine)
