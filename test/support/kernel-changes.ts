@@ -12,7 +12,13 @@ export class KernelChanges {
   #marks = 0;
 
   static async watch(host: Host): Promise<KernelChanges> {
-    return new KernelChanges(host, await host.spawn(["stdbuf", "-oL", "nft", "monitor"]));
+    const changes = new KernelChanges(host, await host.spawn(["stdbuf", "-oL", "nft", "monitor"]));
+    // It runs before it listens.
+    await waitFor(
+      "nft to listen",
+      async () => (await changes.#mark()) !== "" && changes.#monitor.log.includes("delete table ip mark"),
+    );
+    return changes;
   }
 
   private constructor(host: Host, monitor: LabProcess) {
@@ -22,9 +28,14 @@ export class KernelChanges {
 
   /** Up to now: a change made here shows that nft has told of all those before it. */
   async seen(): Promise<readonly string[]> {
-    const mark = `mark${++this.#marks}`;
-    await this.#host.output(["nft", `add table ip ${mark}; delete table ip ${mark}`]);
+    const mark = await this.#mark();
     await waitFor("the mark in what nft sees", () => this.#monitor.log.includes(`delete table ip ${mark}\n`));
     return this.#monitor.log.split("\n").filter((line) => !NO_CHANGE.test(line));
+  }
+
+  async #mark(): Promise<string> {
+    const mark = `mark${++this.#marks}`;
+    await this.#host.output(["nft", `add table ip ${mark}; delete table ip ${mark}`]);
+    return mark;
   }
 }
