@@ -14,10 +14,10 @@ export class KernelChanges {
   static async watch(host: Host): Promise<KernelChanges> {
     const changes = new KernelChanges(host, await host.spawn(["stdbuf", "-oL", "nft", "monitor"]));
     // It runs before it listens.
-    await waitFor(
-      "nft to listen",
-      async () => (await changes.#mark()) !== "" && changes.#monitor.log.includes("delete table ip mark"),
-    );
+    await waitFor("nft to listen", async () => {
+      await changes.#mark();
+      return changes.#monitor.log.includes(" mark");
+    });
     return changes;
   }
 
