@@ -210,8 +210,9 @@ class Agent {
   }
 
   #viewsChanged(changed: ReadonlySet<ObjectKey>): void {
-    this.#dns?.update(this.#index, changed);
+    // The kernel first: who is told a name is to reach its address, and the names' thread is told by a copy, which takes long.
     if (this.#running && changed.size > 0) void this.#updateServices(changed);
+    this.#dns?.update(this.#index, changed);
   }
 
   #knowsNothing(): boolean {
