@@ -10,7 +10,7 @@ import type { ServicesWorld } from "./services-world.ts";
 
 const API_SERVER_PORT = 6443;
 const CHANGE_TIMEOUT_SECONDS = 60;
-/** The observer opens its sockets meanwhile. */
+/** The observer comes to wait meanwhile; where that was too short, it says so. */
 const OBSERVER_MILLISECONDS = 10;
 const RESYNC_TIMEOUT = seconds(300);
 const PROBED_SERVICES = 10;
@@ -42,9 +42,11 @@ export async function measureChanges(
     const { address, slice } = world.nextChange();
     await Bun.sleep(pauseMilliseconds);
     const expected = { address, sourcePort: API_SERVER_PORT, timeoutSeconds: CHANGE_TIMEOUT_SECONDS };
+    await path.observer.ask("listen", null);
     const seen = path.observer.ask("change", expected);
     await Bun.sleep(OBSERVER_MILLISECONDS);
     const [change, writtenAt] = await Promise.all([seen, world.replace(slice)]);
+    if (change === null) continue;
     fromEvent.push(change.committedAt - change.eventAt);
     fromWrite.push(change.committedAt - writtenAt);
   }

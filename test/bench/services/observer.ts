@@ -34,8 +34,14 @@ export interface ObserverCommands {
   readonly commits: { readonly argument: null; readonly answer: readonly Commit[] };
   readonly unwatch: { readonly argument: null; readonly answer: readonly Commit[] };
   readonly generation: { readonly argument: null; readonly answer: number };
-  /** Waits for a transaction that brings this address, IPv4. */
-  readonly change: { readonly argument: ChangeExpected; readonly answer: Change };
+  /** Opens its eyes: what comes from now on is not missed. */
+  readonly listen: { readonly argument: null; readonly answer: null };
+  /**
+   * Waits for a transaction that brings this address, IPv4. After `listen`, and before the change is written.
+   *
+   * @returns null where we came too late to see one before the other: on a busy machine
+   */
+  readonly change: { readonly argument: ChangeExpected; readonly answer: Change | null };
 }
 
 export interface ChangeExpected {
@@ -59,6 +65,7 @@ const nft = new Nftables();
 const buffer = Buffer.alloc(BUFFER_BYTES);
 let commits: Commit[] = [];
 let timer: Timer | undefined;
+let eyes: { readonly events: number; readonly packets: number } | undefined;
 
 function watch(layout: Layout): null {
   commits = [];
@@ -89,17 +96,26 @@ function countEndpoints(layout: Layout): number {
   return nft.sets(4, TABLE).includes(endpoints.name) ? nft.elements(4, TABLE, endpoints).length : 0;
 }
 
+function listen(): null {
+  eyes = {
+    events: openNetlink(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], EVENT_BUFFER_BYTES),
+    packets: openPacketSocket(),
+  };
+  return null;
+}
+
 /** The layouts differ, but an address in a rule or an element is four bytes in the kernel's event in both. */
-function awaitChange({ address, sourcePort, timeoutSeconds }: ChangeExpected): Change {
-  const events = openNetlink(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], EVENT_BUFFER_BYTES);
-  const packets = openPacketSocket();
+function awaitChange({ address, sourcePort, timeoutSeconds }: ChangeExpected): Change | null {
+  if (eyes === undefined) throw new Error("Cannot see a change without listening first");
+  const { events, packets } = eyes;
   try {
     const wanted = Buffer.from(address.split(".").map(Number));
     const deadline = monotonicSeconds() + timeoutSeconds;
     let eventAt: number | undefined;
     let brought = false;
+    let late = true;
     while (monotonicSeconds() < deadline) {
-      readable([events, packets], POLL_MILLISECONDS);
+      readable([events, packets], eventAt === undefined && late ? 0 : POLL_MILLISECONDS);
       const now = monotonicSeconds();
       for (const frame of received(packets)) {
         if (payloadBytes(frame, sourcePort) >= LEAST_EVENT_BYTES) eventAt ??= now;
@@ -107,14 +123,17 @@ function awaitChange({ address, sourcePort, timeoutSeconds }: ChangeExpected): C
       for (const datagram of received(events)) {
         brought ||= datagram.includes(wanted);
         if (!brought || !endsTransaction(datagram)) continue;
+        if (late || eventAt === now) return null;
         if (eventAt === undefined) throw new Error(`Cannot tell when the event of ${address} came: no packet was seen`);
         return { eventAt, committedAt: now };
       }
+      late &&= eventAt !== undefined;
     }
     throw new Error(`Cannot see ${address} in the kernel within ${timeoutSeconds} s`);
   } finally {
     close(events);
     close(packets);
+    eyes = undefined;
   }
 }
 
@@ -155,6 +174,7 @@ if (import.meta.main) {
     commits: () => commits,
     unwatch,
     generation: () => nft.generation(),
+    listen,
     change: awaitChange,
   });
 }
