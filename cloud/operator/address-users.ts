@@ -6,7 +6,8 @@ import type { Problem } from "./problem.ts";
  * everybody reaches only one by it. Their pods are reached all the same.
  */
 export class AddressUsers {
-  readonly #users = new Map<Ip, Set<string>>();
+  /** Most addresses have one user, who then stands there alone: ten thousand sets take megabytes. */
+  readonly #users = new Map<Ip, string | Set<string>>();
   readonly #addresses = new Map<string, readonly Ip[]>();
   #touched = new Set<string>();
 
@@ -25,7 +26,7 @@ export class AddressUsers {
   }
 
   problemsOf(node: string): readonly Problem[] {
-    const shared = (this.#addresses.get(node) ?? []).find((address) => (this.#users.get(address)?.size ?? 0) > 1);
+    const shared = (this.#addresses.get(node) ?? []).find((address) => typeof this.#users.get(address) === "object");
     if (shared === undefined) return [];
     // Without the others' names: of a thousand sites with the same addresses, each would have to be told of each.
     const problem: Problem = {
@@ -39,23 +40,24 @@ export class AddressUsers {
 
   #join(node: string, address: Ip): void {
     const users = this.#users.get(address);
-    if (users === undefined) {
-      this.#users.set(address, new Set([node]));
-      return;
+    if (users === undefined || users === node) {
+      this.#users.set(address, node);
+    } else if (typeof users === "string") {
+      this.#users.set(address, new Set([users, node]));
+      this.#touched.add(users).add(node);
+    } else {
+      users.add(node);
+      this.#touched.add(node);
     }
-    if (users.size === 1) this.#touch(users);
-    this.#touched.add(node);
-    users.add(node);
   }
 
   #leave(node: string, address: Ip): void {
     const users = this.#users.get(address);
-    users?.delete(node);
-    if (users?.size === 0) this.#users.delete(address);
-    else if (users?.size === 1) this.#touch(users);
-  }
-
-  #touch(users: ReadonlySet<string>): void {
-    for (const user of users) this.#touched.add(user);
+    if (users === node) this.#users.delete(address);
+    if (typeof users !== "object" || !users.delete(node)) return;
+    const [only] = users;
+    if (only === undefined || users.size > 1) return;
+    this.#users.set(address, only);
+    this.#touched.add(only);
   }
 }

@@ -52,6 +52,9 @@ const ARGUMENT_TYPES: Readonly<Record<string, ArgumentType>> = {
 
 const ARGUMENT_NAME = /^[a-z][a-z0-9-]*$/;
 
+/** Of most nodes: one map for them all. */
+const NO_ARGUMENTS: AgentArguments = new Map();
+
 /** The arguments of a node's agent: everybody's, those of its annotations laid over them. */
 export function planAgentArguments(
   node: ClusterNode,
@@ -75,7 +78,8 @@ export function planAgentArguments(
   if (!knowsPods && (proxy === undefined || isTrue(proxy))) {
     merged.set("proxy-cluster-cidr", settings.clusterCidrs.map(formatPrefix).join(","));
   }
-  return { arguments: new Map([...merged].sort(([a], [b]) => (a < b ? -1 : 1))), problems };
+  const sorted = merged.size === 0 ? NO_ARGUMENTS : new Map([...merged].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return { arguments: sorted, problems };
 }
 
 /** @returns what the argument takes, when it does not take this */

@@ -25,7 +25,8 @@ const NOBODY: readonly string[] = [];
  */
 export class Membership {
   readonly #entries = new Map<string, Entry>();
-  readonly #of = new Map<string, Set<string>>();
+  /** Most endpoints are in one community, and an array of one is a tenth of a set. */
+  readonly #of = new Map<string, readonly string[]>();
 
   /** @returns the endpoints whose peers may be others now, and the communities that may have to say so */
   set(
@@ -57,8 +58,8 @@ export class Membership {
   }
 
   /** The communities that name the endpoint, whether or not it takes part. */
-  communitiesOf(name: string): ReadonlySet<string> {
-    return this.#of.get(name) ?? new Set();
+  communitiesOf(name: string): readonly string[] {
+    return this.#of.get(name) ?? NOBODY;
   }
 
   /** Sorted; they may name endpoints that do not exist. */
@@ -74,15 +75,13 @@ export class Membership {
   }
 
   #join(name: string, key: string): void {
-    const keys = this.#of.get(name);
-    if (keys === undefined) this.#of.set(name, new Set([key]));
-    else keys.add(key);
+    this.#of.set(name, [...(this.#of.get(name) ?? NOBODY), key]);
   }
 
   #leave(name: string, key: string): void {
-    const keys = this.#of.get(name);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#of.delete(name);
+    const others = (this.#of.get(name) ?? NOBODY).filter((other) => other !== key);
+    if (others.length === 0) this.#of.delete(name);
+    else this.#of.set(name, others);
   }
 
   /** Decides in which of its communities an endpoint takes part. */

@@ -11,7 +11,7 @@ const BYTES_A_COLLECTION = 512 * 1024;
  * What is under way during such a collection is no longer young after it, and by itself JavaScriptCore looks at what is
  * old only when there is twice as much of it.
  */
-const GROWTH_MAX = 16 * 1024 * 1024;
+const GROWTH_MAX = 8 * 1024 * 1024;
 
 /** Counts what is parsed or printed one after the other. */
 export class YoungGarbage {

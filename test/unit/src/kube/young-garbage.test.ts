@@ -4,7 +4,7 @@ import { YoungGarbage } from "../../../../src/kube/young-garbage.ts";
 
 const MEGABYTE = 1024 * 1024;
 /** The bound itself, and what comes between two looks at it. */
-const GROWTH_MAX = 24 * MEGABYTE;
+const GROWTH_MAX = 16 * MEGABYTE;
 
 /** Objects that are each held until so many others have come: none of them is young when it is let go. */
 function greatestGrowth(objects: number): number {
