@@ -52,6 +52,12 @@ export interface PlanDelta {
   readonly subjects: ReadonlySet<Subject>;
 }
 
+/** How a document is made. One function for the documents of all nodes: ten thousand of them take megabytes. */
+interface Maker {
+  readonly make: (node: string) => Desired;
+  readonly node: string;
+}
+
 /**
  * From the cluster's objects to what every node must do, one change at a time. It holds the objects joined; a document
  * is made when it is asked for, so 10,000 of them are never in memory at once, and the full plan is every document
@@ -70,7 +76,7 @@ export class OperatorPlanner {
   readonly #remotePeers = new Set<string>();
   #connector: TunnelEndpoint | undefined;
   /** Where document keys lead. */
-  readonly #makers = new Map<DocumentKey, () => Desired>();
+  readonly #makers = new Map<DocumentKey, Maker>();
   #documents = new Set<DocumentKey>();
   #subjects = new Set<Subject>();
 
@@ -106,7 +112,8 @@ export class OperatorPlanner {
   }
 
   document(key: DocumentKey): Desired {
-    return this.#makers.get(key)?.() ?? ABSENT;
+    const maker = this.#makers.get(key);
+    return maker === undefined ? ABSENT : maker.make(maker.node);
   }
 
   /** What is wrong with an object. */
@@ -212,30 +219,38 @@ export class OperatorPlanner {
 
   #touchNode(node: string, edge: EdgeNode | undefined): void {
     const { namespace } = this.#settings;
-    const whileEdge = (make: (edge: EdgeNode) => DesiredObject) => (): Desired => {
-      const now = this.#nodes.edge(node);
-      if (now === undefined) return ABSENT;
-      return now.endpoint === undefined ? { state: "held", problems: now.problems } : present(make(now));
-    };
-    const foreign = () => this.#nodes.foreignAgent(node);
-    const certificate = whileEdge((now) => planAgentCertificate(now, foreign() !== undefined, this.#settings));
-    const pod = whileEdge((now) => planAgentPodObject(now, this.#settings));
-    const isEdge = edge !== undefined;
-    this.#put(
-      namespacedKey("ConfigMap", namespace, agentConfigName(node)),
-      isEdge ? () => this.#agentConfig(node) : undefined,
+    const put = (key: DocumentKey, wanted: boolean, make: Maker["make"]) =>
+      this.#put(key, wanted ? make : undefined, node);
+    const isPod = edge?.mode === "pod" || this.#nodes.foreignAgent(node) !== undefined;
+    put(namespacedKey("ConfigMap", namespace, agentConfigName(node)), edge !== undefined, this.#agentConfig);
+    put(namespacedKey("Secret", namespace, agentTlsName(node)), edge !== undefined, this.#agentCertificate);
+    put(namespacedKey("Pod", namespace, node), isPod, this.#agentPod);
+    put(clusterKey("NodeAnnotations", node), edge?.annotation !== undefined, this.#nodeAnnotations);
+  }
+
+  // Of one node each, and one function for them all.
+
+  readonly #agentCertificate = (node: string): Desired =>
+    this.#whileEdge(node, (edge) =>
+      planAgentCertificate(edge, this.#nodes.foreignAgent(node) !== undefined, this.#settings),
     );
-    this.#put(namespacedKey("Secret", namespace, agentTlsName(node)), isEdge ? certificate : undefined);
-    const left = foreign();
-    const makePod = left === undefined ? pod : (): Desired => ({ state: "held", problems: [left] });
-    this.#put(namespacedKey("Pod", namespace, node), left !== undefined || edge?.mode === "pod" ? makePod : undefined);
-    const annotation = edge?.annotation;
-    this.#put(
-      clusterKey("NodeAnnotations", node),
-      annotation === undefined
-        ? undefined
-        : () => present({ kind: "NodeAnnotations", name: node, annotations: { [SUBNETS_ANNOTATION]: annotation } }),
-    );
+
+  readonly #agentPod = (node: string): Desired => {
+    const left = this.#nodes.foreignAgent(node);
+    if (left !== undefined) return { state: "held", problems: [left] };
+    return this.#whileEdge(node, (edge) => planAgentPodObject(edge, this.#settings));
+  };
+
+  readonly #nodeAnnotations = (node: string): Desired => {
+    const annotation = this.#nodes.edge(node)?.annotation;
+    if (annotation === undefined) return ABSENT;
+    return present({ kind: "NodeAnnotations", name: node, annotations: { [SUBNETS_ANNOTATION]: annotation } });
+  };
+
+  #whileEdge(node: string, make: (edge: EdgeNode) => DesiredObject): Desired {
+    const edge = this.#nodes.edge(node);
+    if (edge === undefined) return ABSENT;
+    return edge.endpoint === undefined ? { state: "held", problems: edge.problems } : present(make(edge));
   }
 
   #settleClusters(): ReadonlySet<string> {
@@ -363,14 +378,14 @@ export class OperatorPlanner {
     if (this.#keepsPools) for (const { cidr } of settings.edgePools) this.#putPool(settings.cluster, cidr, true);
   }
 
-  #agentConfig(node: string): Desired {
+  readonly #agentConfig = (node: string): Desired => {
     const edge = this.#nodes.edge(node);
     if (edge === undefined) return ABSENT;
     if (edge.endpoint === undefined) return { state: "held", problems: edge.problems };
     const others = this.#membership.peersOf(edge.endpoint.name).filter((name) => name !== this.#connectorName);
     const peers = this.#texts(CONNECTOR_CONFIG, [this.#connectorName, ...others]);
     return this.#checked(planAgentConfig(edge, edge.endpoint, peers, this.connector, this.#settings));
-  }
+  };
 
   #texts(config: typeof CONNECTOR_CONFIG | typeof CLOUD_AGENT_CONFIG, names: readonly string[]): readonly string[] {
     const book = this.#endpoints;
@@ -390,10 +405,11 @@ export class OperatorPlanner {
     return { state: "held", problems: [problem] };
   }
 
-  #put(key: DocumentKey, make: (() => Desired) | undefined): void {
+  /** @param node whose document it is; empty: nobody's alone */
+  #put(key: DocumentKey, make: Maker["make"] | undefined, node = ""): void {
     const before = this.#makers.has(key);
     if (make === undefined) this.#makers.delete(key);
-    else this.#makers.set(key, make);
+    else this.#makers.set(key, { make, node });
     if (before || make !== undefined) this.#documents.add(key);
   }
 
