@@ -1,4 +1,5 @@
 import type { Ip, Prefix } from "../../src/base/ip.ts";
+import { YoungGarbage } from "../../src/kube/young-garbage.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import type { IpamBlock } from "../../src/network/ipam-block.ts";
 import { IKE_PORT, type TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
@@ -39,6 +40,7 @@ export class NodeStates {
   readonly #cloud = new Map<string, CloudNode>();
   readonly #addresses = new AddressUsers();
   readonly #foreignAgents = new ForeignAgents();
+  readonly #garbage = new YoungGarbage();
   #connector: TunnelEndpoint | undefined;
 
   constructor(settings: OperatorSettings) {
@@ -70,6 +72,7 @@ export class NodeStates {
   settle(): ReadonlySet<string> {
     const touched = new Set([...this.#subnets.settle(), ...this.#addresses.settle(), ...this.#foreignAgents.settle()]);
     for (const name of touched) {
+      this.#garbage.add();
       if (this.#cloud.delete(name)) this.#connector = undefined;
       this.#edges.delete(name);
       const node = this.#nodes.get(name);

@@ -1,5 +1,6 @@
 import type { Prefix } from "../../src/base/ip.ts";
 import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
+import { YoungGarbage } from "../../src/kube/young-garbage.ts";
 import type { Community } from "../../src/network/community.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import type { PlanChange } from "./change.ts";
@@ -77,6 +78,7 @@ export class OperatorPlanner {
   #connector: TunnelEndpoint | undefined;
   /** Where document keys lead. */
   readonly #makers = new Map<DocumentKey, Maker>();
+  readonly #garbage = new YoungGarbage();
   #documents = new Set<DocumentKey>();
   #subjects = new Set<Subject>();
 
@@ -203,6 +205,7 @@ export class OperatorPlanner {
   #settleNodes(): Set<string> {
     const changed = new Set<string>();
     for (const node of this.#nodes.settle()) {
+      this.#garbage.add();
       this.#subjects.add(`Node/${node}`);
       const edge = this.#nodes.edge(node);
       const name = endpointName(this.#settings.cluster, node);
