@@ -4,10 +4,10 @@ import type { ChainSpec } from "./ruleset.ts";
 import { drop, goTo, loads, lookup, match, registerAt } from "./ruleset-rules.ts";
 
 /**
- * Clients of this node's DNS that are known at a time, per table: its pods and what its LAN has, many times over. About
+ * Clients of this node's DNS that are known at a time, per table: its pods and what its LAN has, several times over. About
  * 250 bytes of kernel memory each. Further ones, forged mostly, are answered without a limit of their own, and tracked.
  */
-export const DNS_CLIENTS_LIMIT = 4096;
+export const DNS_CLIENTS_LIMIT = 1024;
 
 /**
  * Packets that one client may send to DNS: new names of the world outside 400 times a second, at ten questions each, as

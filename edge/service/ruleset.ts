@@ -11,12 +11,6 @@ export const TABLE = "selvedge";
 /** Endpoints that only callers from outside get (externalTrafficPolicy Local) have slots from here on. */
 export const LOCAL_SLOT_OFFSET = 32_768;
 
-/**
- * Clients remembered for ClientIP affinity, per table. About 150 bytes of kernel memory each, so 5 MB at worst; when
- * it is full, further clients get a random endpoint each time until a time-out makes room.
- */
-export const AFFINITY_CLIENTS_LIMIT = 32_768;
-
 export interface RulesetOptions {
   /** The link that carries the service addresses' fallback routes. */
   readonly linkName: string;
@@ -69,11 +63,9 @@ export function planSets(family: Family) {
       data: target,
       typeof: { key: ["meta l4proto", "th dport", "numgen random"], data: [daddr, "th dport"] },
     }),
-    affinity: set("affinity", [address, ...entrance], { data: target, dynamic: { size: AFFINITY_CLIENTS_LIMIT } }),
-    "node-affinity": set("node-affinity", [address, ...nodePort], {
-      data: target,
-      dynamic: { size: AFFINITY_CLIENTS_LIMIT },
-    }),
+    // Few nodes have services with affinity: a size of our own would take a megabyte a map from each of the others.
+    affinity: set("affinity", [address, ...entrance], { data: target, dynamic: {} }),
+    "node-affinity": set("node-affinity", [address, ...nodePort], { data: target, dynamic: {} }),
     remember: set("remember", entrance, { data: "verdict" }),
     "node-remember": set("node-remember", translatedNodePort, { data: "verdict" }),
     masqueraded: set("masqueraded", entrance, { data: "verdict" }),

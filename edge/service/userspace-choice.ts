@@ -3,7 +3,7 @@ import type { MonotonicTime } from "../../src/base/clock.ts";
 import { type Duration, seconds } from "../../src/base/duration.ts";
 import { type Ip, prefixContains } from "../../src/base/ip.ts";
 import type { Backend, Frontend } from "./frontend.ts";
-import { AFFINITY_CLIENTS_LIMIT } from "./ruleset.ts";
+import { AFFINITY_CLIENTS_LIMIT } from "./userspace-limits.ts";
 
 /** Who calls, when, and what is remembered of callers. */
 export interface Caller {

@@ -6,6 +6,9 @@ export const CONNECTIONS_LIMIT = 16_384;
 /** Callers of UDP services together: one descriptor and about 2 KiB each. */
 export const SESSIONS_LIMIT = 8192;
 
+/** Clients remembered for ClientIP affinity, for each port of a service that has it: about 200 bytes each. */
+export const AFFINITY_CLIENTS_LIMIT = 32_768;
+
 /** For names with their upstreams, the source, and whoever asks how the agent is: callers of services get none of these. */
 const RESERVED_DESCRIPTORS = 1024;
 

@@ -10,8 +10,11 @@ export interface SetSpec {
   readonly data?: readonly FieldType[] | "verdict";
   /** Ranges: of one field as a pair of elements, of several with `keyEnd`. */
   readonly interval?: boolean;
-  /** Rules add elements, each with its time-out, up to `size`. */
-  readonly dynamic?: { readonly size: number };
+  /**
+   * Rules add elements, each with its time-out, up to `size`, whose buckets the kernel makes beforehand: 32 bytes for each
+   * that may come. Without it up to 65,535 (nft_dynset_init), and the buckets grow with those that do come.
+   */
+  readonly dynamic?: { readonly size?: number };
   /** How `nft list` prints the fields that no plain type name describes. */
   readonly typeof?: { readonly key: readonly FieldOrigin[]; readonly data: readonly FieldOrigin[] };
 }
@@ -98,7 +101,7 @@ export function encodeSet(writer: NetlinkWriter, table: string, spec: SetSpec, i
   }
   writer.attrU32be(NFTA_SET_ID, id);
   const description = writer.beginNested(NFTA_SET_DESC);
-  if (spec.dynamic !== undefined) writer.attrU32be(NFTA_SET_DESC_SIZE, spec.dynamic.size);
+  if (spec.dynamic?.size !== undefined) writer.attrU32be(NFTA_SET_DESC_SIZE, spec.dynamic.size);
   if (ranges) encodeFieldLengths(writer, spec.key);
   writer.endNested(description);
   writer.attrBytes(NFTA_SET_USERDATA, setUserdata(spec));

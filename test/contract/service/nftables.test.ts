@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { probeFamilies } from "../../../edge/service/open-nftables.ts";
+import { loads, registerAt } from "../../../edge/service/ruleset-rules.ts";
 import { errorCode, SelvedgeError } from "../../../src/base/errors.ts";
 import { Log } from "../../../src/base/log.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
@@ -104,6 +105,23 @@ inNamespace(import.meta.path, () => {
       // A dump may miss some while the kernel still makes its hash table larger.
       await waitFor("every element", () => Bun.deepEquals(read(), elements));
     });
+  });
+
+  test("a map that rules fill and that names no size has the kernel's bound", () => {
+    const clients: SetSpec = { name: "clients", key: ["ipv4_addr"], data: ["inet_service"], dynamic: {} };
+    nft.commit(
+      "test",
+      batch((b) => {
+        b.addTable(4, "t", "");
+        b.addSet(4, "t", clients);
+        b.addChain(4, "t", "remember");
+        b.addRule(4, "t", "remember", [
+          ...loads(4, ["saddr", "dport"]),
+          { name: "dynset", set: "clients", key: registerAt(0), data: registerAt(1), timeoutSeconds: 60 },
+        ]);
+      }),
+    );
+    expect(run("nft", "list", "map", "ip", "t", "clients")).toContain("size 65535");
   });
 
   test("changes of a table are told when others make them, not when we do", async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Backend, Frontend } from "../../../../edge/service/frontend.ts";
-import { AFFINITY_CLIENTS_LIMIT } from "../../../../edge/service/ruleset.ts";
 import { AffinityMemory, type Caller, chooseBackends } from "../../../../edge/service/userspace-choice.ts";
+import { AFFINITY_CLIENTS_LIMIT } from "../../../../edge/service/userspace-limits.ts";
 import type { MonotonicTime } from "../../../../src/base/clock.ts";
 import { ipFromBytes } from "../../../../src/base/ip.ts";
 import { ip, prefix } from "../../../support/network-objects.ts";
