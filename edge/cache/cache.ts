@@ -8,13 +8,14 @@ import type { Scope } from "../../src/base/scope.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { ListWatch } from "../../src/kube/list-watch.ts";
 import type { ListWatchEvent } from "../../src/kube/list-watch-event.ts";
+import type { Selection } from "../../src/kube/resource.ts";
 import { TRAITS } from "../../src/kube/traits.ts";
 import type { SourceKind } from "../../src/kube/trust.ts";
 import type { ObjectChange, ObjectKind } from "../../src/network/object-change.ts";
-import type { CachedObject } from "./cached-object.ts";
+import type { CachedObject, Judge } from "./cached-object.ts";
 import { KindCache, type KindStatus } from "./kind-cache.ts";
 import { PendingWrites } from "./pending-writes.ts";
-import { hasCloudSpoken, planConditions, SOURCE_CONDITIONS } from "./source-conditions.ts";
+import { hasCloudSpoken, isOwnDocument, planConditions, SOURCE_CONDITIONS } from "./source-conditions.ts";
 import { type CacheStore, contentDigest } from "./store.ts";
 import { WithheldSlices } from "./withheld-slices.ts";
 import { CacheWriter } from "./writer.ts";
@@ -31,6 +32,8 @@ export interface CacheOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
+  /** undefined: the node has none, or they come as files. */
+  readonly documents?: OwnDocuments | undefined;
 }
 
 export interface CacheSource {
@@ -38,6 +41,14 @@ export interface CacheSource {
   readonly client: KubeClient;
   /** The own Node is the only one that is watched. */
   readonly nodeName: string;
+}
+
+/** Where this node's own documents are, and which are worth keeping: a broken one never takes a good one's place. */
+export interface OwnDocuments {
+  readonly namespace: string;
+  readonly configMap: string;
+  readonly secret: string;
+  readonly judgeSecret: Judge<"Secret">;
 }
 
 export interface CacheHandlers {
@@ -50,7 +61,7 @@ export interface CacheHandlers {
 }
 
 export interface CacheStatus {
-  /** Whether the cloud answers for every kind. */
+  /** Whether the cloud answers for every kind that services need. */
   readonly connected: boolean;
   readonly source: { readonly kind: SourceKind; readonly url: string } | undefined;
   readonly kinds: readonly KindStatus[];
@@ -81,13 +92,15 @@ export class Cache {
     const { clock } = options;
     this.#options = options;
     this.#writer = new CacheWriter({ ...options, pending: this.#pending });
-    const kindCache = <K extends ObjectKind>(kind: K) =>
-      new KindCache(kind, this.#pending, () => clock.wall(), contentDigest);
+    const kindCache = <K extends ObjectKind>(kind: K, judge?: Judge<K>) =>
+      new KindCache(kind, this.#pending, () => clock.wall(), contentDigest, judge);
     this.#kinds = {
       Service: kindCache("Service"),
       EndpointSlice: kindCache("EndpointSlice"),
       Endpoints: kindCache("Endpoints"),
       Node: kindCache("Node"),
+      ConfigMap: kindCache("ConfigMap"),
+      Secret: kindCache("Secret", options.documents?.judgeSecret),
     };
     this.#registerMetrics(options.metrics);
   }
@@ -134,7 +147,13 @@ export class Cache {
       Endpoints: this.#follow(this.#kinds.Endpoints, source, scope),
     };
     this.#relist = (kind) => listWatches[kind].relist();
-    this.#follow(this.#kinds.Node, source, scope, `metadata.name=${source.nodeName}`);
+    this.#follow(this.#kinds.Node, source, scope, { fieldSelector: `metadata.name=${source.nodeName}` });
+    const { documents } = this.#options;
+    if (documents === undefined) return;
+    // The name in the selector is what RBAC's resourceNames and the node authorizer let a node watch.
+    const named = (name: string) => ({ namespace: documents.namespace, fieldSelector: `metadata.name=${name}` });
+    this.#follow(this.#kinds.ConfigMap, source, scope, named(documents.configMap));
+    this.#follow(this.#kinds.Secret, source, scope, named(documents.secret));
   }
 
   /** Whether the source gives Endpoints and refuses EndpointSlices, as far as is known. */
@@ -145,14 +164,15 @@ export class Cache {
   status(): CacheStatus {
     const kinds = this.#all().map((kind) => kind.status());
     const source = this.#source && { kind: this.#source.kind, url: this.#source.client.url };
-    return { connected: kinds.every((kind) => kind.connected || kind.withheld), source, kinds };
+    const connected = kinds.every((kind) => kind.connected || kind.withheld || isOwnDocument(kind));
+    return { connected, source, kinds };
   }
 
   #follow<K extends ObjectKind>(
     kind: KindCache<K>,
     source: CacheSource,
     scope: Scope,
-    fieldSelector?: string,
+    selection: Selection = {},
   ): ListWatch<CachedObject<K>> {
     const { clock, random } = this.#options;
     let confirming: Timer | undefined;
@@ -161,7 +181,7 @@ export class Cache {
       ...source,
       source: source.kind,
       decoder: kind.decoder,
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...selection,
       clock,
       random,
       emit: (event) => {
@@ -255,12 +275,14 @@ export class Cache {
     }
   }
 
+  /** Those that are followed. */
   #all(): readonly AnyKindCache[] {
-    return Object.values(this.#kinds);
+    const kinds = Object.values(this.#kinds);
+    return this.#options.documents === undefined ? kinds.filter((kind) => !isOwnDocument(kind)) : kinds;
   }
 
   #given(): readonly KindStatus[] {
-    return this.status().kinds.filter((kind) => !kind.withheld);
+    return this.status().kinds.filter((kind) => !kind.withheld && !isOwnDocument(kind));
   }
 
   #registerMetrics(metrics: Metrics): void {

@@ -4,7 +4,7 @@ import { type ObjectDecoder, parseJsonText } from "../../src/kube/object-reader.
 import { KINDS } from "../../src/kube/objects/kinds.ts";
 import type { ObjectChange, ObjectKind, ObjectValues } from "../../src/network/object-change.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
-import { type CachedObject, cachedObjectDecoder } from "./cached-object.ts";
+import { type CachedObject, cachedObjectDecoder, type Judge } from "./cached-object.ts";
 import { KindMemory } from "./kind-memory.ts";
 import type { PendingWrites } from "./pending-writes.ts";
 import { planEvent } from "./plan.ts";
@@ -58,9 +58,9 @@ export class KindCache<K extends ObjectKind> {
   /** Wall time of when the cloud was last known to answer. */
   #lastContact: number | undefined;
 
-  constructor(kind: K, pending: PendingWrites, wall: () => number, digest: (text: string) => string) {
+  constructor(kind: K, pending: PendingWrites, wall: () => number, digest: (text: string) => string, judge?: Judge<K>) {
     this.kind = kind;
-    this.decoder = cachedObjectDecoder(kind, digest);
+    this.decoder = cachedObjectDecoder(kind, digest, judge);
     this.#pending = pending;
     this.#wall = wall;
     this.#digest = digest;

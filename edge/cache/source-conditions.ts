@@ -17,12 +17,18 @@ export const SOURCE_CONDITIONS = [
   "OBJECTS_REJECTED",
   "DELETIONS_HELD",
   "ENDPOINT_SLICES_WITHHELD",
+  "NODE_DOCUMENTS_WITHHELD",
 ] as const;
 
 type SourceCondition = Omit<Condition, "since"> & { readonly code: (typeof SOURCE_CONDITIONS)[number] };
 
 /** What a source says of a kind that it does not give to us; metaServer answers such a list as if the cloud were away. */
 const WITHHELD = new Set(["KUBE_FORBIDDEN", "KUBE_NOT_FOUND", "KUBE_CLOUD_ABSENT"]);
+
+/** The node's own documents: services need none of them, so they neither hold services up nor count for the source. */
+export function isOwnDocument({ kind }: Pick<KindStatus, "kind">): boolean {
+  return kind === "ConfigMap" || kind === "Secret";
+}
 
 /**
  * Whether the source has said, in this run, all that it is going to say of services: each kind has been listed, or is
@@ -33,14 +39,20 @@ export function hasCloudSpoken(kinds: readonly KindStatus[]): boolean {
   return (
     trusted("Service") &&
     trusted("EndpointSlice", "Endpoints") &&
-    kinds.every(({ trusted, error }) => trusted || (error !== undefined && WITHHELD.has(error.code)))
+    kinds.every((kind) => isOwnDocument(kind) || kind.trusted || isWithheld(kind))
   );
+}
+
+function isWithheld({ error }: KindStatus): boolean {
+  return error !== undefined && WITHHELD.has(error.code);
 }
 
 /** What the state of the kinds says about the source. */
 export function planConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
+  const needed = kinds.filter((kind) => !isOwnDocument(kind));
   return [
-    ...sourceConditions(kinds),
+    ...sourceConditions(needed),
+    ...documentsCondition(needed, kinds.filter(isOwnDocument)),
     ...rejectedCondition(kinds),
     ...heldCondition(kinds),
     ...(kinds.some(({ withheld }) => withheld) ? [WITHHELD_CONDITION] : []),
@@ -84,6 +96,27 @@ const WITHHELD_CONDITION: SourceCondition = {
   message: "Cannot read EndpointSlices as the source gives Endpoints only: those are used",
   hint: "Endpoints have one address family and at most 1000 addresses a service. For all: let the account (KubeEdge: the ClusterRole of cloudcore) get, list and watch endpointslices of discovery.k8s.io.",
 };
+
+/** Told only while the source answers otherwise: a source that is away is one condition. */
+function documentsCondition(
+  needed: readonly KindStatus[],
+  documents: readonly KindStatus[],
+): readonly SourceCondition[] {
+  const withheld = documents.find(isWithheld);
+  if (withheld?.error === undefined || !needed.every((kind) => kind.connected || kind.withheld)) return [];
+  const known = withheld.objectCount > 0;
+  // A hub without a cluster, and a cluster without the operator, have none: that is nothing to tell.
+  if (!known && withheld.error.code === "KUBE_NOT_FOUND") return [];
+  return [
+    {
+      code: "NODE_DOCUMENTS_WITHHELD",
+      component: "source",
+      severity: known ? "degraded" : "info",
+      message: `Cannot read this node's own ${withheld.kind}: ${withheld.error.message}`,
+      hint: "Let the account (KubeEdge: the ClusterRole of cloudcore) get, list and watch it by its name; tunnels go on with what the node knows.",
+    },
+  ];
+}
 
 function rejectedCondition(kinds: readonly KindStatus[]): readonly SourceCondition[] {
   const count = kinds.reduce((sum, { rejectedCount }) => sum + rejectedCount, 0);

@@ -1,6 +1,15 @@
 import type { SecretText } from "../base/secret-text.ts";
 import type { NodeConfig } from "./node-config.ts";
 
+/** What is delivered to a node, as a Secret of type kubernetes.io/tls or as files: PEM that nobody has looked into. */
+export interface CertificateTexts {
+  /** The node's own first. */
+  readonly certificates: string;
+  /** undefined: it is on the node alone. */
+  readonly key: SecretText | undefined;
+  readonly authorities: string;
+}
+
 /** What a node proves its name with, checked: the key is the certificate's, and the certificate bears the node's name. */
 export interface FabricCredentials {
   /** PEM, one each: the node's own certificate first, what chains it to an authority after it. */

@@ -1,13 +1,20 @@
 import type { EndpointSlice } from "./endpoint.ts";
+import type { CertificateTexts } from "./fabric-identity.ts";
 import type { Node } from "./node.ts";
+import type { NodeConfig } from "./node-config.ts";
 import type { ObjectKey, Service } from "./service.ts";
 
-/** The values behind each kind that the agent watches. An Endpoints object becomes a slice per subset and family. */
+/**
+ * The values behind each kind that the agent watches. An Endpoints object becomes a slice per subset and family; of
+ * ConfigMaps and Secrets it watches its own node's.
+ */
 export interface ObjectValues {
   readonly Service: Service;
   readonly EndpointSlice: EndpointSlice;
   readonly Endpoints: readonly EndpointSlice[];
   readonly Node: Node;
+  readonly ConfigMap: NodeConfig;
+  readonly Secret: CertificateTexts;
 }
 
 export type ObjectKind = keyof ObjectValues;

@@ -51,6 +51,8 @@ export class ServiceIndex {
           touched.add(change.key);
           break;
         case "Node":
+        case "ConfigMap":
+        case "Secret":
           break;
       }
     }

@@ -1,9 +1,10 @@
 import type { DecodeError, Result } from "../../base/result.ts";
 import type { ObjectKind, ObjectValues } from "../../network/object-change.ts";
-import { ENDPOINT_SLICES, ENDPOINTS, NODES, type Resource, SERVICES } from "../resource.ts";
+import { CONFIG_MAPS, ENDPOINT_SLICES, ENDPOINTS, NODES, type Resource, SECRETS, SERVICES } from "../resource.ts";
 import { parseEndpointSlice, SERVICE_NAME } from "./endpoint-slice.ts";
 import { parseEndpoints } from "./endpoints.ts";
 import { parseNode, ZONE } from "./node.ts";
+import { CREDENTIAL_FILES, parseCredentialSecret, parseTunnelsConfigMap, TUNNELS_FILE } from "./node-documents.ts";
 import { parseService, SERVICE_PROXY_NAME } from "./service.ts";
 import type { Fields } from "./trim.ts";
 
@@ -74,5 +75,18 @@ export const KINDS: { readonly [K in ObjectKind]: KindDefinition<K> } = {
       status: { addresses: { type: true, address: true } },
     },
     parse: parseNode,
+  },
+  ConfigMap: {
+    resource: CONFIG_MAPS,
+    fields: { metadata: { namespace: true, name: true }, data: { [TUNNELS_FILE]: true } },
+    parse: parseTunnelsConfigMap,
+  },
+  Secret: {
+    resource: SECRETS,
+    fields: {
+      metadata: { namespace: true, name: true },
+      data: Object.fromEntries(CREDENTIAL_FILES.map((file) => [file, true as const])),
+    },
+    parse: parseCredentialSecret,
   },
 };
