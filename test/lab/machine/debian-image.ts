@@ -5,12 +5,13 @@ import { CpioWriter } from "./cpio.ts";
 import { aptOptions, command } from "./debian-packages.ts";
 
 /** Raise it when what is in an image changes: images that exist are not looked into. */
-const IMAGE_VERSION = 1;
+const IMAGE_VERSION = 2;
 
-/** systemd, what installs a package, and what looks at the result; with what they depend on. */
+/** systemd, what installs a package, what looks at the result, and charon; with what they depend on. */
 const PACKAGES = [
   ...["systemd", "init-system-helpers", "dpkg", "base-files", "base-passwd", "util-linux", "libc-bin", "iproute2"],
   ...["kmod", "nftables", "bash", "dash", "coreutils", "findutils", "grep", "sed", "tar", "busybox-static"],
+  ...["charon-systemd", "strongswan-swanctl", "libstrongswan-standard-plugins", "libcharon-extra-plugins", "iputils-ping"],
 ];
 /** For people, and half of the bytes. */
 const LEFT_OUT = ["doc", "man", "locale", "i18n", "info", "zoneinfo", "perl"];
