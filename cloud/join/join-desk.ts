@@ -61,7 +61,7 @@ export class JoinDesk {
     if (!token.ok) throw refused(token.error.why);
     const { node, secret } = token.value;
     // Before the token is used up: whoever sends nonsense may correct it.
-    const request = await parseRequest(requestText);
+    const request = parseRequest(requestText);
     if (!request.ok) {
       throw new SelvedgeError(`Cannot let node "${node}" in as its certificate request is none: ${request.error.why}`, {
         code: "JOIN_REQUEST_INVALID",

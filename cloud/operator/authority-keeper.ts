@@ -51,7 +51,7 @@ export class AuthorityKeeper {
     const { writer, namespace, name, organization, wall } = this.#options;
     const stored = this.#stored;
     const state = this.signer?.state;
-    const texts = await takeAuthorityStep(planAuthority(state, wall()), stored?.value ?? {}, organization, wall());
+    const texts = takeAuthorityStep(planAuthority(state, wall()), stored?.value ?? {}, organization, wall());
     if (texts === undefined) return state === undefined ? SEEN_SOON : untilNextStep(state, wall());
     // Without the label of what the plan makes and takes away.
     const manifest = { metadata: { namespace, name }, data: encodeTexts(texts) };

@@ -54,20 +54,20 @@ export function readSigner(data: SecretTexts | undefined): Signer | undefined {
 }
 
 /** @returns the data of the Secret after the step; undefined where it keeps what it has */
-export async function takeAuthorityStep(
+export function takeAuthorityStep(
   { step }: AuthorityStep,
   data: SecretTexts,
   organization: string,
   now: number,
-): Promise<SecretTexts | undefined> {
+): SecretTexts | undefined {
   const { current, next, previous } = AUTHORITY;
   switch (step) {
     case "create": {
-      const made = await newAuthority(organization, now);
+      const made = newAuthority(organization, now);
       return { [current.certificate]: made.certificate, [current.key]: made.key.pem() };
     }
     case "prepare": {
-      const made = await newAuthority(organization, now);
+      const made = newAuthority(organization, now);
       return { ...data, [next.certificate]: made.certificate, [next.key]: made.key.pem() };
     }
     case "switch":
@@ -95,13 +95,13 @@ export function readLeaf(data: SecretTexts, keyIsOnNode: boolean, signer: Signer
 }
 
 /** @returns the data of the Secret after the step; undefined where it keeps what it has */
-export async function takeLeafStep(
+export function takeLeafStep(
   step: LeafStep,
   wanted: CertificateNames,
   data: SecretTexts,
   signer: Signer,
   now: number,
-): Promise<SecretTexts | undefined> {
+): SecretTexts | undefined {
   const bundle = trustBundle(signer.state);
   switch (step.step) {
     case "keep":
@@ -110,11 +110,11 @@ export async function takeLeafStep(
       return { ...data, [LEAF.bundle]: bundle };
     case "issue": {
       if (step.key === "same") {
-        return await certifyKey(wanted, readPublicKey(data[LEAF.certificate] ?? ""), signer, now);
+        return certifyKey(wanted, readPublicKey(data[LEAF.certificate] ?? ""), signer, now);
       }
       const key = PrivateKey.generate();
       return {
-        [LEAF.certificate]: await issue(wanted, key.publicKey(), signer, now),
+        [LEAF.certificate]: issue(wanted, key.publicKey(), signer, now),
         [LEAF.key]: key.pem(),
         [LEAF.bundle]: bundle,
         [LEAF.secrets]: `: ${key.type} ${LEAF.key}\n`,
@@ -124,19 +124,19 @@ export async function takeLeafStep(
 }
 
 /** @returns the data of the Secret of whoever has the key for itself */
-export async function certifyKey(
+export function certifyKey(
   wanted: CertificateNames,
   publicKey: Uint8Array<ArrayBuffer>,
   signer: Signer,
   now: number,
-): Promise<SecretTexts> {
+): SecretTexts {
   return {
-    [LEAF.certificate]: await issue(wanted, publicKey, signer, now),
+    [LEAF.certificate]: issue(wanted, publicKey, signer, now),
     [LEAF.bundle]: trustBundle(signer.state),
   };
 }
 
-function newAuthority(organization: string, now: number): Promise<Authority> {
+function newAuthority(organization: string, now: number): Authority {
   const subject = { country: "CN", organization, commonName: "Selvedge CA" };
   return issueAuthority(PrivateKey.generate(), subject, { notBefore: now - BACKDATE, notAfter: now + AUTHORITY_LIFE });
 }
@@ -146,7 +146,7 @@ function issue(
   publicKey: Uint8Array<ArrayBuffer>,
   { state, authority }: Signer,
   now: number,
-): Promise<string> {
+): string {
   return issueLeaf(authority, {
     subject: subjectOf(wanted),
     dnsNames: wanted.dnsNames,

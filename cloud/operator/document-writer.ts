@@ -139,7 +139,7 @@ export class DocumentWriter {
     const state = found === undefined ? undefined : readLeaf(texts, keyIsOnNode, signer);
     const bundle = trustBundle(signer.state);
     const step = planLeaf(object, state, bundle, wall());
-    const next = (await takeLeafStep(step, object, texts, signer, wall())) ?? texts;
+    const next = takeLeafStep(step, object, texts, signer, wall()) ?? texts;
     onWrite("apply", key);
     const manifest = planLeafManifest(object, { texts: next, keyIsOnNode });
     const written = await writer.apply(SECRETS, manifest, term, { force: true, precondition: versionOf(found) });

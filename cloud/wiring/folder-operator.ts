@@ -106,7 +106,7 @@ export class FolderOperator {
     return this.#alone(async () => {
       const object = this.certificateOf(node);
       if (this.#signer === undefined) throw new Error("Cannot sign as nothing was planned yet");
-      const texts = await certifyKey(object, publicKey, this.#signer, this.#options.wall());
+      const texts = certifyKey(object, publicKey, this.#signer, this.#options.wall());
       this.#state.writeLeaf(object, { texts, keyIsOnNode: true });
       this.#pending.add(namespacedKey("Secret", object.namespace, object.name));
       return texts["tls.crt"] ?? "";
@@ -135,7 +135,7 @@ export class FolderOperator {
       const texts = this.#state.readAuthority();
       this.#signer = readSigner(texts);
       const step = planAuthority(this.#signer?.state, wall());
-      const next = await takeAuthorityStep(step, texts ?? {}, settings.certificateOrganization, wall());
+      const next = takeAuthorityStep(step, texts ?? {}, settings.certificateOrganization, wall());
       if (next === undefined) return;
       this.#state.writeAuthority(next);
       log.info("hub.authority", "The authority has taken a step", { mode: step.step });
@@ -242,7 +242,7 @@ export class FolderOperator {
     const { texts, keyIsOnNode } = this.#state.readLeaf(object.name) ?? { texts: undefined, keyIsOnNode: false };
     const state = texts === undefined ? undefined : readLeaf(texts, keyIsOnNode, signer);
     const step = planLeaf(object, state, trustBundle(signer.state), wall());
-    const next = await takeLeafStep(step, object, texts ?? {}, signer, wall());
+    const next = takeLeafStep(step, object, texts ?? {}, signer, wall());
     const leaf: LeafTexts = { texts: next ?? texts ?? {}, keyIsOnNode };
     if (next !== undefined) this.#state.writeLeaf(object, leaf);
     this.#serveLeaf(key, object, leaf);

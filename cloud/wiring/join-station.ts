@@ -59,7 +59,7 @@ export class JoinStation {
     if (signer === undefined) return;
     const before = this.#texts["tls.crt"] === undefined ? undefined : readLeaf(this.#texts, false, signer);
     const step = planLeaf(names, before, trustBundle(signer.state), clock.wall());
-    const texts = await takeLeafStep(step, names, this.#texts, signer, clock.wall());
+    const texts = takeLeafStep(step, names, this.#texts, signer, clock.wall());
     if (texts === undefined || this.#scope.signal.aborted) return;
     const [certificate, key] = [`${texts["tls.crt"]}${texts["ca.crt"]}`, texts["tls.key"] ?? ""];
     if (this.#server === undefined) {

@@ -56,7 +56,7 @@ export class SecretRegistrar implements Registrar {
     for (let left = TRIES; ; left--) {
       const signer = this.#signer();
       const { object, precondition } = await this.#find(node);
-      const texts = await certifyKey(object, publicKey, signer, this.#clock.wall());
+      const texts = certifyKey(object, publicKey, signer, this.#clock.wall());
       const manifest = planLeafManifest(object, { texts, keyIsOnNode: true });
       try {
         await this.#writer.apply(SECRETS, manifest, this.#signal, { force: true, precondition });

@@ -47,7 +47,7 @@ export async function join({ url, token, authorityHash, key }: JoinRequest, ask:
     });
   }
   // The names in it are not read by anybody: the operator knows the node by its token.
-  const request = await createRequest(key, { country: undefined, organization: undefined, commonName: "join" });
+  const request = createRequest(key, { country: undefined, organization: undefined, commonName: "join" });
   const answer = await ask(`${url}/v1/join`, pinned.pem, { token, body: request });
   return readAnswer(answer, url);
 }

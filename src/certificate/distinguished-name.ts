@@ -1,5 +1,4 @@
-import { Set as ASN1Set, ObjectIdentifier, PrintableString, Sequence, Utf8String } from "asn1js";
-import { RelativeDistinguishedNames } from "pkijs";
+import { DER, encodeDer, encodeObjectIdentifier } from "../wire/der.ts";
 
 /** The attributes that names of nodes are made of (RFC 4519 section 2), outermost first, as FabEdge orders them. */
 export interface DistinguishedName {
@@ -12,6 +11,7 @@ export interface DistinguishedName {
 const OIDS = { country: "2.5.4.6", organization: "2.5.4.10", commonName: "2.5.4.3" } as const;
 /** X.680 section 41.4: what a PrintableString may hold. Peers compare names by their encoding: be as others are. */
 const PRINTABLE = /^[A-Za-z0-9 '()+,\-./:=?]*$/;
+const UTF8 = new TextEncoder();
 
 /** "C=CN, O=fabedge.io, CN=beijing.edge1": an IKE identity as it is written. */
 export function formatDistinguishedName({ country, organization, commonName }: DistinguishedName): string {
@@ -23,15 +23,15 @@ export function formatDistinguishedName({ country, organization, commonName }: D
   return parts.flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`])).join(", ");
 }
 
-export function encodeDistinguishedName(name: DistinguishedName): RelativeDistinguishedNames {
-  const attributes = (["country", "organization", "commonName"] as const).flatMap((key) => {
+/** @returns DER of Name (RFC 5280 section 4.1.2.4): one attribute in each of its sets */
+export function encodeDistinguishedName(name: DistinguishedName): Uint8Array<ArrayBuffer> {
+  const sets = (["country", "organization", "commonName"] as const).flatMap((key) => {
     const value = name[key];
     if (value === undefined) return [];
-    const text = PRINTABLE.test(value) ? new PrintableString({ value }) : new Utf8String({ value });
-    return [new ASN1Set({ value: [new Sequence({ value: [new ObjectIdentifier({ value: OIDS[key] }), text] })] })];
+    const text = encodeDer(PRINTABLE.test(value) ? DER.printableString : DER.utf8String, UTF8.encode(value));
+    return [encodeDer(DER.set, encodeDer(DER.sequence, encodeObjectIdentifier(OIDS[key]), text))];
   });
-  // Encoded first: of values, pkijs would make one name with three attributes, which is another name.
-  return RelativeDistinguishedNames.fromBER(new Sequence({ value: attributes }).toBER());
+  return encodeDer(DER.sequence, ...sets);
 }
 
 /** Of `node:crypto`'s one attribute a line: "C=CN\nO=fabedge.io\nCN=beijing.edge1". */

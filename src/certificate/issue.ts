@@ -1,20 +1,17 @@
-import { BitString, Integer, OctetString } from "asn1js";
-import {
-  AltName,
-  AuthorityKeyIdentifier,
-  BasicConstraints,
-  Extension,
-  ExtKeyUsage,
-  GeneralName,
-  Certificate as PkijsCertificate,
-  PublicKeyInfo,
-  type RelativeDistinguishedNames,
-  Time,
-} from "pkijs";
 import { type Ip, ipBytes } from "../base/ip.ts";
+import {
+  contextTag,
+  DER,
+  type DerElement,
+  decodeDer,
+  encodeBitString,
+  encodeDer,
+  encodeObjectIdentifier,
+} from "../wire/der.ts";
 import { type DistinguishedName, encodeDistinguishedName } from "./distinguished-name.ts";
 import { fromPem, toPem } from "./pem.ts";
 import type { PrivateKey } from "./private-key.ts";
+import { signatureAlgorithm, signDer } from "./signature.ts";
 
 /** Milliseconds since 1970; both ends are valid (RFC 5280 section 4.1.2.5). */
 export interface Validity {
@@ -45,25 +42,31 @@ const EXTENSION = {
   authorityKeyIdentifier: "2.5.29.35",
   extendedKeyUsage: "2.5.29.37",
 } as const;
-/** Section 4.2.1.12: both, since either end of a tunnel may begin. */
+/** Section 4.2.1.12, id-kp-serverAuth and id-kp-clientAuth: both, since either end of a tunnel may begin. */
 export const SERVER_AND_CLIENT = ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"];
 /** Bits of section 4.2.1.3, first bit highest: digitalSignature; keyCertSign and cRLSign. */
 const [SIGNS, SIGNS_CERTIFICATES] = [0x80, 0x06];
-/** GeneralName's choices (section 4.2.1.6). */
-const [DNS_NAME, IP_ADDRESS] = [2, 7] as const;
+/** GeneralName's choices (section 4.2.1.6), and the keyIdentifier of section 4.2.1.1. */
+const [DNS_NAME, IP_ADDRESS] = [contextTag(2, false), contextTag(7, false)];
+const KEY_IDENTIFIER = contextTag(0, false);
 /** UTCTime has two digits for the year and ends with 2049 (section 4.1.2.5). */
 const UTC_TIME_END = Date.UTC(2050, 0, 1);
 
+const TEXT = new TextEncoder();
+const TRUE = encodeDer(DER.boolean, Uint8Array.of(0xff));
+/** Section 4.1: version 3 has extensions. */
+const VERSION_3 = encodeDer(contextTag(0, true), encodeDer(DER.integer, Uint8Array.of(2)));
+const [VERSION_TAG, EXTENSIONS_TAG] = [contextTag(0, true), contextTag(3, true)];
+const NO_AUTHORITY = encodeDer(DER.sequence);
+/** Without further authorities below it. */
+const AUTHORITY = encodeDer(DER.sequence, TRUE, encodeDer(DER.integer, Uint8Array.of(0)));
+
 /** @returns an authority that signs itself, its certificate in PEM */
-export async function issueAuthority(
-  key: PrivateKey,
-  subject: DistinguishedName,
-  validity: Validity,
-): Promise<Authority> {
+export function issueAuthority(key: PrivateKey, subject: DistinguishedName, validity: Validity): Authority {
   const publicKey = key.publicKey();
   const name = encodeDistinguishedName(subject);
-  const certificate = await sign(key, name, { ...validity, subject, publicKey }, [
-    extension("basicConstraints", new BasicConstraints({ cA: true, pathLenConstraint: 0 }).toSchema(), true),
+  const certificate = sign(key, name, { ...validity, subject, publicKey }, [
+    extension("basicConstraints", AUTHORITY, true),
     keyUsage(SIGNS_CERTIFICATES),
     subjectKey(publicKey),
   ]);
@@ -71,86 +74,103 @@ export async function issueAuthority(
 }
 
 /** @returns a certificate for both ends of IKE and of TLS, in PEM */
-export function issueLeaf(authority: Authority, leaf: Leaf): Promise<string> {
-  // Name and key identifier are the authority's to the byte: an adopted one may have made them otherwise than we do.
-  const issuer = PkijsCertificate.fromBER(fromPem("CERTIFICATE", authority.certificate) ?? new Uint8Array());
+export function issueLeaf(authority: Authority, leaf: Leaf): string {
+  const issuer = readIssuer(authority);
   const names = [
-    ...leaf.dnsNames.map((value) => new GeneralName({ type: DNS_NAME, value })),
-    ...leaf.addresses.map((address) => {
-      const valueHex = new Uint8Array(ipBytes(address)).buffer;
-      return new GeneralName({ type: IP_ADDRESS, value: new OctetString({ valueHex }) });
-    }),
+    ...leaf.dnsNames.map((name) => encodeDer(DNS_NAME, TEXT.encode(name))),
+    ...leaf.addresses.map((address) => encodeDer(IP_ADDRESS, ipBytes(address))),
   ];
-  const extensions = [
-    extension("basicConstraints", new BasicConstraints({ cA: false }).toSchema(), true),
+  const purposes = SERVER_AND_CLIENT.map(encodeObjectIdentifier);
+  return sign(authority.key, issuer.name, leaf, [
+    extension("basicConstraints", NO_AUTHORITY, true),
     keyUsage(SIGNS),
-    extension("extendedKeyUsage", new ExtKeyUsage({ keyPurposes: SERVER_AND_CLIENT }).toSchema()),
+    extension("extendedKeyUsage", encodeDer(DER.sequence, ...purposes)),
     subjectKey(leaf.publicKey),
-    extension(
-      "authorityKeyIdentifier",
-      new AuthorityKeyIdentifier({
-        keyIdentifier: new OctetString({ valueHex: ownIdentifier(issuer) ?? keyIdentifier(authority.key.publicKey()) }),
-      }).toSchema(),
-    ),
-  ];
-  if (names.length > 0) extensions.push(extension("subjectAltName", new AltName({ altNames: names }).toSchema()));
-  return sign(authority.key, issuer.subject, leaf, extensions);
+    extension("authorityKeyIdentifier", encodeDer(DER.sequence, encodeDer(KEY_IDENTIFIER, issuer.keyIdentifier))),
+    ...(names.length === 0 ? [] : [extension("subjectAltName", encodeDer(DER.sequence, ...names))]),
+  ]);
 }
 
 type Body = Pick<Leaf, "subject" | "notBefore" | "notAfter" | "publicKey">;
 
-async function sign(
-  key: PrivateKey,
-  issuer: RelativeDistinguishedNames,
-  body: Body,
-  extensions: Extension[],
-): Promise<string> {
-  const certificate = new PkijsCertificate({
-    version: 2,
-    serialNumber: new Integer({ valueHex: newSerial() }),
+function sign(key: PrivateKey, issuer: Uint8Array, body: Body, extensions: readonly Uint8Array[]): string {
+  const certificate = encodeDer(
+    DER.sequence,
+    VERSION_3,
+    encodeDer(DER.integer, newSerial()),
+    signatureAlgorithm(key),
     issuer,
-    subject: encodeDistinguishedName(body.subject),
-    notBefore: time(body.notBefore),
-    notAfter: time(body.notAfter),
-    subjectPublicKeyInfo: PublicKeyInfo.fromBER(body.publicKey),
-    extensions,
-  });
-  await certificate.sign(await key.signer(), "SHA-256");
-  return toPem("CERTIFICATE", new Uint8Array(certificate.toSchema(true).toBER()));
+    encodeDer(DER.sequence, encodeTime(body.notBefore), encodeTime(body.notAfter)),
+    encodeDistinguishedName(body.subject),
+    body.publicKey,
+    encodeDer(EXTENSIONS_TAG, encodeDer(DER.sequence, ...extensions)),
+  );
+  return toPem("CERTIFICATE", signDer(certificate, key));
 }
 
 /** Section 4.1.2.2: a positive number of at most 20 bytes, that nobody can foretell. */
-function newSerial(): ArrayBuffer {
+function newSerial(): Uint8Array {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return bytes.buffer;
+  return bytes;
 }
 
-function time(milliseconds: number): Time {
-  return new Time({ type: milliseconds < UTC_TIME_END ? 0 : 1, value: new Date(milliseconds) });
+function encodeTime(milliseconds: number): Uint8Array {
+  const digits = `${new Date(milliseconds).toISOString().slice(0, 19).replace(/[-T:]/g, "")}Z`;
+  return milliseconds < UTC_TIME_END
+    ? encodeDer(DER.utcTime, TEXT.encode(digits.slice(2)))
+    : encodeDer(DER.generalizedTime, TEXT.encode(digits));
 }
 
-function extension(name: keyof typeof EXTENSION, value: { toBER(): ArrayBuffer }, critical = false): Extension {
-  return new Extension({ extnID: EXTENSION[name], critical, extnValue: value.toBER() });
+function extension(name: keyof typeof EXTENSION, value: Uint8Array, critical = false): Uint8Array {
+  const parts = critical ? [TRUE] : [];
+  return encodeDer(DER.sequence, encodeObjectIdentifier(EXTENSION[name]), ...parts, encodeDer(DER.octetString, value));
 }
 
-function keyUsage(bits: number): Extension {
-  const unusedBits = Math.clz32(bits & -bits) === 0 ? 0 : 31 - Math.clz32(bits & -bits);
-  return extension("keyUsage", new BitString({ valueHex: Uint8Array.of(bits).buffer, unusedBits }), true);
+/** @param bits of a byte; those after the last one that is set are not there (X.690 section 11.2.2) */
+function keyUsage(bits: number): Uint8Array {
+  return extension("keyUsage", encodeBitString(Uint8Array.of(bits), 31 - Math.clz32(bits & -bits)), true);
 }
 
-function subjectKey(publicKey: Uint8Array<ArrayBuffer>): Extension {
-  return extension("subjectKeyIdentifier", new OctetString({ valueHex: keyIdentifier(publicKey) }));
+function subjectKey(publicKey: Uint8Array<ArrayBuffer>): Uint8Array {
+  return extension("subjectKeyIdentifier", encodeDer(DER.octetString, keyIdentifier(publicKey)));
 }
 
 /** RFC 7093 section 2, method 1: the first 160 bits of SHA-256 over the key's bits. */
-function keyIdentifier(publicKey: Uint8Array<ArrayBuffer>): ArrayBuffer {
-  const bits = PublicKeyInfo.fromBER(publicKey).subjectPublicKey.valueBlock.valueHexView;
-  return new Uint8Array(new Bun.CryptoHasher("sha256").update(bits).digest().subarray(0, 20)).buffer;
+function keyIdentifier(publicKey: Uint8Array<ArrayBuffer>): Uint8Array {
+  const [, bits] = inside(publicKey);
+  return new Bun.CryptoHasher("sha256")
+    .update(bits?.content.subarray(1) ?? publicKey)
+    .digest()
+    .subarray(0, 20);
 }
 
-/** The subject key identifier that a certificate has. */
-function ownIdentifier({ extensions = [] }: PkijsCertificate): ArrayBuffer | undefined {
-  const value = extensions.find(({ extnID }) => extnID === EXTENSION.subjectKeyIdentifier)?.parsedValue;
-  return value instanceof OctetString ? new Uint8Array(value.valueBlock.valueHexView).buffer : undefined;
+/** Name and key identifier are the authority's to the byte: an adopted one may have made them otherwise than we do. */
+function readIssuer({ certificate, key }: Authority): {
+  readonly name: Uint8Array;
+  readonly keyIdentifier: Uint8Array;
+} {
+  const [body] = inside(fromPem("CERTIFICATE", certificate) ?? new Uint8Array());
+  const fields = inside(body?.whole ?? new Uint8Array());
+  const [, , , , subject] = fields[0]?.tag === VERSION_TAG ? fields.slice(1) : fields;
+  if (subject === undefined) throw new Error("Cannot read the authority's certificate as it is no DER");
+  const extensions = inside(fields.find(({ tag }) => tag === EXTENSIONS_TAG)?.content ?? new Uint8Array());
+  const wanted = encodeObjectIdentifier(EXTENSION.subjectKeyIdentifier).toHex();
+  for (const { whole } of extensions) {
+    const [oid, ...rest] = inside(whole);
+    // An octet string in an octet string.
+    const value = oid?.whole.toHex() === wanted ? rest.at(-1)?.content : undefined;
+    if (value !== undefined) return { name: subject.whole, keyIdentifier: elements(value)[0]?.content ?? value };
+  }
+  return { name: subject.whole, keyIdentifier: keyIdentifier(key.publicKey()) };
+}
+
+function elements(bytes: Uint8Array<ArrayBuffer>): readonly DerElement[] {
+  const read = decodeDer(bytes);
+  return read.ok ? read.value : [];
+}
+
+/** What is in the one element that the bytes are. */
+function inside(bytes: Uint8Array<ArrayBuffer>): readonly DerElement[] {
+  return elements(elements(bytes)[0]?.content ?? new Uint8Array());
 }

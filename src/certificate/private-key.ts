@@ -1,7 +1,5 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { SelvedgeError } from "../base/errors.ts";
-
-export type SignatureHash = "SHA-256" | "SHA-384";
 
 /** A P-256 or RSA key that signs. Its text never goes into a log. */
 export class PrivateKey {
@@ -53,11 +51,8 @@ export class PrivateKey {
     return new Uint8Array(createPublicKey(this.#key).export({ type: "spki", format: "der" }));
   }
 
-  /** For WebCrypto, which signs. */
-  signer(): Promise<CryptoKey> {
-    const der = this.#key.export({ type: "pkcs8", format: "der" });
-    const algorithm =
-      this.type === "RSA" ? { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" } : { name: "ECDSA", namedCurve: "P-256" };
-    return crypto.subtle.importKey("pkcs8", new Uint8Array(der), algorithm, false, ["sign"]);
+  /** SHA-256; ECDSA as RFC 3279 section 2.2.3 has it, RSA with the padding of PKCS#1 1.5. */
+  sign(bytes: Uint8Array): Uint8Array {
+    return sign("sha256", bytes, this.#key);
   }
 }

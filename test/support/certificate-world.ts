@@ -45,10 +45,10 @@ export class CertificateWorld {
     return signer;
   }
 
-  async live(now: number, leaf = wanted("paris.e1")): Promise<void> {
+  live(now: number, leaf = wanted("paris.e1")): void {
     for (;;) {
       const step = planAuthority(readSigner(this.authority)?.state, now);
-      const after = await takeAuthorityStep(step, this.authority, "fabedge.io", now);
+      const after = takeAuthorityStep(step, this.authority, "fabedge.io", now);
       if (after === undefined) break;
       this.authority = after;
       this.steps.push(step.step);
@@ -56,7 +56,7 @@ export class CertificateWorld {
     const signer = this.signer();
     const state = this.leaf["tls.crt"] === undefined ? undefined : readLeaf(this.leaf, this.keyIsOnNode, signer);
     const step = planLeaf(leaf, state, trustBundle(signer.state), now);
-    const after = await takeLeafStep(step, leaf, this.leaf, signer, now);
+    const after = takeLeafStep(step, leaf, this.leaf, signer, now);
     if (after !== undefined) {
       this.leaf = after;
       this.steps.push(step.step);

@@ -33,7 +33,7 @@ function openssl(...words: readonly string[]): string {
 
 const newAuthority = () => issueAuthority(PrivateKey.generate(), CA, VALID);
 
-function newLeaf(authority: Authority, key: PrivateKey, over: object = {}): Promise<string> {
+function newLeaf(authority: Authority, key: PrivateKey, over: object = {}): string {
   return issueLeaf(authority, {
     subject: EDGE,
     dnsNames: ["paris.e1"],
@@ -70,17 +70,17 @@ function fabedgeAuthority(): Authority {
 }
 
 describe("a certificate that was issued", () => {
-  test("is one to OpenSSL, strictly, for both ends of TLS", async () => {
-    const authority = await newAuthority();
-    const leaf = file("leaf.pem", await newLeaf(authority, PrivateKey.generate()));
+  test("is one to OpenSSL, strictly, for both ends of TLS", () => {
+    const authority = newAuthority();
+    const leaf = file("leaf.pem", newLeaf(authority, PrivateKey.generate()));
     const ca = file("ca.pem", authority.certificate);
     for (const purpose of ["sslserver", "sslclient"]) {
       expect(openssl("verify", "-x509_strict", "-purpose", purpose, "-CAfile", ca, leaf)).toBe(`${leaf}: OK\n`);
     }
   });
 
-  test("says what was asked for", async () => {
-    const leaf = file("said.pem", await newLeaf(await newAuthority(), PrivateKey.generate()));
+  test("says what was asked for", () => {
+    const leaf = file("said.pem", newLeaf(newAuthority(), PrivateKey.generate()));
     const text = openssl("x509", "-in", leaf, "-noout", "-text", "-nameopt", "RFC2253,-dn_rev");
     expect(text).toContain("Subject: C=CN,O=fabedge.io,CN=paris.e1");
     expect(text).toContain("Not Before: Jan  1 00:00:00 2026 GMT");
@@ -90,9 +90,9 @@ describe("a certificate that was issued", () => {
     expect(text).toMatch(/Basic Constraints: critical\s+CA:FALSE/);
   });
 
-  test("of an adopted authority with an RSA key is one to OpenSSL too", async () => {
+  test("of an adopted authority with an RSA key is one to OpenSSL too", () => {
     const authority = fabedgeAuthority();
-    const leaf = await newLeaf(authority, PrivateKey.generate(), {
+    const leaf = newLeaf(authority, PrivateKey.generate(), {
       notBefore: Date.now(),
       notAfter: Date.now() + 86_400_000,
     });
@@ -100,8 +100,8 @@ describe("a certificate that was issued", () => {
     expect(openssl("verify", "-CAfile", ca, leafFile)).toBe(`${leafFile}: OK\n`);
   });
 
-  test("may end after 2049, when years get four digits", async () => {
-    const authority = await issueAuthority(PrivateKey.generate(), CA, {
+  test("may end after 2049, when years get four digits", () => {
+    const authority = issueAuthority(PrivateKey.generate(), CA, {
       notBefore: FIRST,
       notAfter: Date.UTC(2060, 5, 1),
     });
@@ -112,9 +112,9 @@ describe("a certificate that was issued", () => {
 });
 
 describe("a certificate that is read", () => {
-  test("has its names, addresses, times and signer", async () => {
-    const [authority, other] = [await newAuthority(), await newAuthority()];
-    const leaf = parseCertificate(await newLeaf(authority, PrivateKey.generate()));
+  test("has its names, addresses, times and signer", () => {
+    const [authority, other] = [newAuthority(), newAuthority()];
+    const leaf = parseCertificate(newLeaf(authority, PrivateKey.generate()));
     const bundle = parseBundle(`${other.certificate}# the next one signs\n${authority.certificate}`);
     if (!leaf.ok || !bundle.ok) throw new Error("unreadable");
     expect(formatDistinguishedName(leaf.value.subject)).toBe("C=CN, O=fabedge.io, CN=paris.e1");
@@ -133,37 +133,37 @@ describe("a certificate that is read", () => {
 });
 
 describe("a request", () => {
-  test("is one to OpenSSL, and gives its key back", async () => {
+  test("is one to OpenSSL, and gives its key back", () => {
     const key = PrivateKey.generate();
-    const pem = await createRequest(key, EDGE);
+    const pem = createRequest(key, EDGE);
     const { exitCode } = Bun.spawnSync(["openssl", "req", "-in", file("request.pem", pem), "-noout", "-verify"]);
     expect(exitCode).toBe(0);
-    expect(await parseRequest(pem)).toEqual({ ok: true, value: { publicKey: key.publicKey() } });
+    expect(parseRequest(pem)).toEqual({ ok: true, value: { publicKey: key.publicKey() } });
   });
 
-  test("of OpenSSL with an RSA key is read", async () => {
+  test("of OpenSSL with an RSA key is read", () => {
     const words = ["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", join(folder, "r.key"), "-subj", "/CN=x"];
     const pem = openssl(...words);
-    expect((await parseRequest(pem)).ok).toBe(true);
+    expect(parseRequest(pem).ok).toBe(true);
   });
 
   test.each([
     ["rsa:1024", /1024 bits/],
     ["ed25519", /neither P-256 nor RSA/],
-  ])("with a key of %s is refused", async (algorithm, why) => {
+  ])("with a key of %s is refused", (algorithm, why) => {
     const words = ["req", "-new", "-newkey", algorithm, "-nodes", "-keyout", join(folder, "w.key"), "-subj", "/CN=x"];
-    const read = await parseRequest(openssl(...words));
+    const read = parseRequest(openssl(...words));
     expect(read.ok ? "" : read.error.why).toMatch(why);
   });
 
-  test("that somebody changed is refused", async () => {
-    const pem = await createRequest(PrivateKey.generate(), EDGE);
+  test("that somebody changed is refused", () => {
+    const pem = createRequest(PrivateKey.generate(), EDGE);
     const lines = pem.split("\n");
     const der = Uint8Array.fromBase64(lines.slice(1, -2).join(""));
     der[30] = (der[30] ?? 0) ^ 1;
     const changed = [lines[0], der.toBase64(), lines.at(-2), ""].join("\n");
-    expect((await parseRequest(changed)).ok).toBe(false);
-    expect(await parseRequest("no request")).toMatchObject({
+    expect(parseRequest(changed).ok).toBe(false);
+    expect(parseRequest("no request")).toMatchObject({
       ok: false,
       error: { why: "there is no BEGIN CERTIFICATE REQUEST" },
     });

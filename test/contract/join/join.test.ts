@@ -38,7 +38,7 @@ let folder: string;
 /** What the registrar says of a node before its token is used. */
 let check: () => Promise<void>;
 
-function leaf(signer: Authority, commonName: string, publicKey: Uint8Array<ArrayBuffer>): Promise<string> {
+function leaf(signer: Authority, commonName: string, publicKey: Uint8Array<ArrayBuffer>): string {
   const valid = { notBefore: Date.now() - DAY, notAfter: Date.now() + DAY };
   const subject = { ...CA, commonName };
   return issueLeaf(signer, { subject, dnsNames: [commonName], addresses: [ip("127.0.0.1")], publicKey, ...valid });
@@ -50,7 +50,7 @@ beforeEach(async () => {
   folders.push(folder);
   files = new KeyFiles(joinPath(folder, "tls"));
   records = new Map([["edge1", { node: "edge1", hash: hash(SECRET), expires: Date.now() + DAY }]]);
-  authority = await issueAuthority(PrivateKey.generate(), CA, {
+  authority = issueAuthority(PrivateKey.generate(), CA, {
     notBefore: Date.now() - DAY,
     notAfter: Date.now() + DAY,
   });
@@ -64,12 +64,12 @@ beforeEach(async () => {
   const registrar = {
     bundle: async () => authority.certificate,
     check: () => check(),
-    admit: (node: string, publicKey: Uint8Array<ArrayBuffer>) => leaf(authority, `paris.${node}`, publicKey),
+    admit: async (node: string, publicKey: Uint8Array<ArrayBuffer>) => leaf(authority, `paris.${node}`, publicKey),
   };
   const log = new Log(() => {}, "info");
   const desk = new JoinDesk({ tokens, registrar, hash, clock: new SystemClock(), log });
   const key = PrivateKey.generate();
-  const certificate = await leaf(authority, "paris.operator", key.publicKey());
+  const certificate = leaf(authority, "paris.operator", key.publicKey());
   const scope = new Scope();
   scopes.push(scope);
   const server = new JoinServer({ hostname: "127.0.0.1", port: 0, certificate, key: key.pem() }, desk, log, scope);
@@ -117,7 +117,7 @@ describe("a node with a token", () => {
   });
 
   test("does not show it to somebody who is not the operator", async () => {
-    const other = await issueAuthority(PrivateKey.generate(), CA, {
+    const other = issueAuthority(PrivateKey.generate(), CA, {
       notBefore: Date.now() - DAY,
       notAfter: Date.now() + DAY,
     });
@@ -128,12 +128,12 @@ describe("a node with a token", () => {
 
   test("does not show it to somebody who shows the operator's authority and is not signed by it", async () => {
     const [key, other] = [PrivateKey.generate(), PrivateKey.generate()];
-    const impostor = await issueAuthority(other, CA, { notBefore: Date.now() - DAY, notAfter: Date.now() + DAY });
+    const impostor = issueAuthority(other, CA, { notBefore: Date.now() - DAY, notAfter: Date.now() + DAY });
     let seen = 0;
     const server = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
-      tls: { cert: await leaf(impostor, "paris.operator", key.publicKey()), key: key.pem() },
+      tls: { cert: leaf(impostor, "paris.operator", key.publicKey()), key: key.pem() },
       fetch: (request) => {
         if (request.method === "POST") seen += 1;
         return new Response(authority.certificate);

@@ -13,7 +13,7 @@ const scope = new Scope();
 afterAll(() => scope.close());
 
 async function newSigner(): Promise<Signer> {
-  const texts = await takeAuthorityStep({ step: "create", why: "" }, {}, "fabedge.io", Date.now());
+  const texts = takeAuthorityStep({ step: "create", why: "" }, {}, "fabedge.io", Date.now());
   const signer = readSigner(texts);
   if (signer === undefined) throw new Error("there is no authority");
   return signer;

@@ -34,7 +34,7 @@ describe("certificates", () => {
 
   test("are told with what is wrong: one is missing, one is due, one is nobody's", async () => {
     const world = new CertificateWorld();
-    await world.live(START);
+    world.live(START);
     const leaf = { texts: world.leaf, keyIsOnNode: false };
     const at = (wall: number) =>
       reportLeaves(

@@ -7,34 +7,34 @@ import { PrivateKey } from "../../../../src/certificate/private-key.ts";
 import { CA, CertificateWorld, DAY, START, takes } from "../../../support/certificate-world.ts";
 
 describe("an authority", () => {
-  test("of FabEdge's, with a year to live, is adopted as it stands and succeeded in time", async () => {
+  test("of FabEdge's, with a year to live, is adopted as it stands and succeeded in time", () => {
     const key = PrivateKey.generate();
-    const fabedge = await issueAuthority(key, CA, { notBefore: START, notAfter: START + 365 * DAY });
+    const fabedge = issueAuthority(key, CA, { notBefore: START, notAfter: START + 365 * DAY });
     const world = new CertificateWorld();
     world.authority = { "ca.crt": fabedge.certificate, "ca.key": key.pem() };
-    await world.live(START + 100 * DAY);
+    world.live(START + 100 * DAY);
     expect(world.authority["ca.crt"]).toBe(fabedge.certificate);
-    await world.live(START + 186 * DAY);
+    world.live(START + 186 * DAY);
     expect(world.steps).toEqual(["issue", "prepare", "issue"]);
     expect(parseBundle(world.leaf["ca.crt"] ?? "")).toMatchObject({ ok: true, value: { length: 2 } });
-    await world.live(START + 186 * DAY + OVERLAP - 1);
+    world.live(START + 186 * DAY + OVERLAP - 1);
     expect(world.authority["ca.crt"]).toBe(fabedge.certificate);
-    await world.live(START + 186 * DAY + OVERLAP);
+    world.live(START + 186 * DAY + OVERLAP);
     expect(world.signer().state.previous?.pem).toBe(fabedge.certificate);
     expect(takes(world.leaf["ca.crt"] ?? "", world, START + 195 * DAY)).toBe(true);
   });
 
-  test("that has ended is replaced at once, whatever that breaks: it is broken already", async () => {
+  test("that has ended is replaced at once, whatever that breaks: it is broken already", () => {
     const world = new CertificateWorld();
-    await world.live(START);
-    await world.live(START + AUTHORITY_LIFE + DAY);
+    world.live(START);
+    world.live(START + AUTHORITY_LIFE + DAY);
     expect(world.steps).toEqual(["create", "issue", "create", "issue"]);
     expect(takes(world.leaf["ca.crt"] ?? "", world, START + AUTHORITY_LIFE + DAY)).toBe(true);
   });
 
-  test("whose key is another's stops all issuing, with the reason", async () => {
+  test("whose key is another's stops all issuing, with the reason", () => {
     const world = new CertificateWorld();
-    await world.live(START);
+    world.live(START);
     const data = { ...world.authority, "ca.key": PrivateKey.generate().pem() };
     expect(() => readSigner(data)).toThrow("ca.key is not the key of ca.crt");
     expect(() => readSigner({ ...data, "ca.crt": "nonsense" })).toThrow("ca.crt holds no certificate");

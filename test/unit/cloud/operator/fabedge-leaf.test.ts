@@ -85,20 +85,20 @@ describe("what FabEdge has issued", () => {
     return world;
   }
 
-  test("stays as it is, authority and certificate", async () => {
+  test("stays as it is, authority and certificate", () => {
     const world = adopted();
-    await world.live(now + DAY);
+    world.live(now + DAY);
     expect(world.steps).toEqual([]);
     expect(world.leaf).toBe(leaf);
   });
 
   const elsewhere = { ips: ["192.168.9.8", "2001:db8::8"] };
 
-  test("for addresses that the node has no longer stays while FabEdge's agent has it open", async () => {
+  test("for addresses that the node has no longer stays while FabEdge's agent has it open", () => {
     const world = adopted();
-    await world.live(now + DAY, wanted("paris.e1", { ...elsewhere, keptWhileValid: true }));
+    world.live(now + DAY, wanted("paris.e1", { ...elsewhere, keptWhileValid: true }));
     expect(world.steps).toEqual([]);
-    await world.live(now + DAY, wanted("paris.e1", elsewhere));
+    world.live(now + DAY, wanted("paris.e1", elsewhere));
     expect(world.steps).toEqual(["issue"]);
     expect(world.leaf["ipsec.secrets"]).toBe(": ECDSA tls.key\n");
   });
@@ -107,20 +107,20 @@ describe("what FabEdge has issued", () => {
     ["another's name", wanted("paris.e2", { keptWhileValid: true }), {}],
     ["no key", wanted("paris.e1", { keptWhileValid: true }), { "tls.key": undefined }],
     ["no certificate", wanted("paris.e1", { keptWhileValid: true }), { "tls.crt": "rubbish" }],
-  ])("with %s is issued again also then", async (_, names, damage) => {
+  ])("with %s is issued again also then", (_, names, damage) => {
     const world = adopted();
     world.leaf = { ...leaf, ...damage };
-    await world.live(now + DAY, names);
+    world.live(now + DAY, names);
     expect(world.steps).toEqual(["issue"]);
   });
 
-  test("is issued again when its authority has a successor that signs, and not before", async () => {
+  test("is issued again when its authority has a successor that signs, and not before", () => {
     const world = adopted();
     const names = wanted("paris.e1", { keptWhileValid: true });
-    await world.live(now + 186 * DAY, names);
+    world.live(now + 186 * DAY, names);
     expect(world.steps).toEqual(["prepare", "rebundle"]);
     expect(world.leaf["tls.key"]).toBe(leaf["tls.key"]);
-    await world.live(now + 194 * DAY, names);
+    world.live(now + 194 * DAY, names);
     expect(world.steps.slice(2)).toEqual(["switch", "issue"]);
   });
 });

@@ -7,20 +7,20 @@ import { PrivateKey } from "../../../../src/certificate/private-key.ts";
 import { CA, CertificateWorld, DAY, START, wanted } from "../../../support/certificate-world.ts";
 
 describe("a certificate", () => {
-  test("keeps while nothing changes, and is renewed near two thirds of its life with a new key", async () => {
+  test("keeps while nothing changes, and is renewed near two thirds of its life with a new key", () => {
     const world = new CertificateWorld();
-    await world.live(START);
+    world.live(START);
     const first = world.leaf;
-    await world.live(START + 0.55 * LEAF_LIFE);
+    world.live(START + 0.55 * LEAF_LIFE);
     expect(world.leaf).toBe(first);
-    await world.live(START + 0.75 * LEAF_LIFE);
+    world.live(START + 0.75 * LEAF_LIFE);
     expect(world.leaf["tls.key"]).not.toBe(first["tls.key"]);
     expect(world.certificate().notAfter).toBe(START + 1.75 * LEAF_LIFE);
   });
 
-  test("of nodes that were made together is not renewed together", async () => {
+  test("of nodes that were made together is not renewed together", () => {
     const world = new CertificateWorld();
-    await world.live(START);
+    world.live(START);
     const { certificate, ...rest } = readLeaf(world.leaf, false, world.signer());
     const due = (at: number) =>
       Array.from({ length: 200 }, (_, i) => wanted(`paris.e${i}`)).filter((leaf) => {
@@ -36,13 +36,13 @@ describe("a certificate", () => {
     expect(counts[3]).toBe(200);
   });
 
-  test("whose node keeps the key is renewed for the same key", async () => {
+  test("whose node keeps the key is renewed for the same key", () => {
     const world = new CertificateWorld();
-    await world.live(START);
+    world.live(START);
     const { publicKeyHash } = world.certificate();
     world.keyIsOnNode = true;
     world.leaf = { "tls.crt": world.leaf["tls.crt"], "ca.crt": world.leaf["ca.crt"] };
-    await world.live(START + 80 * DAY);
+    world.live(START + 80 * DAY);
     expect(world.certificate().publicKeyHash).toBe(publicKeyHash);
     expect(world.certificate().notBefore).toBe(START + 80 * DAY - BACKDATE);
     expect(Object.keys(world.leaf)).not.toContain("tls.key");
@@ -54,20 +54,20 @@ describe("a certificate", () => {
     ["no key", wanted("paris.e1"), { "tls.key": undefined }],
     ["another's key", wanted("paris.e1"), { "tls.key": PrivateKey.generate().pem() }],
     ["rubbish", wanted("paris.e1"), { "tls.crt": "rubbish" }],
-  ])("with %s is issued again", async (_, leaf, damage) => {
+  ])("with %s is issued again", (_, leaf, damage) => {
     const world = new CertificateWorld();
-    await world.live(START);
+    world.live(START);
     world.leaf = { ...world.leaf, ...damage };
-    await world.live(START + DAY, leaf);
+    world.live(START + DAY, leaf);
     expect(world.steps).toEqual(["create", "issue", "issue"]);
   });
 
-  test("never outlives its authority", async () => {
+  test("never outlives its authority", () => {
     const key = PrivateKey.generate();
-    const { certificate } = await issueAuthority(key, CA, { notBefore: START, notAfter: START + 30 * DAY });
+    const { certificate } = issueAuthority(key, CA, { notBefore: START, notAfter: START + 30 * DAY });
     const world = new CertificateWorld();
     world.authority = { "ca.crt": certificate, "ca.key": key.pem() };
-    await world.live(START + DAY);
+    world.live(START + DAY);
     expect(world.certificate().notAfter).toBe(START + 30 * DAY);
   });
 });
