@@ -1,6 +1,7 @@
 import type { Family, Ip } from "../../src/base/ip.ts";
 import type { NftBatch } from "../../src/wire/nftables-batch.ts";
 import type { SetElement } from "../../src/wire/nftables-element.ts";
+import { outermost, rangeElements } from "../../src/wire/nftables-range.ts";
 import {
   type ChainSpec,
   planChains,
@@ -10,7 +11,6 @@ import {
   type SetName,
   TABLE,
 } from "./ruleset.ts";
-import { outermost, rangeElements } from "./ruleset-elements.ts";
 import type { TableChange } from "./ruleset-model.ts";
 
 /** What the ruleset depends on besides the services. */

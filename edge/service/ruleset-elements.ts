@@ -1,16 +1,8 @@
-import {
-  type Family,
-  formatPrefix,
-  type Ip,
-  ipBytes,
-  ipFamily,
-  ipFromBytes,
-  makePrefix,
-  type Prefix,
-} from "../../src/base/ip.ts";
+import { type Family, type Ip, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
 import type { Protocol } from "../../src/network/service.ts";
 import type { FieldValue, SetElement } from "../../src/wire/nftables-element.ts";
 import type { Verdict } from "../../src/wire/nftables-expression.ts";
+import { lastAddress, outermost, rangeElements } from "../../src/wire/nftables-range.ts";
 import type { Backend, Frontend } from "./frontend.ts";
 import { balanceChain, LOCAL_SLOT_OFFSET, rememberChain, type SetName } from "./ruleset.ts";
 import { backendId } from "./slots.ts";
@@ -135,40 +127,6 @@ function distinct(backends: readonly Backend[]): readonly Backend[] {
   return [...new Map(backends.map((backend) => [backendId(backend), backend])).values()];
 }
 
-/** Without those inside another one, as a kernel set refuses ranges that overlap. */
-export function outermost(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
-  const own = prefixes.filter((p) => ipFamily(p.address) === family).sort((a, b) => a.length - b.length);
-  const kept = new Map<string, Prefix>();
-  const lengths = new Set<number>();
-  for (const prefix of own) {
-    const inside = [...lengths].some((length) => kept.has(formatPrefix(makePrefix(prefix.address, length))));
-    if (inside) continue;
-    kept.set(formatPrefix(prefix), prefix);
-    lengths.add(prefix.length);
-  }
-  return [...kept.values()];
-}
-
-/** A range in a set of one field: where it begins, and the first address after it, if there is one. */
-export function rangeElements(prefix: Prefix): readonly SetElement[] {
-  const start: SetElement = { key: [prefix.address] };
-  const bytes = ipBytes(lastAddress(prefix));
-  for (let i = bytes.length - 1; i >= 0; i--) {
-    bytes[i] = ((bytes[i] ?? 0) + 1) & 0xff;
-    if (bytes[i] !== 0) return [start, { key: [ipFromBytes(bytes)], ends: true }];
-  }
-  return [start];
-}
-
-function lastAddress(prefix: Prefix): Ip {
-  const bytes = ipBytes(prefix.address);
-  for (let i = 0; i < bytes.length; i++) {
-    const host = 8 - Math.min(8, Math.max(0, prefix.length - 8 * i));
-    bytes[i] = (bytes[i] ?? 0) | ((1 << host) - 1);
-  }
-  return ipFromBytes(bytes);
-}
-
 /** Ten thousand services share a handful of chains and prefixes: each is made once. */
 const gotos = new Map<string, Verdict>();
 const jumps = new Map<string, Verdict>();
@@ -195,23 +153,4 @@ function memoized<V>(memory: Map<string, V>, key: string, make: () => V): V {
     memory.set(key, value);
   }
   return value;
-}
-
-/** What makes an element the one that it is. */
-export function elementId({ key, keyEnd, ends }: SetElement): string {
-  const id = spaced(key);
-  if (keyEnd !== undefined) return `${id} to ${spaced(keyEnd)}`;
-  return ends === true ? `${id} end` : id;
-}
-
-export function elementValue({ verdict, data }: SetElement): string {
-  if (verdict === undefined) return data === undefined ? "" : spaced(data);
-  return verdict.kind === "drop" ? "drop" : `${verdict.kind} ${verdict.chain}`;
-}
-
-/** `join(" ")`, which takes three times as long. */
-function spaced(values: readonly FieldValue[]): string {
-  let text = String(values[0]);
-  for (let i = 1; i < values.length; i++) text += ` ${values[i]}`;
-  return text;
 }

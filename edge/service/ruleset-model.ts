@@ -1,16 +1,9 @@
 import type { Family } from "../../src/base/ip.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
-import type { SetElement } from "../../src/wire/nftables-element.ts";
+import { elementId, elementValue, type SetElement } from "../../src/wire/nftables-element.ts";
 import { type Backend, type Frontend, frontendId } from "./frontend.ts";
 import { planDemandChain, type SetName } from "./ruleset.ts";
-import {
-  type EmitElement,
-  elementId,
-  elementValue,
-  type PlacedFrontend,
-  planElements,
-  SHARED_SETS,
-} from "./ruleset-elements.ts";
+import { type EmitElement, type PlacedFrontend, planElements, SHARED_SETS } from "./ruleset-elements.ts";
 import { assignSlots, backendId } from "./slots.ts";
 
 /** What has to be done to one table, in this order. */
@@ -147,7 +140,7 @@ class TableModel {
   #deletes: RulesetElement[] = [];
   readonly #add: EmitElement = (set, element) => {
     const { verdict } = element;
-    if (verdict !== undefined && verdict.kind !== "drop") this.#use(verdict.chain);
+    if (verdict !== undefined && "chain" in verdict) this.#use(verdict.chain);
     const counts = this.#shared.get(set);
     if (counts === undefined || increment(counts, elementId(element)) === 1) push(this.#adds, set, element);
   };
@@ -180,7 +173,7 @@ class TableModel {
     const deletes = new Map<SetName, SetElement[]>();
     for (const { set, element } of this.#deletes) {
       const { verdict } = element;
-      if (verdict !== undefined && verdict.kind !== "drop") decrement(this.#chains, verdict.chain);
+      if (verdict !== undefined && "chain" in verdict) decrement(this.#chains, verdict.chain);
       const counts = this.#shared.get(set);
       if (counts === undefined || decrement(counts, elementId(element)) === 0) push(deletes, set, element);
     }

@@ -1,10 +1,10 @@
 import type { Nftables } from "../../src/linux/nftables.ts";
-import type { SetElement } from "../../src/wire/nftables-element.ts";
+import { elementId, elementValue, type SetElement } from "../../src/wire/nftables-element.ts";
 import { isSameRule } from "../../src/wire/nftables-rule-match.ts";
 import type { Backend } from "./frontend.ts";
 import { LOCAL_SLOT_OFFSET, planDemandChain, type SetName, TABLE } from "./ruleset.ts";
 import type { Layout } from "./ruleset-batch.ts";
-import { elementId, elementValue, PROTOCOL_NUMBERS } from "./ruleset-elements.ts";
+import { PROTOCOL_NUMBERS } from "./ruleset-elements.ts";
 import type { KnownSlots, TableChange } from "./ruleset-model.ts";
 
 /** What is read from the kernel: everything but the writing. */

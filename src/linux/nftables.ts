@@ -1,5 +1,4 @@
 import { SelvedgeError } from "../base/errors.ts";
-import type { Family } from "../base/ip.ts";
 import type { NetlinkAck, NetlinkMessage } from "../wire/netlink.ts";
 import {
   decodeChain,
@@ -16,17 +15,19 @@ import {
   encodeGetSets,
   encodeGetTables,
   NFNLGRP_NFTABLES,
+  type NftChain,
   NftMessage,
   type NftRule,
   type NftTable,
   nftMessageOf,
+  type TableFamily,
 } from "../wire/nftables.ts";
 import type { NftBatch } from "../wire/nftables-batch.ts";
 import type { SetElement } from "../wire/nftables-element.ts";
 import type { SetSpec } from "../wire/nftables-set.ts";
 import { systemError } from "./errno.ts";
 import { NetlinkEvents } from "./netlink-events.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink-socket.ts";
+import { type EncodeRequest, NETLINK_NETFILTER, NetlinkSocket } from "./netlink-socket.ts";
 
 const ERESTART = 85;
 
@@ -63,14 +64,19 @@ export class Nftables {
     return this.#socket.request("list nftables tables", encodeGetTables, decodeTable);
   }
 
-  chains(family: Family, table: string): readonly string[] {
-    return this.#socket
-      .request("list nftables chains", (writer, sequence) => encodeGetChains(writer, sequence, family), decodeChain)
+  chains(family: TableFamily, table: string): readonly string[] {
+    return this.allChains(family)
       .filter((chain) => chain.table === table)
       .map((chain) => chain.name);
   }
 
-  sets(family: Family, table: string): readonly string[] {
+  /** @param family undefined: of every family, bridges' included */
+  allChains(family?: TableFamily): readonly NftChain[] {
+    const encode: EncodeRequest = (writer, sequence) => encodeGetChains(writer, sequence, family);
+    return this.#socket.request("list nftables chains", encode, decodeChain);
+  }
+
+  sets(family: TableFamily, table: string): readonly string[] {
     const encode = encodeGetSets;
     return this.#socket
       .request("list nftables sets", (writer, sequence) => encode(writer, sequence, family, table), decodeSet)
@@ -79,14 +85,14 @@ export class Nftables {
   }
 
   /** In the order in which the kernel runs them, chain by chain. @param only the rules of this chain */
-  rules(family: Family, table: string, only?: string): readonly NftRule[] {
+  rules(family: TableFamily, table: string, only?: string): readonly NftRule[] {
     const encode = encodeGetRules;
     return this.#socket
       .request("list nftables rules", (writer, sequence) => encode(writer, sequence, family, table, only), decodeRule)
       .filter((rule) => rule.table === table && (only ?? rule.chain) === rule.chain);
   }
 
-  elements(family: Family, table: string, spec: SetSpec): readonly SetElement[] {
+  elements(family: TableFamily, table: string, spec: SetSpec): readonly SetElement[] {
     return this.#socket
       .request(
         `list the elements of nftables set ${spec.name}`,

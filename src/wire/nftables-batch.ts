@@ -1,7 +1,6 @@
-import type { Family } from "../base/ip.ts";
 import { NLM_F_ACK, NLM_F_APPEND, NLM_F_REQUEST } from "./netlink.ts";
 import { NetlinkWriter } from "./netlink-writer.ts";
-import { NFT_CREATE, NftMessage, nftHeader, nftType } from "./nftables.ts";
+import { NFT_CREATE, NftMessage, nftHeader, nftType, type TableFamily } from "./nftables.ts";
 import { ElementEncoder, type SetElement } from "./nftables-element.ts";
 import { type Expression, encodeExpression } from "./nftables-expression.ts";
 import { encodeSet, type SetSpec, tlv } from "./nftables-set.ts";
@@ -41,12 +40,18 @@ const LIST_BYTES = 60_000;
 export interface ChainHook {
   /** A chain of type nat sees the first packet of each connection, one of type filter every packet. */
   readonly type: "nat" | "filter";
-  readonly hook: "prerouting" | "output" | "postrouting";
+  readonly hook: "prerouting" | "input" | "forward" | "output" | "postrouting";
   readonly priority: number;
 }
 
 /** enum nf_inet_hooks */
-const HOOKS: Readonly<Record<ChainHook["hook"], number>> = { prerouting: 0, output: 3, postrouting: 4 };
+export const HOOKS: Readonly<Record<ChainHook["hook"], number>> = {
+  prerouting: 0,
+  input: 1,
+  forward: 2,
+  output: 3,
+  postrouting: 4,
+};
 
 /**
  * One nftables transaction: everything in it happens, or nothing does.
@@ -84,7 +89,7 @@ export class NftBatch {
   }
 
   /** Also when there is one: then nothing changes. @param comment that `nft list` shows, at most 127 bytes */
-  addTable(family: Family, table: string, comment: string): void {
+  addTable(family: TableFamily, table: string, comment: string): void {
     this.#message(NftMessage.newTable, NFT_CREATE, family);
     this.#writer.attrText(NFTA_TABLE_NAME, table);
     this.#writer.attrU32be(NFTA_TABLE_FLAGS, 0);
@@ -93,13 +98,13 @@ export class NftBatch {
   }
 
   /** With everything in it. */
-  deleteTable(family: Family, table: string): void {
+  deleteTable(family: TableFamily, table: string): void {
     this.#message(NftMessage.deleteTable, NLM_F_REQUEST, family);
     this.#writer.attrText(NFTA_TABLE_NAME, table);
     this.#writer.endMessage();
   }
 
-  addChain(family: Family, table: string, chain: string, hook?: ChainHook): void {
+  addChain(family: TableFamily, table: string, chain: string, hook?: ChainHook): void {
     this.#message(NftMessage.newChain, NFT_CREATE, family);
     this.#writer.attrText(NFTA_CHAIN_TABLE, table);
     this.#writer.attrText(NFTA_CHAIN_NAME, chain);
@@ -115,7 +120,7 @@ export class NftBatch {
   }
 
   /** Its rules have to be gone, or to go in the same message. */
-  deleteChain(family: Family, table: string, chain: string): void {
+  deleteChain(family: TableFamily, table: string, chain: string): void {
     this.#message(NftMessage.deleteRule, NLM_F_REQUEST, family);
     this.#writer.attrText(NFTA_RULE_TABLE, table);
     this.#writer.attrText(NFTA_RULE_CHAIN, chain);
@@ -127,7 +132,7 @@ export class NftBatch {
   }
 
   /** At the end of the chain. */
-  addRule(family: Family, table: string, chain: string, expressions: readonly Expression[]): void {
+  addRule(family: TableFamily, table: string, chain: string, expressions: readonly Expression[]): void {
     this.#message(NftMessage.newRule, NFT_CREATE | NLM_F_APPEND, family);
     this.#writer.attrText(NFTA_RULE_TABLE, table);
     this.#writer.attrText(NFTA_RULE_CHAIN, chain);
@@ -137,18 +142,18 @@ export class NftBatch {
     this.#writer.endMessage();
   }
 
-  addSet(family: Family, table: string, spec: SetSpec): void {
+  addSet(family: TableFamily, table: string, spec: SetSpec): void {
     this.#message(NftMessage.newSet, NFT_CREATE, family);
     encodeSet(this.#writer, table, spec, ++this.#sets);
     this.#writer.endMessage();
   }
 
   /** An element that is there already with another value fails the batch: delete it before. */
-  addElements(family: Family, table: string, spec: SetSpec, elements: readonly SetElement[]): void {
+  addElements(family: TableFamily, table: string, spec: SetSpec, elements: readonly SetElement[]): void {
     this.#elements(NftMessage.newElement, NFT_CREATE, family, table, spec, elements);
   }
 
-  deleteElements(family: Family, table: string, spec: SetSpec, elements: readonly SetElement[]): void {
+  deleteElements(family: TableFamily, table: string, spec: SetSpec, elements: readonly SetElement[]): void {
     this.#elements(NftMessage.deleteElement, NLM_F_REQUEST, family, table, spec, elements);
   }
 
@@ -168,7 +173,7 @@ export class NftBatch {
   #elements(
     message: number,
     flags: number,
-    family: Family,
+    family: TableFamily,
     table: string,
     spec: SetSpec,
     elements: readonly SetElement[],
@@ -191,7 +196,7 @@ export class NftBatch {
     }
   }
 
-  #message(message: number, flags: number, family: Family): void {
+  #message(message: number, flags: number, family: TableFamily): void {
     this.#last = this.#writer.length;
     this.#writer.beginMessage(nftType(message), flags, this.#next());
     nftHeader(this.#writer, family);

@@ -31,6 +31,7 @@ const NFTA_DATA_VERDICT = 2;
 const NFTA_VERDICT_CODE = 1;
 const NFTA_VERDICT_CHAIN = 2;
 const NFT_SET_ELEM_INTERVAL_END = 1;
+const NF_ACCEPT = 1;
 const NFT_GOTO = -4;
 const NFT_JUMP = -3;
 
@@ -232,7 +233,27 @@ function decodeVerdict(data: AttributeReader): Verdict | undefined {
       else if (attributes.type === NFTA_VERDICT_CHAIN) chain = attributes.text();
     }
     if (code === NFT_GOTO) return { kind: "goto", chain };
-    return code === NFT_JUMP ? { kind: "jump", chain } : { kind: "drop" };
+    if (code === NFT_JUMP) return { kind: "jump", chain };
+    return { kind: code === NF_ACCEPT ? "accept" : "drop" };
   }
   return undefined;
+}
+
+/** What makes an element the one that it is. */
+export function elementId({ key, keyEnd, ends }: SetElement): string {
+  const id = spaced(key);
+  if (keyEnd !== undefined) return `${id} to ${spaced(keyEnd)}`;
+  return ends === true ? `${id} end` : id;
+}
+
+export function elementValue({ verdict, data }: SetElement): string {
+  if (verdict === undefined) return data === undefined ? "" : spaced(data);
+  return "chain" in verdict ? `${verdict.kind} ${verdict.chain}` : verdict.kind;
+}
+
+/** `join(" ")`, which takes three times as long. */
+function spaced(values: readonly FieldValue[]): string {
+  let text = String(values[0]);
+  for (let i = 1; i < values.length; i++) text += ` ${values[i]}`;
+  return text;
 }

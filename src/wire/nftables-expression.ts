@@ -54,6 +54,16 @@ export type Expression =
       /** Each element has its own; the rule goes on where it is exceeded. */
       readonly limit?: PacketLimit;
     }
+  | {
+      readonly name: "rt";
+      readonly register: number;
+      /** Whether IPsec takes the packet (1 byte), or the largest TCP segment both ways (2 bytes in host order). */
+      readonly key: "tcp-mss" | "ipsec";
+    }
+  /** Two bytes from host to network order, in place. */
+  | { readonly name: "byteorder"; readonly register: number }
+  /** Of a SYN that has the option; the kernel only ever lowers it. */
+  | { readonly name: "tcp-mss"; readonly register: number }
   | { readonly name: "counter" }
   | { readonly name: "notrack" };
 
@@ -63,10 +73,12 @@ export interface PacketLimit {
   readonly burst: number;
 }
 
-export type MetaKey = "iif" | "oif" | "oifname" | "l4proto";
-export type CtKey = "status" | "destination-4" | "destination-6" | "destination-port";
+export type MetaKey = "iif" | "oif" | "iifname" | "oifname" | "nfproto" | "l4proto";
+export type CtKey = "state" | "status" | "destination-4" | "destination-6" | "destination-port";
 
-export type Verdict = { readonly kind: "drop" } | { readonly kind: "goto" | "jump"; readonly chain: string };
+export type Verdict =
+  | { readonly kind: "accept" | "drop" | "return" }
+  | { readonly kind: "goto" | "jump"; readonly chain: string };
 
 const NFTA_LIST_ELEM = 1;
 const NFTA_EXPR_NAME = 1;
@@ -78,11 +90,29 @@ const NFTA_VERDICT_CHAIN = 2;
 
 /** enum nft_verdicts, and NF_DROP. */
 const NF_DROP = 0;
+const NF_ACCEPT = 1;
 const NFT_JUMP = -3;
 const NFT_GOTO = -4;
+const NFT_RETURN = -5;
 
-const META_KEYS: Readonly<Record<MetaKey, number>> = { iif: 4, oif: 5, oifname: 7, l4proto: 16 };
+const VERDICT_CODES: Readonly<Record<Verdict["kind"], number>> = {
+  drop: NF_DROP,
+  accept: NF_ACCEPT,
+  jump: NFT_JUMP,
+  goto: NFT_GOTO,
+  return: NFT_RETURN,
+};
+
+const META_KEYS: Readonly<Record<MetaKey, number>> = {
+  iif: 4,
+  oif: 5,
+  iifname: 6,
+  oifname: 7,
+  nfproto: 15,
+  l4proto: 16,
+};
 const CT_KEYS: Readonly<Record<CtKey, number>> = {
+  state: 0,
   status: 2,
   "destination-port": 12,
   "destination-4": 20,
@@ -110,9 +140,20 @@ const NFT_DYNSET_OP_UPDATE = 1;
 const NFTA_DYNSET_EXPR = 7;
 const NFT_LIMIT_F_INV = 1;
 const NFT_LOOKUP_F_INV = 1;
+const NFT_RT_TCPMSS = 3;
+const NFT_RT_XFRM = 4;
+const NFT_BYTEORDER_HTON = 1;
+const NFT_EXTHDR_OP_TCPOPT = 1;
+/** RFC 9293 section 3.2: kind 2, length 4, then the size. */
+const TCPOPT_MSS = 2;
+const MSS_OFFSET = 2;
 
 /** The kernel's names; ours differ where its are too wide. */
-const KERNEL_NAMES: Readonly<Partial<Record<Expression["name"], string>>> = { dnat: "nat", masquerade: "masq" };
+const KERNEL_NAMES: Readonly<Partial<Record<Expression["name"], string>>> = {
+  dnat: "nat",
+  masquerade: "masq",
+  "tcp-mss": "exthdr",
+};
 
 /** As an element of NFTA_RULE_EXPRESSIONS. */
 export function encodeExpression(writer: NetlinkWriter, expression: Expression): void {
@@ -133,9 +174,8 @@ function encodeData(writer: NetlinkWriter, expression: Expression): void {
 /** Inside NFTA_SET_ELEM_DATA, NFTA_IMMEDIATE_DATA and the like. */
 export function encodeVerdict(writer: NetlinkWriter, verdict: Verdict): void {
   const nested = writer.beginNested(NFTA_DATA_VERDICT);
-  const code = verdict.kind === "drop" ? NF_DROP : verdict.kind === "goto" ? NFT_GOTO : NFT_JUMP;
-  writer.attrU32be(NFTA_VERDICT_CODE, code);
-  if (verdict.kind !== "drop") writer.attrText(NFTA_VERDICT_CHAIN, verdict.chain);
+  writer.attrU32be(NFTA_VERDICT_CODE, VERDICT_CODES[verdict.kind]);
+  if ("chain" in verdict) writer.attrText(NFTA_VERDICT_CHAIN, verdict.chain);
   writer.endNested(nested);
 }
 
@@ -213,6 +253,24 @@ function encodeBody(writer: NetlinkWriter, e: Exclude<Expression, { name: "notra
       if (e.data !== undefined) writer.attrU32be(5, e.data);
       writer.attrU64be(6, BigInt(e.timeoutSeconds) * 1000n);
       if (e.limit !== undefined) encodeLimit(writer, e.limit);
+      return;
+    case "rt":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, e.key === "tcp-mss" ? NFT_RT_TCPMSS : NFT_RT_XFRM);
+      return;
+    case "byteorder":
+      writer.attrU32be(1, e.register);
+      writer.attrU32be(2, e.register);
+      writer.attrU32be(3, NFT_BYTEORDER_HTON);
+      writer.attrU32be(4, 2);
+      writer.attrU32be(5, 2);
+      return;
+    case "tcp-mss":
+      writer.attrU8(2, TCPOPT_MSS);
+      writer.attrU32be(3, MSS_OFFSET);
+      writer.attrU32be(4, 2);
+      writer.attrU32be(6, NFT_EXTHDR_OP_TCPOPT);
+      writer.attrU32be(7, e.register);
       return;
     case "counter":
       return;

@@ -32,6 +32,7 @@ export const NftMessage = {
 } as const;
 
 const NFPROTO_UNSPEC = 0;
+const NFPROTO_INET = 1;
 const NFPROTO_IPV4 = 2;
 const NFPROTO_IPV6 = 10;
 
@@ -39,6 +40,13 @@ const NFTA_TABLE_NAME = 1;
 const NFTA_TABLE_USERDATA = 6;
 const NFTA_CHAIN_TABLE = 1;
 const NFTA_CHAIN_NAME = 3;
+const NFTA_CHAIN_HOOK = 4;
+const NFTA_CHAIN_POLICY = 5;
+const NFTA_CHAIN_TYPE = 7;
+const NFTA_HOOK_HOOKNUM = 1;
+const NFTA_HOOK_PRIORITY = 2;
+const NF_DROP = 0;
+const NF_ACCEPT = 1;
 const NFTA_RULE_TABLE = 1;
 const NFTA_RULE_CHAIN = 2;
 const NFTA_RULE_EXPRESSIONS = 4;
@@ -51,6 +59,11 @@ const NFTA_GEN_ID = 1;
 
 const NFGENMSG_LENGTH = 4;
 
+/** What a table sees: "inet" is both families in one table. */
+export type TableFamily = Family | "inet";
+
+const FAMILY_NUMBERS: Readonly<Record<TableFamily, number>> = { 4: NFPROTO_IPV4, 6: NFPROTO_IPV6, inet: NFPROTO_INET };
+
 /** The type of a message of nf_tables, of NLMSG_* or of another subsystem. */
 export function nftMessageOf(type: number): number | undefined {
   return type >> 8 === NFNL_SUBSYS_NFTABLES ? type & 0xff : undefined;
@@ -61,8 +74,8 @@ export function nftType(message: number): number {
 }
 
 /** struct nfgenmsg: family, version 0, and a resource that only batches use. */
-export function nftHeader(writer: NetlinkWriter, family: Family | undefined): void {
-  writer.octets(family === undefined ? NFPROTO_UNSPEC : family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6, 0, 0, 0);
+export function nftHeader(writer: NetlinkWriter, family: TableFamily | undefined): void {
+  writer.octets(family === undefined ? NFPROTO_UNSPEC : FAMILY_NUMBERS[family], 0, 0, 0);
 }
 
 export function encodeGetGeneration(writer: NetlinkWriter, sequence: number): void {
@@ -73,11 +86,11 @@ export function encodeGetTables(writer: NetlinkWriter, sequence: number): void {
   encodeGet(writer, sequence, NftMessage.getTable, undefined, NLM_F_DUMP, () => {});
 }
 
-export function encodeGetChains(writer: NetlinkWriter, sequence: number, family: Family): void {
+export function encodeGetChains(writer: NetlinkWriter, sequence: number, family: TableFamily | undefined): void {
   encodeGet(writer, sequence, NftMessage.getChain, family, NLM_F_DUMP, () => {});
 }
 
-export function encodeGetSets(writer: NetlinkWriter, sequence: number, family: Family, table: string): void {
+export function encodeGetSets(writer: NetlinkWriter, sequence: number, family: TableFamily, table: string): void {
   encodeGet(writer, sequence, NftMessage.getSet, family, NLM_F_DUMP, () => writer.attrText(NFTA_SET_TABLE, table));
 }
 
@@ -85,7 +98,7 @@ export function encodeGetSets(writer: NetlinkWriter, sequence: number, family: F
 export function encodeGetRules(
   writer: NetlinkWriter,
   sequence: number,
-  family: Family,
+  family: TableFamily,
   table: string,
   chain?: string,
 ): void {
@@ -98,7 +111,7 @@ export function encodeGetRules(
 export function encodeGetElements(
   writer: NetlinkWriter,
   sequence: number,
-  family: Family,
+  family: TableFamily,
   table: string,
   set: string,
 ): void {
@@ -112,7 +125,7 @@ function encodeGet(
   writer: NetlinkWriter,
   sequence: number,
   message: number,
-  family: Family | undefined,
+  family: TableFamily | undefined,
   flags: number,
   attributes: () => void,
 ): void {
@@ -126,15 +139,29 @@ function encodeGet(
 export const NFT_CREATE = NLM_F_REQUEST | NLM_F_CREATE;
 
 export interface NftTable {
-  readonly family: Family | undefined;
+  readonly family: TableFamily | undefined;
   readonly name: string;
   readonly userdata: Uint8Array;
 }
 
 export interface NftNamed {
-  readonly family: Family | undefined;
+  readonly family: TableFamily | undefined;
   readonly table: string;
   readonly name: string;
+}
+
+export interface NftChain extends NftNamed {
+  /** Undefined: packets come to it from other chains only. */
+  readonly base: NftBaseChain | undefined;
+}
+
+export interface NftBaseChain {
+  readonly type: string;
+  /** enum nf_inet_hooks. */
+  readonly hook: number;
+  readonly priority: number;
+  /** What becomes of a packet that no rule decides about. */
+  readonly dropsByDefault: boolean;
 }
 
 export interface NftRule {
@@ -165,21 +192,38 @@ export function decodeTable(message: NetlinkMessage): Result<NftTable, DecodeErr
   });
 }
 
-export function decodeChain(message: NetlinkMessage): Result<NftNamed, DecodeError> {
-  return decodeNamed(message, NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME);
+export function decodeChain(message: NetlinkMessage): Result<NftChain, DecodeError> {
+  return decode(message, (attributes) => {
+    let [table, name, type] = ["", "", ""];
+    let place: Pick<NftBaseChain, "hook" | "priority"> | undefined;
+    let policy = NF_ACCEPT;
+    while (attributes.next()) {
+      if (attributes.type === NFTA_CHAIN_TABLE) table = attributes.text();
+      else if (attributes.type === NFTA_CHAIN_NAME) name = attributes.text();
+      else if (attributes.type === NFTA_CHAIN_TYPE) type = attributes.text();
+      else if (attributes.type === NFTA_CHAIN_POLICY) policy = attributes.u32be();
+      else if (attributes.type === NFTA_CHAIN_HOOK) place = decodeHook(attributes.nested());
+    }
+    const base = place === undefined ? undefined : { type, ...place, dropsByDefault: policy === NF_DROP };
+    return { family: familyOf(message), table, name, base };
+  });
+}
+
+function decodeHook(attributes: AttributeReader): Pick<NftBaseChain, "hook" | "priority"> {
+  let [hook, priority] = [0, 0];
+  while (attributes.next()) {
+    if (attributes.type === NFTA_HOOK_HOOKNUM) hook = attributes.u32be();
+    else if (attributes.type === NFTA_HOOK_PRIORITY) priority = attributes.u32be() | 0;
+  }
+  return { hook, priority };
 }
 
 export function decodeSet(message: NetlinkMessage): Result<NftNamed, DecodeError> {
-  return decodeNamed(message, NFTA_SET_TABLE, NFTA_SET_NAME);
-}
-
-function decodeNamed(message: NetlinkMessage, tableType: number, nameType: number): Result<NftNamed, DecodeError> {
   return decode(message, (attributes) => {
-    let table = "";
-    let name = "";
+    let [table, name] = ["", ""];
     while (attributes.next()) {
-      if (attributes.type === tableType) table = attributes.text();
-      else if (attributes.type === nameType) name = attributes.text();
+      if (attributes.type === NFTA_SET_TABLE) table = attributes.text();
+      else if (attributes.type === NFTA_SET_NAME) name = attributes.text();
     }
     return { family: familyOf(message), table, name };
   });
@@ -218,9 +262,9 @@ export function decodeTableName(message: NetlinkMessage): Result<string, DecodeE
   });
 }
 
-function familyOf(message: NetlinkMessage): Family | undefined {
+function familyOf(message: NetlinkMessage): TableFamily | undefined {
   const family = message.payload[0];
-  return family === NFPROTO_IPV4 ? 4 : family === NFPROTO_IPV6 ? 6 : undefined;
+  return family === NFPROTO_INET ? "inet" : family === NFPROTO_IPV4 ? 4 : family === NFPROTO_IPV6 ? 6 : undefined;
 }
 
 function decode<T>(message: NetlinkMessage, read: (attributes: AttributeReader) => T): Result<T, DecodeError> {
