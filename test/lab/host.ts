@@ -69,6 +69,13 @@ export class Host extends Namespace {
     return this.output(["cat", path]);
   }
 
+  /** Where this machine's processes find a file that is the host's own, through the process that keeps the host. */
+  fromOutside(path: string): string {
+    this.#ownPath(path);
+    const keeper = this.enter[this.enter.indexOf("-t") + 1];
+    return `/proc/${keeper}/root${path}`;
+  }
+
   async #configure(link: string, { address, gateway = [] }: Attachment): Promise<void> {
     await this.ip(
       ...list(address).map((prefix) => `address add ${prefix} dev ${link}`),
@@ -80,7 +87,7 @@ export class Host extends Namespace {
   #ownPath(path: string): void {
     if (OWN_DIRECTORIES.some((directory) => posix.normalize(path).startsWith(directory))) return;
     throw new Error(
-      `Cannot write a file of ${this.name} outside of ${OWN_DIRECTORIES.join(", ")}: current value is ${path}`,
+      `Cannot use a file of ${this.name} outside of ${OWN_DIRECTORIES.join(", ")}: current value is ${path}`,
     );
   }
 }
