@@ -17,7 +17,8 @@ export interface ApplyOptions {
   /** Takes fields over from other managers; without it, their fields are a KUBE_CONFLICT. */
   readonly force?: boolean;
   readonly subresource?: "status";
-  readonly precondition?: Precondition | undefined;
+  /** absent: it fails with KUBE_CONFLICT where there is an object of that name. */
+  readonly precondition?: Precondition | "absent" | undefined;
 }
 
 /** What a write left behind. The same resourceVersion as before: the object already was as wanted. */
@@ -28,6 +29,12 @@ export interface Written {
 
 /** An API server works on a write for a second at most when it is well; a leader must not wait long for one that is not. */
 export const WRITE_TIMEOUT = seconds(10);
+/**
+ * An API server compares the version of what is applied with that of the object, and passes over it where there is none
+ * (staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go, Update). This one no object has: the store had a
+ * namespace before.
+ */
+const NO_VERSION = "1";
 /** The identity is enough of an answer: of a Secret of a node, nothing has to come back. */
 const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
@@ -54,7 +61,8 @@ export class KubeWriter {
     { force = false, subresource, precondition }: ApplyOptions = {},
   ): Promise<Written> {
     const path = objectPath(resource, manifest.metadata) + (subresource === undefined ? "" : `/${subresource}`);
-    const metadata = { ...manifest.metadata, ...precondition };
+    const wanted = precondition === "absent" ? { resourceVersion: NO_VERSION } : precondition;
+    const metadata = { ...manifest.metadata, ...wanted };
     return await this.#write(
       { verb: "apply", method: "PATCH", path, query: { force: force ? "true" : undefined } },
       { type: "application/apply-patch+yaml", object: { ...typed(resource, manifest), metadata } },

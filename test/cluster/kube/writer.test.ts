@@ -6,11 +6,12 @@ import { EventRecorder } from "../../../src/kube/event-recorder.ts";
 import type { EventDescription } from "../../../src/kube/event-series.ts";
 import type { Manifest } from "../../../src/kube/manifest.ts";
 import { appliedPart, contentDigest, ownedPart } from "../../../src/kube/owned-fields.ts";
-import { CONFIG_MAPS, NODES, SECRETS } from "../../../src/kube/resource.ts";
+import { CONFIG_MAPS, IP_POOLS, NODES, type Resource, SECRETS } from "../../../src/kube/resource.ts";
 import { KubeWriter, type Written } from "../../../src/kube/writer.ts";
 import { SystemClock } from "../../../src/linux/system-clock.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { administrator, inCluster, kubectl, realFetch } from "../../support/in-cluster.ts";
+import { installCalicoCrds } from "../../support/operator-world.ts";
 
 inCluster(import.meta.path, () => {
   const forever = new AbortController().signal;
@@ -20,6 +21,7 @@ inCluster(import.meta.path, () => {
   let other: KubeWriter;
 
   beforeAll(async () => {
+    installCalicoCrds();
     client = new KubeClient(await administrator(), "selvedge-cloud/test", realFetch, new SystemClock());
     operator = new KubeWriter(client, "selvedge-operator");
     other = new KubeWriter(client, "somebody-else");
@@ -69,6 +71,24 @@ inCluster(import.meta.path, () => {
       expect(await write(now)).toBe("KUBE_CONFLICT");
       await applyData(other, "guarded", { a: "1" });
       expect(await write(now)).toBe("KUBE_CONFLICT");
+    });
+
+    test("creates an object that is not there, and of two who do one is refused", async () => {
+      const create = (resource: Resource, manifest: Manifest) =>
+        operator.apply(resource, manifest, forever, { force: true, precondition: "absent" });
+      for (const resource of [CONFIG_MAPS, SECRETS]) {
+        const tries = await Promise.all(
+          [1, 2, 3].map((n) => codeOf(create(resource, configMap("new", { a: btoa(`${n}`) })))),
+        );
+        expect(tries.sort()).toEqual(["KUBE_CONFLICT", "KUBE_CONFLICT", "none"]);
+        const { uid, managedFields } = see(resource.plural, "new").metadata;
+        expect(managedFields).toMatchObject([{ manager: "selvedge-operator", operation: "Apply" }]);
+        expect(await codeOf(create(resource, configMap("new", {})))).toBe("KUBE_CONFLICT");
+        expect(see(resource.plural, "new").metadata.uid).toBe(uid);
+      }
+      const pool: Manifest = { metadata: { name: "pool" }, spec: { cidr: "10.1.0.0/16" } };
+      expect(await codeOf(create(IP_POOLS, pool))).toBe("none");
+      expect(await codeOf(create(IP_POOLS, pool))).toBe("KUBE_CONFLICT");
     });
 
     test("annotates a Node under its own name, beside what others say of it", async () => {
