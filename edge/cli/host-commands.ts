@@ -1,7 +1,7 @@
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import { formatTable, printable } from "../../src/cli/table.ts";
-import { type Config, OPTION_KEYS, type OptionKey, optionOf } from "../config/options.ts";
+import { type Config, OPTION_KEYS, OPTIONS, type OptionKey, optionOf } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { Leftover } from "./cli-io.ts";
 import {
@@ -121,8 +121,6 @@ export async function install({ io, commands, flags }: CommandContext): Promise<
   return EXIT.ok.code;
 }
 
-const TLS_FOLDER = "/etc/selvedge/tls";
-
 export async function join({ io, commands, flags, argument = "" }: CommandContext): Promise<number> {
   const url = URL.parse(argument);
   if (url?.protocol !== "https:") throw unusable("URL", "the operator's address with https://", argument);
@@ -131,7 +129,7 @@ export async function join({ io, commands, flags, argument = "" }: CommandContex
   const hash = flags.get("ca-cert-hash") ?? "none";
   const [, authorityHash] = /^sha256:([0-9a-fA-F]{64})$/.exec(hash) ?? [];
   if (authorityHash === undefined) throw unusable("--ca-cert-hash", "sha256: and 64 hexadecimal digits", hash);
-  const folder = flags.get("tls-dir") ?? TLS_FOLDER;
+  const folder = flags.get("tls-dir") ?? OPTIONS.tlsDir.fallback(io.host);
   const request = { url: url.origin, token, authorityHash: authorityHash.toLowerCase(), folder };
   const node = await commands.join(request);
   await io.out(`This is node ${node}. Key and certificate are in ${folder}.\n`);

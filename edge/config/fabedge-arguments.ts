@@ -8,8 +8,6 @@ const PEERS = "there is no discovery of peers in this version";
 const GONE = "FabEdge itself has removed it";
 
 export const FABEDGE_ARGUMENTS: Readonly<Record<string, string>> = {
-  "tunnels-conf": TUNNELS,
-  "local-cert": TUNNELS,
   "tunnel-init-timeout": TUNNELS,
   "sync-period": "changes are followed as they come, and everything is looked at again each minute",
   debounce: "changes that come together are taken together without waiting",

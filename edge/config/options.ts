@@ -4,6 +4,7 @@ import {
   boolean,
   choice,
   domainName,
+  file,
   integer,
   interfaceName,
   listOf,
@@ -21,6 +22,7 @@ export const OPTION_GROUPS = {
   source: "Where services and endpoints come from",
   services: "Services",
   names: "Names",
+  fabric: "This node in the fabric",
   process: "The agent itself",
 } as const;
 
@@ -212,6 +214,37 @@ export const OPTIONS = {
     type: listOf(network),
     fallback: () => [],
     help: "Networks besides this node and its pods whose queries are answered.",
+  }),
+  namespace: option({
+    name: "namespace",
+    group: "fabric",
+    type: domainName,
+    fallback: () => "fabedge",
+    help: "The operator's namespace, where this node's ConfigMap and Secret are.",
+  }),
+  tlsDir: option({
+    name: "tls-dir",
+    group: "fabric",
+    type: path,
+    fallback: () => "/etc/selvedge/tls",
+    help: "Where selvedge join has put the key that this node made itself.",
+  }),
+  tunnelsConf: option({
+    name: "tunnels-conf",
+    group: "fabric",
+    fabedge: true,
+    type: optional(path),
+    // FabEdge's default is /etc/fabedge/tunnels.yaml; its operator and ours name it wherever it is mounted.
+    fallback: absent,
+    help: "A mounted tunnels.yaml, read in place of the ConfigMap and the Secret.",
+  }),
+  localCert: option({
+    name: "local-cert",
+    group: "fabric",
+    fabedge: true,
+    type: file,
+    fallback: () => "tls.crt",
+    help: "With --tunnels-conf, this node's certificate. Without a folder it is in /etc/ipsec.d/certs; keys and authorities are beside that.",
   }),
   stateDir: option({
     name: "state-dir",

@@ -72,6 +72,16 @@ export const path: ValueType<string> = {
   format: String,
 };
 
+/** A path, or a name in a folder that is known. */
+export const file: ValueType<string> = {
+  placeholder: "FILE",
+  parse: (text) => {
+    const isName = /^[^/\0]+$/.test(text) && text !== "." && text !== "..";
+    return isName || path.parse(text).ok ? ok(text) : fail("a file's name or its absolute path");
+  },
+  format: String,
+};
+
 /** Absent until somebody sets it. */
 export function optional<T>(type: ValueType<T>): ValueType<T | undefined> {
   return { ...type, format: (value) => (value === undefined ? "" : type.format(value)) };

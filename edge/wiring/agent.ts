@@ -23,6 +23,7 @@ import { formatStatus } from "../cli/render.ts";
 import type { Config } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { DnsStatus } from "../dns/dns.ts";
+import type { NodeIdentity } from "../identity/node-identity.ts";
 import { hasRuleset } from "../service/open-nftables.ts";
 import type { ServiceProxy } from "../service/service-proxy.ts";
 import type { ControlHandlers } from "../status/control.ts";
@@ -33,6 +34,7 @@ import { registerStatusMetrics } from "../status/status-metrics.ts";
 import { logStall, Watchdog } from "../status/watchdog.ts";
 import { dnsSettings, type Foundation, makeDns, makeServiceProxy } from "./capabilities.ts";
 import type { DnsClient } from "./dns-client.ts";
+import { makeIdentity, ownDocuments } from "./identity.ts";
 import { NodeNetwork } from "./node-network.ts";
 import { reportServices, reportStatus } from "./report.ts";
 import { sourceConfig } from "./source.ts";
@@ -56,6 +58,7 @@ class Agent {
   readonly #watchdog: Watchdog;
   readonly #network: NodeNetwork;
   readonly #cache: Cache;
+  readonly #identity: NodeIdentity;
   readonly #index = new ServiceIndex();
   readonly #service: ServiceProxy | undefined;
   readonly #dns: DnsClient | undefined;
@@ -86,7 +89,8 @@ class Agent {
     const foundation = { config, system, logSink: sink, log: this.#log, health: this.#health, metrics: this.#metrics };
     this.#network = new NodeNetwork({ ...foundation, linkName, inside, clock }, scope);
     const store = new CacheStore(config.stateDir);
-    this.#cache = new Cache({ ...foundation, store, clock, random });
+    this.#cache = new Cache({ ...foundation, store, clock, random, documents: ownDocuments(config) });
+    this.#identity = makeIdentity(config, this.#health, clock);
     const whole: Foundation = { ...foundation, network: this.#network };
     this.#service = config.enableProxy ? makeServiceProxy(whole, scope) : undefined;
     this.#dns = config.enableDns ? makeDns(whole) : undefined;
@@ -130,6 +134,7 @@ class Agent {
     const known = this.#cache.load();
     this.#index.preferEndpoints(this.#cache.slicesWithheld);
     this.#take(known);
+    this.#identity.start(() => undefined, this.#scope);
     // Without DNS the link is there all the same, for the routes to services; its addresses are another program's then.
     this.#network.hold("dns", new Set(this.#config.enableDns ? this.#config.dnsBindIp : []));
     if (!this.#config.enableDns) this.#dropHeldSockets();
@@ -201,6 +206,7 @@ class Agent {
 
   #take(changes: readonly ObjectChange[]): void {
     const changed = this.#index.apply(changes);
+    this.#identity.take(changes);
     for (const change of changes) {
       if (change.kind !== "Node" || change.key !== this.#config.nodeName) continue;
       this.#network.setPodCidrs(change.value?.podCidrs ?? []);

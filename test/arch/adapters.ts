@@ -23,6 +23,7 @@ export const ADAPTERS: readonly Adapter[] = [
   { file: "edge/dns/tcp-server.ts", touches: "the listening TCP socket" },
   { file: "edge/dns/udp-server.ts", touches: "the listening UDP socket" },
   { file: "edge/dns/upstream-sockets.ts", touches: "sockets to upstream name servers" },
+  { file: "edge/identity/watched-files.ts", touches: "the files of the node's identity, mounted or its own" },
   { file: "edge/install/apply.ts", touches: "the files of an installation" },
   { file: "cloud/join/join-server.ts", touches: "the HTTPS port where nodes join" },
   { file: "edge/join/ask-operator.ts", touches: "the operator, over HTTPS" },
