@@ -1,10 +1,13 @@
+import { errorCode } from "../../src/base/errors.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { getObject } from "../../src/kube/get.ts";
 import type { Informer } from "../../src/kube/informer.ts";
+import type { Manifest } from "../../src/kube/manifest.ts";
 import type { Stored } from "../../src/kube/object-store.ts";
+import { CONNECTOR_CONFIG } from "../../src/kube/objects/connector-documents.ts";
 import { appliedPart, contentDigest } from "../../src/kube/owned-fields.ts";
 import { CONFIG_MAPS, IP_POOLS, NODES, PODS, type Resource, SECRETS } from "../../src/kube/resource.ts";
-import type { KubeWriter } from "../../src/kube/writer.ts";
+import type { KubeWriter, Precondition, Written } from "../../src/kube/writer.ts";
 import { YoungGarbage } from "../../src/kube/young-garbage.ts";
 import type { Cluster } from "../../src/network/cluster.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
@@ -21,9 +24,9 @@ import type {
 import { fnv1a } from "./fnv.ts";
 import { planLeaf } from "./leaf-plan.ts";
 import { ownedBy, type PlannedManifest, planManifest } from "./manifest-plan.ts";
-import { agentConfigName, agentTlsName, CLOUD_AGENT_CONFIG, CONNECTOR_CONFIG, POD_HASH_LABEL } from "./object-names.ts";
+import { agentConfigName, agentTlsName, CLOUD_AGENT_CONFIG, POD_HASH_LABEL } from "./object-names.ts";
 import { type AgentPod, LEAF_TEXTS_DECODER, type LeafSecret, type Reported } from "./observed-documents.ts";
-import { planLeafManifest, planLeafMetadata } from "./secret-manifest.ts";
+import { type LeafTexts, planLeafManifest, planLeafMetadata } from "./secret-manifest.ts";
 
 /** What is there of what the plan wants. */
 export interface ObservedDocuments {
@@ -58,6 +61,8 @@ const CERTIFICATE_TEXT_BYTES = 16 * 1024;
 export class DocumentWriter {
   readonly #options: DocumentWriterOptions;
   readonly #garbage = new YoungGarbage();
+  /** Documents whose names are taken, it turned out, by objects that no watch shows: they lack our label. */
+  readonly #unseen = new Set<DocumentKey>();
 
   constructor(options: DocumentWriterOptions) {
     this.#options = options;
@@ -82,8 +87,7 @@ export class DocumentWriter {
         const stored = observed.clusters.store.get(object.name);
         const { resource, manifest } = planManifest(object);
         if (stored?.value.digest === contentDigest(appliedPart(manifest))) return;
-        this.#options.onWrite("apply", key);
-        await this.#options.writer.apply(resource, manifest, term, { force: true, precondition: versionOf(stored) });
+        await this.#apply(key, resource, manifest, stored, term);
         return;
       }
       case "NodeAnnotations":
@@ -106,10 +110,31 @@ export class DocumentWriter {
     const digest = contentDigest(appliedPart(manifest));
     const stored = informer.store.get(storeKey);
     if (stored?.value === digest) return;
+    const written = await this.#apply(key, resource, manifest, stored, term);
+    informer.store.wrote({ key: storeKey, ...written, value: digest });
+  }
+
+  /**
+   * Never over what was written since by another leader. An object that is there and is not seen is so soon, and the
+   * queue comes back; one that even then is not seen is somebody else's without our label, and taken over.
+   */
+  async #apply(
+    key: DocumentKey,
+    resource: Resource,
+    manifest: Manifest,
+    stored: Stored<unknown> | undefined,
+    term: AbortSignal,
+  ): Promise<Written> {
     const { writer, onWrite } = this.#options;
     onWrite("apply", key);
-    const written = await writer.apply(resource, manifest, term, { force: true, precondition: versionOf(stored) });
-    informer.store.wrote({ key: storeKey, ...written, value: digest });
+    const takenOver = this.#unseen.delete(key) && stored === undefined;
+    const precondition = takenOver ? undefined : (versionOf(stored) ?? "absent");
+    try {
+      return await writer.apply(resource, manifest, term, { force: true, precondition });
+    } catch (error) {
+      if (precondition === "absent" && errorCode(error) === "KUBE_CONFLICT") this.#unseen.add(key);
+      throw error;
+    }
   }
 
   async #annotate(key: DocumentKey, { name, annotations }: DesiredNodeAnnotations, term: AbortSignal): Promise<void> {
@@ -126,13 +151,13 @@ export class DocumentWriter {
 
   /** One that somebody else made, and which is as it should be, is written once as it is: from then on it is ours. */
   async #certify(key: DocumentKey, object: DesiredCertificate, term: AbortSignal): Promise<void> {
-    const { observed, client, writer, signer: signerOf, wall, onWrite } = this.#options;
+    const { observed, client, signer: signerOf, wall } = this.#options;
     const signer = signerOf();
     if (signer === undefined) return;
     const { namespace, name } = object;
-    const storeKey = `${namespace}/${name}`;
-    const seen = observed.secrets.store.get(storeKey);
+    const seen = observed.secrets.store.get(`${namespace}/${name}`);
     if (seen !== undefined && this.#isSettled(seen.value, object, signer)) return;
+    if (seen === undefined && (await this.#certifyNew(key, object, signer, term))) return;
     const found = await getObject(client, LEAF_TEXTS_DECODER, { namespace, name }, term);
     // As it is now: the node may have joined after what was seen.
     const { texts, keyIsOnNode } = found?.value ?? { texts: {}, keyIsOnNode: false };
@@ -140,12 +165,38 @@ export class DocumentWriter {
     const bundle = trustBundle(signer.state);
     const step = planLeaf(object, state, bundle, wall());
     const next = takeLeafStep(step, object, texts, signer, wall()) ?? texts;
+    await this.#applyLeaf(key, object, { texts: next, keyIsOnNode }, versionOf(found) ?? "absent", term);
+  }
+
+  /** @returns false: it is there, though nobody has seen it */
+  async #certifyNew(key: DocumentKey, object: DesiredCertificate, signer: Signer, term: AbortSignal): Promise<boolean> {
+    const step = planLeaf(object, undefined, trustBundle(signer.state), this.#options.wall());
+    const texts = takeLeafStep(step, object, {}, signer, this.#options.wall()) ?? {};
+    try {
+      await this.#applyLeaf(key, object, { texts, keyIsOnNode: false }, "absent", term);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === "KUBE_CONFLICT") return false;
+      throw error;
+    }
+  }
+
+  async #applyLeaf(
+    key: DocumentKey,
+    object: DesiredCertificate,
+    leaf: LeafTexts,
+    precondition: Precondition | "absent",
+    term: AbortSignal,
+  ): Promise<void> {
+    const { observed, writer, onWrite } = this.#options;
     onWrite("apply", key);
-    const manifest = planLeafManifest(object, { texts: next, keyIsOnNode });
-    const written = await writer.apply(SECRETS, manifest, term, { force: true, precondition: versionOf(found) });
+    const manifest = planLeafManifest(object, leaf);
+    const written = await writer.apply(SECRETS, manifest, term, { force: true, precondition });
+    const { texts, keyIsOnNode } = leaf;
     const metadataDigest = contentDigest(planLeafMetadata(object, keyIsOnNode));
-    const value = { certificate: next["tls.crt"] ?? "", bundle, whole: true, keyIsOnNode, metadataDigest };
-    observed.secrets.store.wrote({ key: storeKey, ...written, value });
+    const [certificate, bundle] = [texts["tls.crt"] ?? "", texts["ca.crt"] ?? ""];
+    const value = { certificate, bundle, whole: true, keyIsOnNode, metadataDigest };
+    observed.secrets.store.wrote({ key: `${object.namespace}/${object.name}`, ...written, value });
   }
 
   /** Told from what is in memory: nothing is to be done. */

@@ -28,8 +28,6 @@ export const ROUTES_FILE = "routes.yaml";
 /** Settings of an agent in host mode, in the format of its own settings file. */
 export const ARGUMENTS_FILE = "config.yaml";
 
-export const CONNECTOR_CONFIG = "connector-config";
-export const CONNECTOR_TLS = "connector-tls";
 export const CLOUD_AGENT_CONFIG = "cloud-agent-config";
 export const MEDIATOR = "mediator";
 
@@ -55,10 +53,6 @@ export function agentPodLabel(node: string): string {
 export function labelValue(text: string): string {
   if (text.length <= LABEL_VALUE_MAX) return text;
   return `${text.slice(0, LABEL_VALUE_MAX - 9)}-${fnv1a(text).toString(16).padStart(8, "0")}`;
-}
-
-export function shardName(config: string, shard: number): string {
-  return `${config}-${String(shard).padStart(2, "0")}`;
 }
 
 export function connectorName(cluster: string): string {

@@ -1,4 +1,5 @@
 import { formatPrefix, ipFamily, type Prefix } from "../../src/base/ip.ts";
+import { CONNECTOR_CONFIG, CONNECTOR_TLS, shardName } from "../../src/kube/objects/connector-documents.ts";
 import { formatNodeConfig, formatPeers } from "../../src/network/node-config-text.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { hashPodSpec, planAgentPod } from "./agent-pod.ts";
@@ -21,8 +22,6 @@ import {
   agentTlsName,
   CLOUD_AGENT_CONFIG,
   CLUSTER_LABEL,
-  CONNECTOR_CONFIG,
-  CONNECTOR_TLS,
   CREATED_BY,
   CREATED_BY_LABEL,
   connectorName,
@@ -35,7 +34,6 @@ import {
   NODE_LABEL,
   POD_HASH_LABEL,
   ROUTES_FILE,
-  shardName,
   TUNNELS_FILE,
 } from "./object-names.ts";
 import type { OperatorSettings } from "./settings.ts";
@@ -121,7 +119,8 @@ export function planConnectorConfig(
   settings: OperatorSettings,
 ): DesiredConfigMap {
   const config = { endpoint: connector, peers: [], mediator: planMediator(connector, settings), peerShards: shards };
-  return sharedConfig(CONNECTOR_CONFIG, TUNNELS_FILE, formatNodeConfig(config, peers), settings);
+  const text = formatNodeConfig(config, peers);
+  return sharedConfig({ config: CONNECTOR_CONFIG, name: CONNECTOR_CONFIG, file: TUNNELS_FILE, text }, settings);
 }
 
 /** What nodes of the cloud that are no connectors have to know: what is behind whom. */
@@ -133,7 +132,8 @@ export function planCloudAgentConfig(
 ): DesiredConfigMap {
   const endpoint = { ...connector, id: "", publicAddresses: [], port: undefined, subnets: [], nodeSubnets: [] };
   const config = { endpoint, peers: [], mediator: undefined, peerShards: shards };
-  return sharedConfig(CLOUD_AGENT_CONFIG, ROUTES_FILE, formatNodeConfig(config, peers), settings);
+  const text = formatNodeConfig(config, peers);
+  return sharedConfig({ config: CLOUD_AGENT_CONFIG, name: CLOUD_AGENT_CONFIG, file: ROUTES_FILE, text }, settings);
 }
 
 export function planPeerShard(
@@ -143,7 +143,7 @@ export function planPeerShard(
   settings: OperatorSettings,
 ): DesiredConfigMap {
   const file = config === CONNECTOR_CONFIG ? TUNNELS_FILE : ROUTES_FILE;
-  return sharedConfig(shardName(config, shard), file, formatPeers(peers), settings);
+  return sharedConfig({ config, name: shardName(config, shard), file, text: formatPeers(peers) }, settings);
 }
 
 export function planConnectorCertificate(settings: OperatorSettings): DesiredCertificate {
@@ -197,9 +197,13 @@ function planMediator(connector: TunnelEndpoint, settings: OperatorSettings): Tu
   return { ...connector, name: MEDIATOR, subnets: [], nodeSubnets: [], type: undefined };
 }
 
-function sharedConfig(name: string, file: string, text: string, settings: OperatorSettings): DesiredConfigMap {
-  const { namespace } = settings;
-  return { kind: "ConfigMap", namespace, name, labels: OURS, owner: undefined, data: { [file]: text } };
+/** Its label names the configuration that it is a part of, so that whoever needs it watches nothing else. */
+function sharedConfig(
+  { config, name, file, text }: Readonly<Record<"config" | "name" | "file" | "text", string>>,
+  { namespace }: OperatorSettings,
+): DesiredConfigMap {
+  const labels = { ...OURS, [NAME_LABEL]: config };
+  return { kind: "ConfigMap", namespace, name, labels, owner: undefined, data: { [file]: text } };
 }
 
 /** Quoted, since a settings file takes numbers only where numbers are meant. */

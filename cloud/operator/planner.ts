@@ -1,5 +1,6 @@
 import type { Prefix } from "../../src/base/ip.ts";
 import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
+import { CONNECTOR_CONFIG, CONNECTOR_TLS, shardName } from "../../src/kube/objects/connector-documents.ts";
 import { YoungGarbage } from "../../src/kube/young-garbage.ts";
 import type { Community } from "../../src/network/community.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
@@ -21,12 +22,9 @@ import {
   agentConfigName,
   agentTlsName,
   CLOUD_AGENT_CONFIG,
-  CONNECTOR_CONFIG,
-  CONNECTOR_TLS,
   connectorName,
   endpointName,
   SUBNETS_ANNOTATION,
-  shardName,
 } from "./object-names.ts";
 import { PEER_SHARD_COUNT, PeerShards, shardOf } from "./peer-shards.ts";
 import {

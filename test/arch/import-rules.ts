@@ -60,6 +60,7 @@ export const LAYERS: readonly Layer[] = [
   },
   { of: "edge/wiring/", may: ["src/", "edge/"], why: "the one place where capabilities meet" },
   { of: "edge/main.ts", may: ["src/", "edge/"], why: "the entry" },
+  { of: "cloud/connector/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/join/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   {
     of: "cloud/cli/",

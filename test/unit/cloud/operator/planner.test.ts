@@ -335,6 +335,12 @@ describe("more edge nodes than one ConfigMap holds", () => {
     const delta = planner.apply(manyEdges(WHOLE_PEERS_LIMIT, WHOLE_PEERS_LIMIT + 1));
     for (const name of SHARDS) expect(delta.documents).toContain(`ConfigMap/fabedge/${name}`);
     expect(readConfig(planner, "connector-config")).toMatchObject({ peers: [], peerShards: PEER_SHARD_COUNT });
+    // Whoever needs the whole watches what bears its name, and not the configurations of all nodes.
+    for (const name of ["connector-config", "connector-config-31"]) {
+      expect(planner.document(`ConfigMap/fabedge/${name}`)).toMatchObject({
+        object: { labels: { "fabedge.io/name": "connector-config" } },
+      });
+    }
     const spread = SHARDS.flatMap((name) => names(planner, name));
     expect(spread).toHaveLength(WHOLE_PEERS_LIMIT + 1);
     expect(new Set(spread).size).toBe(WHOLE_PEERS_LIMIT + 1);
