@@ -9,6 +9,8 @@ export type Fault =
   | { readonly kind: "lose" }
   | { readonly kind: "hang" }
   | { readonly kind: "delay"; readonly ms: number }
+  /** Kept until then, and passed on even if whoever sent it has given up. */
+  | { readonly kind: "hold"; readonly until: Promise<void> }
   /** A list that lacks everything, and a watch in which nothing happens. */
   | { readonly kind: "empty" }
   | { readonly kind: "answer"; readonly status: number; readonly retryAfter?: number };
@@ -104,6 +106,9 @@ export class FaultProxy implements AsyncDisposable {
       case "delay":
         await Bun.sleep(fault.ms);
         return await this.#forward(request, body, seen, response);
+      case "hold":
+        await fault.until;
+        return await this.#forward(request, body, seen, undefined).finally(() => response.destroy());
       case "lose":
         return await this.#forward(request, body, seen, undefined).finally(() => response.destroy());
       case "pass":

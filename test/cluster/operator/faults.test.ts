@@ -135,6 +135,34 @@ inCluster(import.meta.path, () => {
     ).toBeLessThanOrEqual(6);
   }, 60_000);
 
+  test("what a leader sends that has been replaced is refused where its successor has made the object meanwhile", async () => {
+    const first = await start("replaced");
+    await first.settled();
+    const second = await start("successor");
+    await waitFor("the second one has read everything", () => second.operator.status.planned);
+    const release = Promise.withResolvers<void>();
+    const isHeld = (path: string) => /\/fabedge-agent-(?:tls|config)-late\b/.test(path);
+    first.proxy.choose(({ method, path }) => {
+      if (method !== "GET" && isHeld(path)) return { kind: "hold", until: release.promise };
+      return { kind: path.includes("/leases/") && held().length === 2 ? "hang" : "pass" };
+    });
+    const held = () => first.proxy.writes.filter(({ path }) => isHeld(path));
+    addNode("late", 9);
+    await waitFor("the first one has sent both documents", () => held().length === 2);
+    const made = () => everything().filter(({ name }) => name.endsWith("-late"));
+    await waitFor("the second one has made both", () => second.operator.status.leading && made().length === 2, {
+      timeout: seconds(20),
+    });
+    await second.settled();
+    const before = everything();
+    release.resolve();
+    await waitFor("the server has answered the first one", () => held().every(({ status }) => status !== undefined));
+    expect(held().map(({ status }) => status)).toEqual([409, 409]);
+    expect(everything()).toEqual(before);
+    kubectl("delete", "node", "late");
+    await waitFor("what belonged to the node is gone", () => made().length === 0);
+  }, 60_000);
+
   describe("a server that", () => {
     const faults: readonly (readonly [string, (count: number) => Fault])[] = [
       ["comes and goes", (count) => (Math.floor(count / 5) % 2 === 0 ? { kind: "cut" } : { kind: "pass" })],
