@@ -4,6 +4,7 @@ import { errorText } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
 import type { DecodeError, Result } from "../../src/base/result.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import type { ReadCredentials } from "../../src/certificate/fabric-credentials.ts";
 import type {
   CertificateTexts,
   FabricCredentials,
@@ -12,7 +13,6 @@ import type {
 } from "../../src/network/fabric-identity.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
-import type { ReadCredentials } from "./credentials.ts";
 import { IDENTITY_CODES, type IdentityFinding } from "./finding.ts";
 import type { FoundFiles } from "./identity-files.ts";
 import { planIdentity } from "./plan.ts";

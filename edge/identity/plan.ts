@@ -1,9 +1,9 @@
 import type { DecodeError } from "../../src/base/result.ts";
 import type { SecretText } from "../../src/base/secret-text.ts";
+import { judgeName, type ReadCredentials, readCredentials } from "../../src/certificate/fabric-credentials.ts";
 import type { CertificateTexts, FabricIdentity } from "../../src/network/fabric-identity.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
-import { judgeName, type ReadCredentials, readCredentials } from "./credentials.ts";
 import type { IdentityFinding } from "./finding.ts";
 import { judgeTimes } from "./validity.ts";
 

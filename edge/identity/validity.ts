@@ -1,6 +1,6 @@
 import { type Duration, formatDuration, hours } from "../../src/base/duration.ts";
 import { formatDistinguishedName } from "../../src/certificate/distinguished-name.ts";
-import type { ReadCredentials } from "./credentials.ts";
+import type { ReadCredentials } from "../../src/certificate/fabric-credentials.ts";
 import type { IdentityFinding } from "./finding.ts";
 
 /**

@@ -1,9 +1,9 @@
 import type { Clock } from "../../src/base/clock.ts";
 import type { Health } from "../../src/base/health.ts";
+import { judgeTexts } from "../../src/certificate/fabric-credentials.ts";
 import { parseNodeConfig } from "../../src/kube/objects/node-config.ts";
 import type { OwnDocuments } from "../cache/cache.ts";
 import type { Config } from "../config/options.ts";
-import { judgeTexts } from "../identity/credentials.ts";
 import { mountedPaths, readJoined, readMounted } from "../identity/identity-files.ts";
 import { type DocumentKeys, type IdentityFiles, NodeIdentity } from "../identity/node-identity.ts";
 import { FolderWatches, WATCHED_FILES } from "../identity/watched-files.ts";

@@ -28,7 +28,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "src/cli/", may: ["src/base/"], why: "how programs take words and print: the same for node and cloud" },
   {
     of: "src/certificate/",
-    may: ["src/base/", "src/wire/"],
+    may: FOUNDATION,
     why: "X.509 is the same for the cloud that issues and the node that asks",
   },
   {

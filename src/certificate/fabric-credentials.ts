@@ -1,10 +1,10 @@
-import { type DecodeError, fail, ok, type Result } from "../../src/base/result.ts";
-import { SecretText } from "../../src/base/secret-text.ts";
-import { type Certificate, hashPublicKey, isSignedBy, parseBundle } from "../../src/certificate/certificate.ts";
-import { formatDistinguishedName } from "../../src/certificate/distinguished-name.ts";
-import { PrivateKey } from "../../src/certificate/private-key.ts";
-import type { CertificateTexts, FabricCredentials } from "../../src/network/fabric-identity.ts";
-import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
+import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
+import { SecretText } from "../base/secret-text.ts";
+import type { CertificateTexts, FabricCredentials } from "../network/fabric-identity.ts";
+import type { TunnelEndpoint } from "../network/tunnel-endpoint.ts";
+import { type Certificate, hashPublicKey, isSignedBy, parseBundle } from "./certificate.ts";
+import { formatDistinguishedName } from "./distinguished-name.ts";
+import { PrivateKey } from "./private-key.ts";
 
 /** Credentials that fit together, with what there is to know of them. */
 export interface ReadCredentials {
