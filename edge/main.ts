@@ -1,10 +1,11 @@
 import { readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parentPort, Worker } from "node:worker_threads";
 import { SystemClock } from "../src/linux/system-clock.ts";
 import { processIo } from "./cli/process-io.ts";
 import { runCli } from "./cli/run-cli.ts";
+import { PLUGIN_NAME } from "./pod/conflist.ts";
 import { makeCommands } from "./wiring/commands.ts";
 import { serveDns } from "./wiring/dns-thread.ts";
 import type { System } from "./wiring/system.ts";
@@ -53,7 +54,9 @@ async function main(): Promise<void> {
     serveDns({ send: (message) => port.postMessage(message), receive: (take) => port.on("message", take) }, SYSTEM);
     return;
   }
-  process.exit(await runCli(process.argv.slice(2), process.env, processIo(), makeCommands(SYSTEM)));
+  // A container runtime runs its plugins by their file's name, and without an argument.
+  const words = basename(process.argv0) === PLUGIN_NAME ? ["cni"] : process.argv.slice(2);
+  process.exit(await runCli(words, process.env, processIo(), makeCommands(SYSTEM)));
 }
 
 void main();

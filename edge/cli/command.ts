@@ -119,6 +119,21 @@ export const COMMANDS: readonly Command[] = [
     flags: [DRY_RUN],
   },
   {
+    words: ["cni"],
+    summary: "Connect a pod, as a container runtime asks for it.",
+    description:
+      "A CNI plugin of the versions 0.3.0 to 1.1.0: the bridge, addresses, port mappings and bandwidth of a pod. It takes\n" +
+      "its command from the environment (CNI_COMMAND and so on) and the network's configuration from standard input.\n" +
+      "Called by the name selvedge-cni, the program does this without being told.",
+    examples: [
+      {
+        line: 'echo \'{"cniVersion":"1.0.0"}\' | CNI_COMMAND=VERSION selvedge cni',
+        does: "the versions that it knows",
+      },
+    ],
+    flags: [],
+  },
+  {
     words: ["join"],
     summary: "Get a certificate for this node with a token of the operator's.",
     description:

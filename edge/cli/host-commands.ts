@@ -121,6 +121,13 @@ export async function install({ io, commands, flags }: CommandContext): Promise<
   return EXIT.ok.code;
 }
 
+/** The runtime reads the answer from standard output, be it an error. */
+export async function connectPod({ io, commands, env }: CommandContext): Promise<number> {
+  const { exitCode, text } = await commands.cni(env);
+  await io.out(text);
+  return exitCode;
+}
+
 export async function join({ io, commands, flags, argument = "" }: CommandContext): Promise<number> {
   const url = URL.parse(argument);
   if (url?.protocol !== "https:") throw unusable("URL", "the operator's address with https://", argument);

@@ -9,7 +9,7 @@ import { PROGRAM } from "./command.ts";
 import type { CommandContext } from "./command-context.ts";
 import { exitCodeOf } from "./exit-code.ts";
 import { formatHelp, formatOverview } from "./help.ts";
-import { cleanUp, install, join, printCompletion, run, showVersion, viewConfig } from "./host-commands.ts";
+import { cleanUp, connectPod, install, join, printCompletion, run, showVersion, viewConfig } from "./host-commands.ts";
 
 /** What does each command of command.ts. */
 export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Promise<number>>> = {
@@ -21,6 +21,7 @@ export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Pro
   cleanup: cleanUp,
   "config view": viewConfig,
   install,
+  cni: connectPod,
   join,
   version: showVersion,
   completion: printCompletion,

@@ -13,6 +13,11 @@ export function makeCommands(system: System): CliCommands {
     platform: system.platform,
     startAgent: (loaded) => runAgent(loaded, system),
     findLeftovers: async (config) => findLeftovers(config),
+    cni: async (env) => {
+      // Only here: each program of this file starts without the others.
+      const { runCni } = await import("./cni-command.ts");
+      return runCni(env, system.clock);
+    },
     join: async ({ folder, ...request }) => {
       // Only here: the agent has no use for what certificates are made with.
       const [{ join }, { askOperator }, { KeyFiles }] = await Promise.all([

@@ -20,6 +20,8 @@ const SYMBOLS = {
   recvfrom: { args: ["i32", "ptr", "u64", "i32", "ptr", "ptr"], returns: "i32" },
   sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  setns: { args: ["i32", "i32"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
 } as const;
 
 /** sys/socket.h: struct cmsghdr is a u64 length, level and type; one descriptor follows, padded to eight bytes. */
@@ -113,6 +115,15 @@ class Libc {
 
   close(fd: number): CallResult {
     return this.#result(this.#calls.close(fd));
+  }
+
+  /** Moves this thread, and no other, into a namespace. */
+  setns(fd: number, type: number): CallResult {
+    return this.#result(this.#calls.setns(fd, type));
+  }
+
+  flock(fd: number, operation: number): CallResult {
+    return this.#result(this.#calls.flock(fd, operation));
   }
 
   #result(value: number): CallResult {

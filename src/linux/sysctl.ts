@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync, writeFileSync } from "node:fs";
 import { errorCode, SelvedgeError } from "../base/errors.ts";
 
 /** One page: no setting of the kernel is longer. */
@@ -20,7 +20,30 @@ export function readSysctl(name: string): string | undefined {
     }
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
-    throw failure(name, error);
+    throw failure("read", name, error);
+  }
+}
+
+/** Does nothing where it has the value already. @returns false where the kernel has no such setting */
+export function writeSysctl(name: string, value: string): boolean {
+  const before = readSysctl(name);
+  if (before === undefined) return false;
+  if (before === value) return true;
+  try {
+    writeFileSync(path(name), value);
+    return true;
+  } catch (error) {
+    throw failure("write", name, error);
+  }
+}
+
+/** What stands below a name, such as the links below "net/ipv6/conf"; nothing where the kernel has no such setting. */
+export function listSysctls(name: string): readonly string[] {
+  try {
+    return readdirSync(path(name));
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw failure("read", name, error);
   }
 }
 
@@ -31,8 +54,8 @@ function path(name: string): string {
   return `/proc/sys/${name}`;
 }
 
-function failure(name: string, cause: unknown): SelvedgeError {
-  return new SelvedgeError(`Cannot read sysctl ${name} as the kernel refuses`, {
+function failure(what: "read" | "write", name: string, cause: unknown): SelvedgeError {
+  return new SelvedgeError(`Cannot ${what} sysctl ${name} as the kernel refuses`, {
     code: errorCode(cause),
     blame: "host",
     retry: "later",

@@ -62,6 +62,7 @@ export async function cli(argv: readonly string[], world: CliWorld = {}) {
     startAgent: async () => 0,
     findLeftovers: async () => [],
     install: async () => [],
+    cni: async () => ({ exitCode: 0, text: "{}" }),
     join: async () => "edge-1",
     ...world.commands,
   };
