@@ -23,7 +23,7 @@ export const LIBIPSEC_FWMARK = 0x42;
 
 /** IKEv2 with certificates and nothing else: no EAP, XAuth, RADIUS, fetching of URLs, scripts or leases. */
 const PLUGINS = [
-  ...["random", "nonce", "openssl", "pem", "pkcs1", "pkcs8", "x509", "pubkey", "constraints"],
+  ...["random", "nonce", "openssl", "kdf", "pem", "pkcs1", "pkcs8", "x509", "pubkey", "constraints"],
   ...["kernel-netlink", "socket-default", "vici"],
 ];
 

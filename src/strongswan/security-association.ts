@@ -79,5 +79,7 @@ export interface IkeAssociation {
   /** Since it was established; undefined: it is not yet. */
   readonly age: Duration | undefined;
   readonly rekeyIn: Duration | undefined;
+  /** Exchanges that this end has begun or will begin: "IKE_INIT", "CHILD_CREATE"; task_type_names of sa/task.c. */
+  readonly tasks: readonly string[];
   readonly children: readonly ChildAssociation[];
 }

@@ -1,0 +1,40 @@
+import { formatPrefix } from "../base/ip.ts";
+import type { TunnelChild, TunnelConnection } from "../network/tunnel-connection.ts";
+import type { ViciFields } from "../wire/vici-message.ts";
+
+/** How long a peer may be silent before it is asked if it lives; FabEdge's value. */
+const DPD_DELAY_SECONDS = 10;
+
+/**
+ * What load-conn takes: the words of swanctl.conf(5). What is not named is charon's own, which is FabEdge's, too: algorithms,
+ * rekeying after hours, MOBIKE, one IKE_SA for all children.
+ *
+ * @param certificates one's own, PEM; the same for every connection
+ */
+export function connectionFields(connection: TunnelConnection, certificates: readonly string[]): ViciFields {
+  const { remoteAddresses, localPort, remotePort } = connection;
+  return {
+    [connection.name]: {
+      version: 2,
+      ...(remoteAddresses.length === 0 ? {} : { remote_addrs: remoteAddresses }),
+      local_port: localPort,
+      remote_port: remotePort,
+      dpd_delay: connection.dpd ? DPD_DELAY_SECONDS : undefined,
+      local: { auth: "pubkey", id: connection.localId, certs: certificates },
+      remote: { auth: "pubkey", id: connection.remoteId },
+      children: Object.fromEntries(connection.children.map((child) => [child.name, childFields(child)])),
+    },
+  };
+}
+
+function childFields({ local, remote }: TunnelChild): ViciFields {
+  return {
+    mode: "tunnel",
+    local_ts: local.map(formatPrefix),
+    remote_ts: remote.map(formatPrefix),
+    // Who begins, and when a dead one is begun anew, the keeper decides.
+    start_action: "none",
+    dpd_action: "clear",
+    close_action: "none",
+  };
+}
