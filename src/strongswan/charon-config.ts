@@ -21,6 +21,10 @@ interface Settings {
  */
 export const LIBIPSEC_FWMARK = 0x42;
 
+/** Charon's own routes, and the priority of its rule: behind those of the tables main (32766) and default (32767). */
+export const CHARON_TABLE = 222;
+const CHARON_RULE_PRIORITY = 40_000;
+
 /** IKEv2 with certificates and nothing else: no EAP, XAuth, RADIUS, fetching of URLs, scripts or leases. */
 const PLUGINS = [
   ...["random", "nonce", "openssl", "kdf", "pem", "pkcs1", "pkcs8", "x509", "pubkey", "constraints"],
@@ -36,11 +40,15 @@ export function formatCharonConfig({ role, kernelEsp, viciSocket, ignoredLinks }
   const mark = `0x${LIBIPSEC_FWMARK.toString(16)}`;
   const settings: Settings = {
     load: (kernelEsp ? PLUGINS : ["kernel-libipsec", ...PLUGINS]).join(" "),
-    // Which routes there are, the agent and the connector decide.
+    // Which routes there are, the agent and the connector decide. The rule for its own table charon makes all the same, and
+    // takes it away when it ends; and kernel-libipsec adds routes whatever it is told, one to each peer's address for all of
+    // the node among them. Here nothing but a packet without any other route finds them, and rule 220 is ours alone.
     install_routes: "no",
     install_virtual_ip: "no",
-    // Table 221 leads to peers' nodes, for pods only: no way for IKE.
-    ignore_routing_tables: "221",
+    routing_table: CHARON_TABLE,
+    routing_table_prio: CHARON_RULE_PRIORITY,
+    // Tables 220 and 221 lead into tunnels: no way for IKE.
+    ignore_routing_tables: "220 221",
     ...(ignoredLinks.length === 0 ? {} : { interfaces_ignore: ignoredLinks.join(",") }),
     // After a change of addresses: is the old path still one? A roaming node otherwise waits for its next DPD.
     check_current_path: "yes",
