@@ -49,6 +49,8 @@ function decodeChild(child: ViciSection): ChildAssociation | undefined {
     state: state as ChildState,
     mode: child.text("mode") ?? "",
     encapsulated: child.flag("encap"),
+    encryption: child.text("encr-alg"),
+    integrity: child.text("integ-alg"),
     spiIn: child.text("spi-in"),
     spiOut: child.text("spi-out"),
     localSelectors: child.list("local-ts"),

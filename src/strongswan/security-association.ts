@@ -37,6 +37,9 @@ export interface ChildAssociation {
   readonly mode: string;
   /** ESP in UDP (RFC 3948). */
   readonly encapsulated: boolean;
+  /** Charon's names: "AES_GCM_16", and "HMAC_SHA2_256_128" where the cipher leaves that open. */
+  readonly encryption: string | undefined;
+  readonly integrity: string | undefined;
   /** Hexadecimal, without a prefix; undefined while it is being made. */
   readonly spiIn: string | undefined;
   readonly spiOut: string | undefined;
