@@ -2,13 +2,12 @@ import type { MonotonicTime } from "../../src/base/clock.ts";
 import { type Duration, hours, milliseconds, seconds } from "../../src/base/duration.ts";
 import { Rcode } from "../../src/wire/dns.ts";
 import { type Answer, answerRcode } from "./answer.ts";
+import { AnswerGeneration, type KeptAnswer, NOWHERE } from "./answer-generation.ts";
 
 /** A node asks for some hundred outside names; CoreDNS keeps as many as this. */
 const MAX_ENTRIES = 10_000;
 /** One answer can have 64 KiB: entries alone bound nothing on a node with 512 MB. */
 const MAX_BYTES = 4 * 1024 * 1024;
-/** What a map entry and its objects take beside the bytes, roughly. */
-const ENTRY_BYTES = 300;
 
 /** A record that says 0 is still good for the questions of the same second. */
 const LEAST_TTL = seconds(1);
@@ -25,17 +24,7 @@ const MOST_STALE = hours(72);
 /** and how long a failed refresh is not tried again. */
 const FAILURE_RECHECK = seconds(30);
 
-export interface CachedAnswer {
-  readonly answer: Answer;
-  readonly stored: MonotonicTime;
-  readonly expires: MonotonicTime;
-}
-
-interface Entry extends CachedAnswer {
-  readonly bytes: number;
-  /** A refresh failed: the stale answer goes out without another try until then. */
-  recheckAt: MonotonicTime;
-}
+export type CachedAnswer = Omit<KeptAnswer, "recheckAt">;
 
 /** What an answer says about how long it may be kept. */
 export interface Lifetime {
@@ -44,84 +33,95 @@ export interface Lifetime {
 }
 
 /**
- * Answers from upstream, least recently used out first. An entry outlives its TTL: what cannot be refreshed is served
- * stale (RFC 8767).
+ * Answers from upstream. An entry outlives its TTL: what cannot be refreshed is served stale (RFC 8767).
+ *
+ * There are two generations of half the room each. An entry of the older one that is used moves to the younger one, and
+ * when that is full it becomes the older one, whose entries are then forgotten: so the half that was used last stays.
  */
 export class AnswerCache {
-  readonly #entries = new Map<string, Entry>();
-  #bytes = 0;
+  readonly #seed: number;
+  #young = newGeneration();
+  #old = newGeneration();
+
+  /** @param seed unpredictable, so that nobody can choose names that share a hash */
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
 
   get entryCount(): number {
-    return this.#entries.size;
+    return this.#young.count + this.#old.count;
   }
 
   get sizeBytes(): number {
-    return this.#bytes;
+    return this.#young.usedBytes + this.#old.usedBytes;
   }
 
   /** @returns an answer whose TTL has not passed */
   fresh(key: string, now: MonotonicTime): CachedAnswer | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || now >= entry.expires) return undefined;
-    this.#use(key, entry);
-    return entry;
+    const kept = this.#find(key);
+    return kept === undefined || now >= kept.expires ? undefined : kept;
   }
 
   /** @returns an answer past its TTL that is still better than none, and whether a refresh is due */
   stale(key: string, now: MonotonicTime): { readonly cached: CachedAnswer; readonly refreshDue: boolean } | undefined {
-    const entry = this.#known(key, now);
-    if (entry === undefined) return undefined;
-    this.#use(key, entry);
-    return { cached: entry, refreshDue: now >= entry.recheckAt };
+    const kept = this.#known(key, now);
+    return kept === undefined ? undefined : { cached: kept, refreshDue: now >= kept.recheckAt };
   }
 
   put(key: string, answer: Answer, lifetime: Lifetime, now: MonotonicTime): CachedAnswer {
     const most = lifetime.negative ? MOST_NEGATIVE_TTL : MOST_TTL;
     const ttl = Math.min(most, Math.max(LEAST_TTL, seconds(lifetime.ttlSeconds)));
-    return this.#put(key, answer, milliseconds(ttl), now);
+    return this.#keep(key, { answer, stored: now, expires: after(now, milliseconds(ttl)), recheckAt: now });
   }
 
   /** Nobody could answer. What was known before stays, and is not refreshed for a while. */
   putFailure(key: string, failure: Answer, now: MonotonicTime): void {
     const known = this.#known(key, now);
-    if (known === undefined) this.#put(key, failure, FAILURE_TTL, now);
-    else known.recheckAt = after(now, FAILURE_RECHECK);
+    if (known !== undefined) this.#keep(key, { ...known, recheckAt: after(now, FAILURE_RECHECK) });
+    else this.#keep(key, { answer: failure, stored: now, expires: after(now, FAILURE_TTL), recheckAt: now });
   }
 
   /** What can be served, fresh or stale. */
-  #known(key: string, now: MonotonicTime): Entry | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || (now < entry.expires + MOST_STALE && answerRcode(entry.answer) !== Rcode.ServFail)) {
-      return entry;
+  #known(key: string, now: MonotonicTime): KeptAnswer | undefined {
+    const kept = this.#find(key);
+    if (kept === undefined || (now < kept.expires + MOST_STALE && answerRcode(kept.answer) !== Rcode.ServFail)) {
+      return kept;
     }
-    this.#remove(key, entry);
+    this.#young.remove(this.#young.find(key, this.#hash(key)));
     return undefined;
   }
 
-  #put(key: string, answer: Answer, ttl: Duration, now: MonotonicTime): CachedAnswer {
-    const before = this.#entries.get(key);
-    if (before !== undefined) this.#remove(key, before);
-    const bytes = ENTRY_BYTES + key.length + answer.body.length;
-    const entry: Entry = { answer, stored: now, expires: after(now, ttl), bytes, recheckAt: now };
-    this.#entries.set(key, entry);
-    this.#bytes += bytes;
-    for (const [oldest, old] of this.#entries) {
-      if (this.#entries.size <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) break;
-      this.#remove(oldest, old);
+  /** What is found is used, and so is among the young. */
+  #find(key: string): KeptAnswer | undefined {
+    const hash = this.#hash(key);
+    const young = this.#young.find(key, hash);
+    if (young !== NOWHERE) return this.#young.read(young);
+    const old = this.#old.find(key, hash);
+    return old === NOWHERE ? undefined : this.#keep(key, this.#old.read(old));
+  }
+
+  #keep(key: string, kept: KeptAnswer): KeptAnswer {
+    const hash = this.#hash(key);
+    const old = this.#old.find(key, hash);
+    if (old !== NOWHERE) this.#old.remove(old);
+    if (!this.#young.put(key, hash, kept)) {
+      [this.#young, this.#old] = [this.#old, this.#young];
+      this.#young.clear();
+      this.#young.put(key, hash, kept);
     }
-    return entry;
+    return kept;
   }
 
-  /** A map keeps the order of insertion: the last is the one used last. */
-  #use(key: string, entry: Entry): void {
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+  /** FNV-1a. */
+  #hash(key: string): number {
+    let hash = 0x811c9dc5 ^ this.#seed;
+    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+    return hash;
   }
+}
 
-  #remove(key: string, entry: Entry): void {
-    this.#entries.delete(key);
-    this.#bytes -= entry.bytes;
-  }
+function newGeneration(): AnswerGeneration {
+  return new AnswerGeneration({ bytes: MAX_BYTES / 2, entries: MAX_ENTRIES / 2 });
 }
 
 function after(now: MonotonicTime, delay: Duration): MonotonicTime {

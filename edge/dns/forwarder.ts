@@ -32,7 +32,7 @@ export interface ForwarderDeps extends PoolDeps {
 /** Names outside the cluster: from the cache, from an upstream, or stale when no upstream answers. */
 export class Forwarder {
   readonly pool: UpstreamPool;
-  readonly cache = new AnswerCache();
+  readonly cache: AnswerCache;
   readonly #deps: ForwarderDeps;
   readonly #signal: AbortSignal;
   readonly #forwards: Counter;
@@ -41,6 +41,7 @@ export class Forwarder {
   constructor(deps: ForwarderDeps, scope: Scope) {
     this.#deps = deps;
     this.#signal = scope.signal;
+    this.cache = new AnswerCache(deps.randomWord());
     this.#forwards = deps.metrics.counter("dns_forward_total", "Questions sent to upstream servers, by result.");
     this.pool = new UpstreamPool(deps, scope);
   }
