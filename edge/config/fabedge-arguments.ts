@@ -3,7 +3,7 @@
  * working, with a warning. Those that it has are rows of options.ts.
  */
 const TUNNELS = "there are no tunnels in this version";
-const PODS = "pods are connected by another program in this version";
+const PODS = "what leaves the pods' networks is masqueraded by another program in this version";
 const PEERS = "there is no discovery of peers in this version";
 const GONE = "FabEdge itself has removed it";
 
@@ -11,12 +11,6 @@ export const FABEDGE_ARGUMENTS: Readonly<Record<string, string>> = {
   "tunnel-init-timeout": TUNNELS,
   "sync-period": "changes are followed as they come, and everything is looked at again each minute",
   debounce: "changes that come together are taken together without waiting",
-  "enable-hairpinmode": PODS,
-  "network-plugin-mtu": PODS,
-  "cni-version": PODS,
-  "cni-conf-path": PODS,
-  "cni-network-name": PODS,
-  "cni-bridge-name": PODS,
   "masq-outgoing": PODS,
   "auto-networking": PEERS,
   "multicast-address": PEERS,

@@ -172,6 +172,16 @@ export const interfaceName: ValueType<string> = {
   format: String,
 };
 
+/** The CNI specification's; it becomes the name of a file and of a folder. */
+export const networkName: ValueType<string> = {
+  placeholder: "NAME",
+  parse: (text) =>
+    /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/.test(text)
+      ? ok(text)
+      : fail("a name of 1 to 64 letters, digits, dots, dashes and underscores"),
+  format: String,
+};
+
 /** An http or https URL. One with a password is refused: what is in a flag is in every process list. */
 export const url: ValueType<string> = {
   placeholder: "URL",

@@ -10,7 +10,7 @@ import { type Attachment, formatReservation, isHeldBy, parseReservation, reserve
 /** Files of one network: a node has a few hundred pods, and a /16 no more addresses than this. */
 const RESERVATIONS_LIMIT = 65_536;
 /** An owner is a container id and an interface's name. */
-const RESERVATION_BYTES = 1024;
+const RESERVATION_BYTES_MAX = 1024;
 
 /** Others hold the lock for as long as it takes to write two small files. */
 const LOCK_PATIENCE = seconds(20);
@@ -93,7 +93,7 @@ export class AddressStore {
 
   #read(name: string): string | undefined {
     try {
-      return readFileSync(join(this.#folder, name)).toString("utf8", 0, RESERVATION_BYTES);
+      return readFileSync(join(this.#folder, name)).toString("utf8", 0, RESERVATION_BYTES_MAX);
     } catch (error) {
       if (errorCode(error) === "ENOENT") return undefined;
       throw unwritable(this.#folder, error);

@@ -40,6 +40,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "edge/service/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/dns/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/identity/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
+  { of: "edge/pod/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/status/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/join/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   {

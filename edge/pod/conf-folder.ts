@@ -1,0 +1,101 @@
+import { randomUUID } from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
+import { findShadow, isNetworkConfiguration } from "./conf-folder-plan.ts";
+
+/** libcni itself has no bound; a list of plugins has a few kilobytes. */
+const CONF_FILE_BYTES_MAX = 1024 * 1024;
+
+/** The folder of network configurations that container runtimes read. Of its files, one is ours. */
+export class ConfFolder {
+  readonly #path: string;
+  readonly #name: string;
+
+  constructor(path: string, name: string) {
+    this.#path = path;
+    this.#name = name;
+  }
+
+  get file(): string {
+    return join(this.#path, this.#name);
+  }
+
+  /**
+   * Whole or not at all, and only where something else stands there.
+   *
+   * @returns whether it was written
+   * @throws SelvedgeError POD_CONFLIST_UNWRITABLE
+   */
+  write(text: string): boolean {
+    if (this.#read(this.#name) === text) return false;
+    // A name that runtimes do not read.
+    const fresh = join(this.#path, `.${this.#name}.${randomUUID()}`);
+    try {
+      mkdirSync(this.#path, { recursive: true, mode: 0o755 });
+      const descriptor = openSync(fresh, "wx", 0o644);
+      writeSync(descriptor, text);
+      fsyncSync(descriptor);
+      closeSync(descriptor);
+      renameSync(fresh, this.file);
+      return true;
+    } catch (error) {
+      rmSync(fresh, { force: true });
+      throw this.#unwritable(error);
+    }
+  }
+
+  /** @returns the path of another program's file that runtimes take in the place of ours */
+  shadow(): string | undefined {
+    let names: readonly string[];
+    try {
+      names = readdirSync(this.#path);
+    } catch {
+      return undefined;
+    }
+    const name = findShadow(names, this.#name, (other) => isNetworkConfiguration(this.#read(other)));
+    return name === undefined ? undefined : join(this.#path, name);
+  }
+
+  /** @returns whether there was one */
+  remove(dryRun: boolean): boolean {
+    const there = this.#read(this.#name) !== undefined;
+    if (there && !dryRun) rmSync(this.file, { force: true });
+    return there;
+  }
+
+  #read(name: string): string | undefined {
+    try {
+      const descriptor = openSync(join(this.#path, name), "r");
+      try {
+        const buffer = Buffer.alloc(CONF_FILE_BYTES_MAX);
+        return buffer.toString("utf8", 0, readSync(descriptor, buffer));
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch {
+      // What cannot be read here cannot be read by a runtime either.
+      return undefined;
+    }
+  }
+
+  #unwritable(cause: unknown): SelvedgeError {
+    return new SelvedgeError(`Cannot write ${this.file}: ${errorCode(cause)}`, {
+      code: "POD_CONFLIST_UNWRITABLE",
+      blame: "host",
+      retry: "later",
+      hint: "Make the folder writable for the agent (ReadWritePaths= of its unit), or name another one with --cni-conf-path.",
+      cause,
+    });
+  }
+}
