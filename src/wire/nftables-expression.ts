@@ -41,6 +41,10 @@ export type Expression =
       readonly inverted?: boolean;
     }
   | { readonly name: "immediate"; readonly verdict: Verdict }
+  /** Gives the packet the address of the register, whatever it has itself. */
+  | { readonly name: "snat"; readonly family: 4 | 6; readonly address: number }
+  /** Bytes of the rule into a register. */
+  | { readonly name: "load"; readonly register: number; readonly value: Uint8Array }
   | { readonly name: "dnat"; readonly family: 4 | 6; readonly address: number; readonly port: number }
   | { readonly name: "masquerade" }
   | { readonly name: "reject"; readonly how: "tcp-reset" | "port-unreachable"; readonly family: 4 | 6 }
@@ -73,7 +77,7 @@ export interface PacketLimit {
   readonly burst: number;
 }
 
-export type MetaKey = "iif" | "oif" | "iifname" | "oifname" | "nfproto" | "l4proto";
+export type MetaKey = "mark" | "iif" | "oif" | "iifname" | "oifname" | "nfproto" | "l4proto";
 export type CtKey = "state" | "status" | "destination-4" | "destination-6" | "destination-port";
 
 export type Verdict =
@@ -104,6 +108,7 @@ const VERDICT_CODES: Readonly<Record<Verdict["kind"], number>> = {
 };
 
 const META_KEYS: Readonly<Record<MetaKey, number>> = {
+  mark: 3,
   iif: 4,
   oif: 5,
   iifname: 6,
@@ -127,6 +132,7 @@ const NFTA_FIB_F_DADDR = 2;
 const NFT_NG_RANDOM = 1;
 const NFT_CMP_EQ = 0;
 const NFT_CMP_NEQ = 1;
+const NFT_NAT_SNAT = 0;
 const NFT_NAT_DNAT = 1;
 const NFPROTO_IPV4 = 2;
 const NFPROTO_IPV6 = 10;
@@ -151,6 +157,8 @@ const MSS_OFFSET = 2;
 /** The kernel's names; ours differ where its are too wide. */
 const KERNEL_NAMES: Readonly<Partial<Record<Expression["name"], string>>> = {
   dnat: "nat",
+  snat: "nat",
+  load: "immediate",
   masquerade: "masq",
   "tcp-mss": "exthdr",
 };
@@ -233,6 +241,15 @@ function encodeBody(writer: NetlinkWriter, e: Exclude<Expression, { name: "notra
       writer.endNested(data);
       return;
     }
+    case "load":
+      writer.attrU32be(1, e.register);
+      encodeValue(writer, 2, e.value);
+      return;
+    case "snat":
+      writer.attrU32be(1, NFT_NAT_SNAT);
+      writer.attrU32be(2, e.family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+      writer.attrU32be(3, e.address);
+      return;
     case "dnat":
       writer.attrU32be(1, NFT_NAT_DNAT);
       writer.attrU32be(2, e.family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
