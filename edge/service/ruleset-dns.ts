@@ -1,7 +1,8 @@
 import type { Family } from "../../src/base/ip.ts";
 import type { Expression } from "../../src/wire/nftables-expression.ts";
+import { loads, lookup, match, registerAt } from "../../src/wire/nftables-key.ts";
+import { drop, goTo } from "../../src/wire/nftables-statement.ts";
 import type { ChainSpec } from "./ruleset.ts";
-import { drop, goTo, loads, lookup, match, registerAt } from "./ruleset-rules.ts";
 
 /**
  * Clients of this node's DNS that are known at a time, per table: its pods and what its LAN has, several times over. About

@@ -1,9 +1,10 @@
 import { type Family, ipFamily, type Prefix } from "../../src/base/ip.ts";
 import type { ChainHook } from "../../src/wire/nftables-batch.ts";
 import type { Expression } from "../../src/wire/nftables-expression.ts";
+import { dnat, loads, lookup, match, registerAt } from "../../src/wire/nftables-key.ts";
 import type { FieldType, SetSpec } from "../../src/wire/nftables-set.ts";
+import { drop, goTo, jump } from "../../src/wire/nftables-statement.ts";
 import { DNS_CLIENTS_LIMIT, planDnsChains } from "./ruleset-dns.ts";
-import { dnat, drop, goTo, jump, loads, lookup, match, registerAt } from "./ruleset-rules.ts";
 
 /** One table a family: nothing else on the machine is ours, and nothing in it is anybody else's. */
 export const TABLE = "selvedge";

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { probeFamilies } from "../../../edge/service/open-nftables.ts";
-import { loads, registerAt } from "../../../edge/service/ruleset-rules.ts";
 import { errorCode, SelvedgeError } from "../../../src/base/errors.ts";
 import { Log } from "../../../src/base/log.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
 import { NftBatch } from "../../../src/wire/nftables-batch.ts";
+import { loads, registerAt } from "../../../src/wire/nftables-key.ts";
 import type { SetSpec } from "../../../src/wire/nftables-set.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";

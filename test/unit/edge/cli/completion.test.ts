@@ -20,7 +20,7 @@ describe("completion", () => {
     expect(await complete("completion", "f")).toEqual(["fish"]);
     expect(await complete("services", "--n")).toEqual(["--namespace", "--no-color"]);
     expect(await complete("dns", "resolve", "web", "--t")).toEqual(["--type"]);
-    expect(await complete("run", "--enable-")).toEqual(["--enable-proxy", "--enable-dns"]);
+    expect(await complete("run", "--enable-")).toEqual(["--enable-proxy", "--enable-dns", "--enable-hairpinmode"]);
     expect(await complete("status", "-o", "")).toEqual(["table", "json", "yaml"]);
     expect(await complete("dns", "resolve", "web", "--type", "S")).toEqual(["SRV", "SOA"]);
   });

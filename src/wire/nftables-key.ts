@@ -1,5 +1,5 @@
-import type { Family } from "../../src/base/ip.ts";
-import type { Expression } from "../../src/wire/nftables-expression.ts";
+import type { Family } from "../base/ip.ts";
+import type { Expression } from "./nftables-expression.ts";
 
 /** A packet's field that can be part of a key. */
 export type Field =
@@ -63,13 +63,6 @@ function load(family: Family, field: Field, register: number): Expression {
   }
 }
 
-export function match(key: "l4proto" | "oifname", value: Uint8Array): readonly Expression[] {
-  return [
-    { name: "meta", register: 1, key },
-    { name: "cmp", register: 1, equal: true, value },
-  ];
-}
-
 /** @param into a register for the value of a map: 0 obeys it as a verdict */
 export function lookup(set: string, into?: number): Expression & { readonly name: "lookup" } {
   return { name: "lookup", register: 1, set, ...(into === undefined ? {} : { into }) };
@@ -81,12 +74,9 @@ export function dnat(family: Family, key: readonly Field[], map: string): readon
   return [...loads(family, key), lookup(map, 1), { name: "dnat", family, address: 1, port }];
 }
 
-export const drop: Expression = { name: "immediate", verdict: { kind: "drop" } };
-
-export function goTo(chain: string): Expression {
-  return { name: "immediate", verdict: { kind: "goto", chain } };
-}
-
-export function jump(chain: string): Expression {
-  return { name: "immediate", verdict: { kind: "jump", chain } };
+export function match(key: "l4proto" | "oifname", value: Uint8Array): readonly Expression[] {
+  return [
+    { name: "meta", register: 1, key },
+    { name: "cmp", register: 1, equal: true, value },
+  ];
 }
