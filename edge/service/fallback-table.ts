@@ -6,6 +6,7 @@ import { addRoute, deleteRoute, listRoutes } from "../../src/linux/routes.ts";
 import { addRule, deleteRule, listRules } from "../../src/linux/rules.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { Route } from "../../src/wire/rtnetlink-route.ts";
+import { isForAll } from "../../src/wire/rtnetlink-rule.ts";
 import {
   compareFallbackRoutes,
   FALLBACK_ROUTES_LIMIT,
@@ -91,7 +92,7 @@ export function removeFallbackTable(route: NetlinkSocket, dryRun: boolean): read
 
 function hasRule(route: NetlinkSocket): boolean {
   const { family, priority, table } = FALLBACK_RULE;
-  return listRules(route, family).some((rule) => rule.priority === priority && rule.table === table);
+  return listRules(route, family).some((rule) => isForAll(rule) && rule.priority === priority && rule.table === table);
 }
 
 function fallbackRoutes(route: NetlinkSocket, family: Family): readonly Route[] {

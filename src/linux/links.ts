@@ -16,10 +16,11 @@ export function listLinks(route: NetlinkSocket): readonly Link[] {
   return route.request("list links", encodeLinkDump, decodeLink);
 }
 
-export function findLink(route: NetlinkSocket, name: string): Link | undefined {
+/** @param which name or index */
+export function findLink(route: NetlinkSocket, which: string | number): Link | undefined {
   try {
-    const encode: EncodeRequest = (writer, sequence) => encodeLinkGet(writer, sequence, name);
-    return route.request(`look up link "${name}"`, encode, decodeLink)[0];
+    const encode: EncodeRequest = (writer, sequence) => encodeLinkGet(writer, sequence, which);
+    return route.request(`look up link "${which}"`, encode, decodeLink)[0];
   } catch (error) {
     if (errorCode(error) === "ENODEV") return undefined;
     throw error;

@@ -87,10 +87,16 @@ export class NetlinkSocket {
   readonly #buffer = new Uint8Array(DATAGRAM_LIMIT);
   #sendBufferBytes = 0;
   #sequence = 0;
+  #port = 0;
   #closed = false;
 
   constructor(protocol: number) {
     this.#fd = openNetlink(protocol, [], REQUEST_RECEIVE_BUFFER);
+  }
+
+  /** The kernel's name for this socket, which events of its own changes carry; 0 before the first answer. */
+  get port(): number {
+    return this.#port;
   }
 
   /** A number for the header of the next message. */
@@ -168,6 +174,7 @@ export class NetlinkSocket {
       for (const message of messages) {
         // What an earlier request left behind when it failed half-way.
         if (message.sequence !== sequence) continue;
+        this.#port = message.port;
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
           const ack = checkedAnswer(what, decodeAck(message));

@@ -10,7 +10,7 @@ import {
 import type { EncodeRequest, NetlinkSocket } from "./netlink-socket.ts";
 
 /**
- * The rules that send every packet to a table; rules for some packets only are left out.
+ * The rules that lead to a table.
  * @param route a NETLINK_ROUTE socket, here and below
  */
 export function listRules(route: NetlinkSocket, family: Family): readonly PolicyRule[] {
@@ -26,14 +26,15 @@ export function listRules(route: NetlinkSocket, family: Family): readonly Policy
 
 /** @throws SelvedgeError EEXIST when it is there */
 export function addRule(route: NetlinkSocket, rule: PolicyRule): void {
-  route.request(`add ${text(rule)}`, (writer, sequence) => encodeRuleAdd(writer, sequence, rule));
+  route.request(`add ${ruleText(rule)}`, (writer, sequence) => encodeRuleAdd(writer, sequence, rule));
 }
 
 /** @throws SelvedgeError ENOENT when it is not there */
 export function deleteRule(route: NetlinkSocket, rule: PolicyRule): void {
-  route.request(`delete ${text(rule)}`, (writer, sequence) => encodeRuleDelete(writer, sequence, rule));
+  route.request(`delete ${ruleText(rule)}`, (writer, sequence) => encodeRuleDelete(writer, sequence, rule));
 }
 
-function text(rule: PolicyRule): string {
+/** For a person. */
+export function ruleText(rule: PolicyRule): string {
   return `IPv${rule.family} rule ${rule.priority} to table ${rule.table}`;
 }

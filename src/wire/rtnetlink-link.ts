@@ -52,9 +52,11 @@ export function encodeLinkDump(writer: NetlinkWriter, sequence: number): void {
   writer.endMessage();
 }
 
-export function encodeLinkGet(writer: NetlinkWriter, sequence: number, name: string): void {
-  begin(writer, RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, sequence, 0, 0);
-  writer.attrText(IFLA_IFNAME, name);
+/** @param which name or index */
+export function encodeLinkGet(writer: NetlinkWriter, sequence: number, which: string | number): void {
+  const isIndex = typeof which === "number";
+  begin(writer, RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, sequence, isIndex ? which : 0, 0);
+  if (!isIndex) writer.attrText(IFLA_IFNAME, which);
   writer.attrU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   writer.endMessage();
 }

@@ -8,6 +8,7 @@ import { addRoute, deleteRoute, listRoutes } from "../../../src/linux/routes.ts"
 import { addRule, deleteRule, listRules } from "../../../src/linux/rules.ts";
 import type { Link } from "../../../src/wire/rtnetlink-link.ts";
 import { ROUTE_PROTOCOL, type Route } from "../../../src/wire/rtnetlink-route.ts";
+import { isForAll } from "../../../src/wire/rtnetlink-rule.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
 import { ip, prefix } from "../../support/network-objects.ts";
 
@@ -230,11 +231,18 @@ inNamespace(import.meta.path, () => {
       run("ip", "rule", "add", "pref", "305", "lookup", "main", "suppress_prefixlength", "0");
       run("ip", "rule", "add", "pref", "307", "not", "from", "all", "lookup", "220");
       run("ip", "rule", "add", "pref", "306", "lookup", "1000000");
-      expect(listRules(socket, 4)).toEqual([
-        { family: 4, priority: 0, table: 255 },
-        { family: 4, priority: 306, table: 1_000_000 },
-        { family: 4, priority: 32766, table: 254 },
-        { family: 4, priority: 32767, table: 253 },
+      const shown = listRules(socket, 4).map((rule) => [rule.priority, rule.table, isForAll(rule)]);
+      expect(shown).toEqual([
+        [0, 255, true],
+        [300, 220, false],
+        [301, 220, false],
+        [302, 220, false],
+        [303, 220, false],
+        [305, 254, false],
+        [306, 1_000_000, true],
+        [307, 220, false],
+        [32766, 254, true],
+        [32767, 253, true],
       ]);
     });
   });
