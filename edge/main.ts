@@ -23,7 +23,8 @@ const SYSTEM: System = {
   fetch: (url, init) => fetch(url, init),
   readText: (path) => readFile(path, "utf8"),
   folderSize,
-  collectGarbage: () => Bun.gc(true),
+  // Bun calls shrink deprecated and has nothing else that drops code.
+  heap: { collectGarbage: () => Bun.gc(true), dropCode: () => Bun.shrink() },
   openDnsThread: () => {
     const thread = new Worker(Bun.main);
     thread.on("error", failure.resolve);

@@ -83,7 +83,7 @@ class Agent {
       this.#log.warn("systemd.notify", "systemd does not hear how the agent is.", { err: errorText(error) }),
     );
     this.#watchdog = new Watchdog(clock, (lag) => this.#beat(lag), scope);
-    keepHeapSmall(clock, system.collectGarbage, scope);
+    keepHeapSmall(clock, system.heap, scope);
     const inside = [...config.proxyClusterCidr, ...config.dnsAllowCidr];
     const linkName = config.dummyInterfaceName;
     const foundation = { config, system, logSink: sink, log: this.#log, health: this.#health, metrics: this.#metrics };

@@ -25,7 +25,7 @@ import type {
 } from "./dns-messages.ts";
 import type { System } from "./system.ts";
 
-type ThreadSystem = Pick<System, "clock" | "random" | "randomWord" | "environment" | "pid" | "collectGarbage">;
+type ThreadSystem = Pick<System, "clock" | "random" | "randomWord" | "environment" | "pid" | "heap">;
 
 /**
  * The names capability in a thread of its own: what keeps the agent's loop busy (10,000 services at once, a card that
@@ -54,7 +54,7 @@ class DnsThread {
     this.#scope = scope;
     // Nothing but a beat looks at the lag here, so that of a beat is the worst since the last one.
     new Watchdog(system.clock, (lag) => this.#beat(lag), scope);
-    keepHeapSmall(system.clock, system.collectGarbage, scope);
+    keepHeapSmall(system.clock, system.heap, scope);
   }
 
   take(message: ToDns): void {

@@ -2,6 +2,7 @@ import type { Random } from "../../src/base/backoff.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Fetch } from "../../src/kube/client.ts";
 import type { ReadText } from "../../src/kube/source.ts";
+import type { Heap } from "../status/heap-keeper.ts";
 import type { FromDns, Port, ToDns } from "./dns-messages.ts";
 
 /** The process and its machine, as `main` hands them in. */
@@ -19,8 +20,8 @@ export interface System {
   readonly readText: ReadText;
   /** Bytes of all files in a directory; 0 where there is none. */
   readonly folderSize: (path: string) => number;
-  /** Collects the calling thread's whole heap, at once. */
-  readonly collectGarbage: () => void;
+  /** The calling thread's. */
+  readonly heap: Heap;
   /** Starts this program once more, as a thread that serves names. */
   readonly openDnsThread: () => Port<FromDns, ToDns>;
   /** @returns the signal's name, once the process is asked to end */

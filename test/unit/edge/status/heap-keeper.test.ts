@@ -5,17 +5,26 @@ import { Scope } from "../../../../src/base/scope.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 
 describe("the heap", () => {
-  test("is collected again and again, and not any more after the end", async () => {
+  test("loses the code of the start once, is then collected again and again, and not any more after the end", async () => {
     const [clock, scope] = [new SteppedClock(), new Scope()];
-    let collections = 0;
-    keepHeapSmall(clock, () => collections++, scope);
-    expect(collections).toBe(0);
+    const did: string[] = [];
+    keepHeapSmall(clock, { collectGarbage: () => did.push("collected"), dropCode: () => did.push("dropped") }, scope);
+    expect(did).toEqual([]);
+    await clock.advance(minutes(1));
+    expect(did).toEqual(["dropped"]);
     for (let round = 1; round <= 3; round++) {
       await clock.advance(minutes(5));
-      expect(collections).toBe(round);
+      expect(did).toEqual(["dropped", ...Array(round).fill("collected")]);
     }
     await scope.close();
     await clock.advance(minutes(20));
-    expect(collections).toBe(3);
+    expect(did).toHaveLength(4);
+  });
+
+  test("is left alone where the end comes before the start is over", async () => {
+    const [clock, scope] = [new SteppedClock(), new Scope()];
+    keepHeapSmall(clock, { collectGarbage: () => expect.unreachable(), dropCode: () => expect.unreachable() }, scope);
+    await scope.close();
+    await clock.advance(minutes(20));
   });
 });

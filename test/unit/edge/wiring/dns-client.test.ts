@@ -50,7 +50,7 @@ function start() {
     randomWord,
     environment: {},
     pid: process.pid,
-    collectGarbage: () => {},
+    heap: { collectGarbage: () => {}, dropCode: () => {} },
   };
   const scope: Scope = serveDns(thread, system);
   closers.unshift(() => scope.close());
