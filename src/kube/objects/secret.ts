@@ -19,11 +19,11 @@ export function parseSecret(json: unknown): Result<Secret, DecodeError> {
     namespace: readNamespace(object),
     name: readName(object),
     type: object.field("type").optionalString(NAME_LENGTH_MAX) ?? "Opaque",
-    data: readData(object.field("data"), readBytes),
+    data: readData(object.field("data"), readSecretBytes),
   }));
 }
 
-function readBytes(value: JsonView): Uint8Array {
+export function readSecretBytes(value: JsonView): Uint8Array {
   // Base64 has four characters for three bytes.
   const text = value.optionalString((DATA_BYTES_MAX / 3) * 4 + 4) ?? "";
   return BASE64.test(text) ? Uint8Array.fromBase64(text) : value.refuse("not base64");
