@@ -43,13 +43,20 @@ export async function readCertificates(
   ]);
   const signer = readSigner(authority);
   return [
-    ...(signer === undefined ? [] : reportAuthority(authoritySecret, signer.state, wall)),
+    ...(signer === undefined
+      ? []
+      : reportAuthority(authoritySecret, signer.state, plan.planner.leftNodes().length > 0, wall)),
     ...reportLeaves(plan, leaves, signer, wall),
   ];
 }
 
-function reportAuthority(secret: string, state: AuthorityState, wall: number): readonly CertificateReport[] {
-  const step = planAuthority(state, wall);
+function reportAuthority(
+  secret: string,
+  state: AuthorityState,
+  held: boolean,
+  wall: number,
+): readonly CertificateReport[] {
+  const step = planAuthority(state, wall, held);
   const { current, next, previous } = state;
   return (
     [

@@ -6,6 +6,7 @@ import { parseLease } from "../../src/kube/lease.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { LEASES } from "../../src/kube/resource.ts";
+import { nameFew } from "../operator/named-few.ts";
 import { type CertificateReport, readCertificates } from "./certificate-report.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import { findOperator, type InstalledOperator } from "./installed-operator.ts";
@@ -14,8 +15,6 @@ import { type ClusterPlan, planCluster } from "./planned-cluster.ts";
 
 /** Resources of one API group's version; ours has four. */
 const RESOURCES_MAX = 1024;
-/** Names that stand in one sentence. */
-const NAMED_LIMIT = 5;
 
 const LEASE_DECODER: ObjectDecoder<{ readonly holder: string; readonly renewTime: string }> = {
   resource: LEASES,
@@ -97,7 +96,7 @@ async function checkPermissions(
   });
   const refused = wanted.filter((_, i) => answers[i] !== true).map(formatPermission);
   if (refused.length === 0) return [good("rbac", `the operator has its ${wanted.length} permissions`)];
-  const message = `Cannot let the operator work as its account ${workload.serviceAccount} may not ${some(refused)}`;
+  const message = `Cannot let the operator work as its account ${workload.serviceAccount} may not ${nameFew(refused)}`;
   const hint = "Apply the chart's ClusterRole and Roles of the operator's version.";
   return [bad({ component: "rbac", code: "PERMISSION_MISSING", severity: "failed", message, hint })];
 }
@@ -141,7 +140,7 @@ export function judgeConnector({ planner }: ClusterPlan): readonly CheckResult[]
         component: "connect",
         code: "CONNECTOR_ADDRESS",
         severity: local.length === publicAddresses.length ? "failed" : "degraded",
-        message: `Cannot reach the connector at ${some(local)} from elsewhere`,
+        message: `Cannot reach the connector at ${nameFew(local)} from elsewhere`,
         hint: "Set --connector-public-addresses to addresses or names that edge nodes can reach.",
       }),
     );
@@ -225,9 +224,4 @@ function good(component: string, message: string): CheckResult {
 
 function bad(trouble: Trouble): CheckResult {
   return { ok: false, ...trouble };
-}
-
-function some(texts: readonly string[]): string {
-  const first = texts.slice(0, NAMED_LIMIT).join(", ");
-  return texts.length > NAMED_LIMIT ? `${first} and ${texts.length - NAMED_LIMIT} more` : first;
 }

@@ -3,7 +3,10 @@ import type { Informer } from "../../src/kube/informer.ts";
 import { SECRETS } from "../../src/kube/resource.ts";
 import type { KubeWriter } from "../../src/kube/writer.ts";
 import { planAuthority, untilNextStep } from "./authority-plan.ts";
+import { reportAuthority, reportUnusableAuthority, tellAuthorityStep } from "./authority-report.ts";
 import { readSigner, type SecretTexts, type Signer, takeAuthorityStep } from "./certificates.ts";
+import type { Problem } from "./problem.ts";
+import type { ProblemNews } from "./problem-history.ts";
 import { encodeTexts } from "./secret-manifest.ts";
 
 export interface AuthorityKeeperOptions {
@@ -15,6 +18,10 @@ export interface AuthorityKeeperOptions {
   readonly organization: string;
   /** Milliseconds since 1970: what is valid when is a matter of the calendar. */
   readonly wall: () => number;
+  /** Nodes whose agents do not hear of a successor, who therefore waits. */
+  readonly leftNodes: () => readonly string[];
+  /** Once a step is written. */
+  readonly onStep: (news: ProblemNews) => void;
 }
 
 /** Until the Secret that was just written is seen. */
@@ -48,11 +55,14 @@ export class AuthorityKeeper {
    * @returns when to look again at the latest
    */
   async step(term: AbortSignal): Promise<Duration> {
-    const { writer, namespace, name, organization, wall } = this.#options;
+    const { writer, namespace, name, organization, wall, onStep } = this.#options;
+    const held = this.#options.leftNodes().length > 0;
     const stored = this.#stored;
     const state = this.signer?.state;
-    const texts = takeAuthorityStep(planAuthority(state, wall()), stored?.value ?? {}, organization, wall());
-    if (texts === undefined) return state === undefined ? SEEN_SOON : untilNextStep(state, wall());
+    const step = planAuthority(state, wall(), held);
+    const texts = takeAuthorityStep(step, stored?.value ?? {}, organization, wall());
+    if (step.step === "keep" || texts === undefined)
+      return state === undefined ? SEEN_SOON : untilNextStep(state, wall(), held);
     // Without the label of what the plan makes and takes away.
     const manifest = { metadata: { namespace, name }, data: encodeTexts(texts) };
     if (stored === undefined) {
@@ -61,7 +71,19 @@ export class AuthorityKeeper {
     } else {
       await writer.apply(SECRETS, manifest, term, { force: true, precondition: stored });
     }
+    onStep(tellAuthorityStep(step, state, wall()));
     return SEEN_SOON;
+  }
+
+  /** What is wrong with it, for this cluster's own object. */
+  problems(): readonly Problem[] {
+    const { leftNodes, wall } = this.#options;
+    try {
+      const state = this.signer?.state;
+      return state === undefined ? [] : reportAuthority(state, leftNodes(), wall());
+    } catch (error) {
+      return reportUnusableAuthority(error);
+    }
   }
 
   get #stored() {

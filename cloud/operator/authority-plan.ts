@@ -27,9 +27,18 @@ export const LEAF_LIFE = days(90);
 export const BACKDATE = days(1);
 /** How long a new authority is trusted before it signs: nodes that are away for less never meet a stranger. */
 export const OVERLAP = days(7);
+/**
+ * A successor that is held back signs all the same so long before the end: what is signed by then lives until then at
+ * most, and is renewed at two thirds.
+ */
+export const HOLD_ENDS = days(30);
 
-/** One step at a time: each is written before the next is planned, so a crash between them costs nothing. */
-export function planAuthority(state: AuthorityState | undefined, now: number): AuthorityStep {
+/**
+ * One step at a time: each is written before the next is planned, so a crash between them costs nothing.
+ *
+ * @param held somebody does not hear of the successor, and refuses whom it signs
+ */
+export function planAuthority(state: AuthorityState | undefined, now: number, held = false): AuthorityStep {
   if (state === undefined) return { step: "create", why: "there is none" };
   const { current, next, previous } = state;
   if (now >= current.notAfter) {
@@ -37,11 +46,12 @@ export function planAuthority(state: AuthorityState | undefined, now: number): A
     return next === undefined || now >= next.notAfter ? { step: "create", why } : { step: "switch", why };
   }
   if (next !== undefined) {
-    if (now < next.notBefore + BACKDATE + OVERLAP) return { step: "keep" };
+    if (now < switchAt(current, next, held)) return { step: "keep" };
     return { step: "switch", why: `its successor is trusted since ${formatTime(next.notBefore + BACKDATE)}` };
   }
-  if (previous !== undefined && now >= forgetAt(current, previous)) {
-    return { step: "forget", why: "all that the one before it signed has ended" };
+  // Nothing that it signed outlives it. Until when it signed is not known: a switch may have been held.
+  if (previous !== undefined && now >= previous.notAfter) {
+    return { step: "forget", why: "the one before it, and all that it signed, has ended" };
   }
   if (now < successionAt(current)) return { step: "keep" };
   return { step: "prepare", why: `the one that signs ends at ${formatTime(current.notAfter)}` };
@@ -57,21 +67,22 @@ function successionAt({ notBefore, notAfter }: Certificate): number {
   return notAfter - Math.max((notAfter - notBefore) / 5, 2 * LEAF_LIFE);
 }
 
-/** It signed its last leaf when the current one took over, which was at the earliest this long after it was made. */
-function forgetAt(current: Certificate, previous: Certificate): number {
-  return Math.min(previous.notAfter, current.notBefore + BACKDATE + OVERLAP + LEAF_LIFE);
+/** When the successor signs. */
+export function switchAt(current: Certificate, next: Certificate, held: boolean): number {
+  const known = next.notBefore + BACKDATE + OVERLAP;
+  return held ? Math.max(known, current.notAfter - HOLD_ENDS) : known;
 }
 
 export function formatTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
-export function untilNextStep(state: AuthorityState, now: number): Duration {
+export function untilNextStep(state: AuthorityState, now: number, held = false): Duration {
   const { current, next, previous } = state;
   const moments = [
     current.notAfter,
-    next === undefined ? successionAt(current) : next.notBefore + BACKDATE + OVERLAP,
-    ...(previous === undefined ? [] : [forgetAt(current, previous)]),
+    next === undefined ? successionAt(current) : switchAt(current, next, held),
+    ...(previous === undefined ? [] : [previous.notAfter]),
   ];
   return Math.max(0, Math.min(...moments) - now) as Duration;
 }

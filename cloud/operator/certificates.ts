@@ -40,7 +40,7 @@ export function readSigner(data: SecretTexts | undefined): Signer | undefined {
   const [certificate, key] = [data?.[AUTHORITY.current.certificate], data?.[AUTHORITY.current.key]];
   if (certificate === undefined && key === undefined) return undefined;
   const current = readAuthority(certificate ?? "", AUTHORITY.current.certificate);
-  const signer = PrivateKey.parse(key ?? "");
+  const signer = parseSignerKey(key ?? "");
   if (hashPublicKey(signer.publicKey()) !== current.publicKeyHash) {
     throw invalid(`${AUTHORITY.current.key} is not the key of ${AUTHORITY.current.certificate}`);
   }
@@ -155,6 +155,14 @@ function issue(
     notBefore: now - BACKDATE,
     notAfter: endOfLeaf(state.current, now),
   });
+}
+
+function parseSignerKey(pem: string): PrivateKey {
+  try {
+    return PrivateKey.parse(pem);
+  } catch {
+    throw invalid(`${AUTHORITY.current.key} holds no private key, or one that is neither P-256 nor RSA`);
+  }
 }
 
 function hasKey(data: SecretTexts, certificate: Certificate | undefined): boolean {

@@ -1,10 +1,9 @@
 import { COMMUNITY_MEMBERS_LIMIT, ENDPOINT_PEERS_LIMIT, type Membership } from "./membership.ts";
+import { nameFew } from "./named-few.ts";
 import type { Problem } from "./problem.ts";
 
 /** Members that a status names one by one; a status with all of a thousand would be most of the object. */
 export const REPORTED_MEMBERS_LIMIT = 100;
-/** Names that stand in one sentence. */
-const NAMED_LIMIT = 5;
 
 export type MemberState = "Ready" | "Unknown" | "NotReady" | "Overloaded";
 
@@ -53,7 +52,7 @@ export function reportCommunity(
     problems.push({
       code: "MEMBER_NOT_READY",
       severity: "degraded",
-      message: `Cannot connect ${some(away)} in community ${community.name} as something is wrong with the node`,
+      message: `Cannot connect ${nameFew(away)} in community ${community.name} as something is wrong with the node`,
       hint: "See the Events of the Node.",
     });
   }
@@ -61,7 +60,7 @@ export function reportCommunity(
     problems.push({
       code: "MEMBER_TWICE",
       severity: "info",
-      message: `Community ${community.name} names ${some(twice)} more than once`,
+      message: `Community ${community.name} names ${nameFew(twice)} more than once`,
       hint: "Name each member once; it counts as one.",
     });
   }
@@ -78,7 +77,7 @@ export function reportCommunity(
     problems.push({
       code: "MEMBER_OVERLOADED",
       severity: "degraded",
-      message: `Cannot connect ${some(busy)} in community ${community.name} as its other communities give it ${ENDPOINT_PEERS_LIMIT} peers already`,
+      message: `Cannot connect ${nameFew(busy)} in community ${community.name} as its other communities give it ${ENDPOINT_PEERS_LIMIT} peers already`,
       hint: "Take it out of other communities, or make these smaller.",
     });
   }
@@ -104,15 +103,10 @@ function memberUnknown(community: string, names: readonly string[], lookup: Memb
   return {
     code: "MEMBER_UNKNOWN",
     severity: "degraded",
-    message: `Cannot connect ${some(names)} in community ${community} as there is no such endpoint`,
+    message: `Cannot connect ${nameFew(names)} in community ${community} as there is no such endpoint`,
     hint:
       meant === undefined
         ? "Correct the name, label the node as an edge node, or wait until its cluster has registered it."
         : `Write ${meant}: a member is named CLUSTER.NODE or CLUSTER.connector.`,
   };
-}
-
-function some(names: readonly string[]): string {
-  const first = names.slice(0, NAMED_LIMIT).join(", ");
-  return names.length > NAMED_LIMIT ? `${first} and ${names.length - NAMED_LIMIT} more` : first;
 }

@@ -26,6 +26,11 @@ export class ForeignAgents {
     return this.#counts.has(node);
   }
 
+  /** Where they run. */
+  nodes(): IterableIterator<string> {
+    return this.#counts.keys();
+  }
+
   /** @returns the nodes for which the answer may be another one since the last time */
   settle(): ReadonlySet<string> {
     const touched = this.#touched;

@@ -110,6 +110,11 @@ export class NodeStates {
     return this.#foreignAgents.has(name) ? checkForeignAgent(name, this.#nodes.get(name)) : undefined;
   }
 
+  /** Nodes whose agents are left as they are. */
+  leftNodes(): readonly string[] {
+    return [...this.#foreignAgents.nodes()].filter((name) => this.foreignAgent(name) !== undefined);
+  }
+
   get connector(): TunnelEndpoint {
     this.#connector ??= this.#makeConnector();
     return this.#connector;

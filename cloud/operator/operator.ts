@@ -14,7 +14,7 @@ import { Informer, type InformerStatus } from "../../src/kube/informer.ts";
 import type { Rejected } from "../../src/kube/list-watch-event.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { type StoreChange, sameValue } from "../../src/kube/object-store.ts";
-import type { Resource, Selection } from "../../src/kube/resource.ts";
+import { CLUSTERS, type Resource, type Selection } from "../../src/kube/resource.ts";
 import { isOutage } from "../../src/kube/status.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
 import { WorkQueue } from "../../src/reconcile/work-queue.ts";
@@ -43,7 +43,8 @@ import { registerOperator } from "./operator-metrics.ts";
 import { OperatorPlanner, type PlanDelta } from "./planner.ts";
 import type { Subject } from "./problem.ts";
 import type { OperatorSettings } from "./settings.ts";
-import { CONDITION, NODE_CONDITION, StatusWriter } from "./status-writer.ts";
+import { CONDITION, NODE_CONDITION, type Reports, StatusWriter } from "./status-writer.ts";
+import { TextPool } from "./text-pool.ts";
 
 export interface OperatorOptions {
   readonly client: KubeClient;
@@ -82,8 +83,6 @@ const RATE: Rate = { perSecond: 2000, burst: 50 };
 const STEADY_ANSWERS = 3;
 /** Everything is looked at again: certificates grow old without an event. */
 const SWEEP_PERIOD = minutes(30);
-/** Bundles of authorities that are kept once however many Secrets hold them. */
-const BUNDLES_MAX = 64;
 const OURS = `${CREATED_BY_LABEL}=${CREATED_BY}`;
 
 /**
@@ -108,7 +107,6 @@ export class Operator {
   readonly #secrets: Informer<LeafSecret>;
   readonly #pods: Informer<AgentPod>;
   readonly #ipPools: Informer<string> | undefined;
-  readonly #bundles = new Map<string, string>();
   /** Of the Lease's, in a row. */
   #answers = 0;
   #planner: OperatorPlanner | undefined;
@@ -148,8 +146,9 @@ export class Operator {
     this.#blocks = calico ? this.#observe(kinds.IPAMBlock, {}, (changes) => this.#blocksChanged(changes)) : undefined;
     const ours = { namespace, labelSelector: OURS };
     this.#configMaps = this.#observe(CONFIG_MAP_DECODER, ours, (c) => this.#drifted("ConfigMap", c));
+    const bundles = new TextPool();
     this.#secrets = this.#observe(
-      leafDecoder((text) => this.#intern(text)),
+      leafDecoder((text) => bundles.intern(text)),
       ours,
       (c) => this.#drifted("Secret", c),
     );
@@ -168,6 +167,8 @@ export class Operator {
       name: options.authoritySecret,
       organization: settings.certificateOrganization,
       wall,
+      leftNodes: () => this.#planner?.leftNodes() ?? [],
+      onStep: (news) => this.#statuses.tell(CLUSTERS, settings.cluster, news),
     });
     this.#documents = new DocumentWriter({
       observed: {
@@ -230,6 +231,11 @@ export class Operator {
   /** What the plan says; undefined: not everything has been read yet. */
   document(key: DocumentKey): Desired | undefined {
     return this.#planner?.document(key);
+  }
+
+  /** This cluster's own object: what concerns no other one is said of it. */
+  get #own(): Subject {
+    return `Cluster/${this.#options.settings.cluster}`;
   }
 
   /** Undefined where there is none yet. @throws SelvedgeError CA_INVALID */
@@ -312,8 +318,14 @@ export class Operator {
     }
   }
 
+  /** It, and what is said of it, waits for the nodes on which FabEdge's agents run. */
+  #touchAuthority(): void {
+    if (this.#options.settings.role === "host") this.#queue.add("authority");
+    this.#queue.add(`status:${this.#own}`);
+  }
+
   #authorityChanged(): void {
-    this.#queue.add("authority");
+    this.#touchAuthority();
     for (const key of this.#planner?.keys() ?? []) if (key.startsWith("Secret/")) this.#queue.add(key, "sweep");
   }
 
@@ -324,6 +336,7 @@ export class Operator {
   #enqueue({ documents, subjects }: PlanDelta): void {
     for (const key of documents) this.#queue.add(key);
     for (const subject of subjects) this.#queue.add(`status:${subject}`);
+    if (subjects.size > 0) this.#touchAuthority();
   }
 
   #touch(key: DocumentKey): void {
@@ -335,7 +348,11 @@ export class Operator {
     for (const [key, { at, why }] of rejected) {
       const text = `Cannot read ${resource.kind} ${key} as ${at === "" ? "it" : at} is wrong: ${why}`;
       if (this.#elector.leading)
-        this.#statuses.tell(resource, key, "Unreadable", `${text}. What it said before counts`);
+        this.#statuses.tell(resource, key, {
+          type: "Warning",
+          reason: "Unreadable",
+          note: `${text}. What it said before counts`,
+        });
     }
     if (this.#planner !== undefined || !this.#informers.every(({ store }) => store.synced)) return;
     const planner = new OperatorPlanner(this.#options.settings, this.#everything());
@@ -403,10 +420,18 @@ export class Operator {
     if (key === "authority") {
       this.#queue.addAfter(key, milliseconds(Math.min(SWEEP_PERIOD, await this.#authority.step(term))));
     } else if (key.startsWith("status:")) {
-      await this.#statuses.write(key.slice("status:".length) as Subject, planner, term);
+      await this.#statuses.write(key.slice("status:".length) as Subject, this.#reports(planner), term);
     } else {
       await this.#documents.write(key, planner.document(key), term);
     }
+  }
+
+  /** What the plan says, and what only the authority knows. */
+  #reports(planner: OperatorPlanner): Reports {
+    return {
+      community: (key) => planner.community(key),
+      problems: (subject) => (subject === this.#own ? this.#authority.problems() : planner.problems(subject)),
+    };
   }
 
   #failed(key: WorkKey, error: unknown, retryIn: number): void {
@@ -416,14 +441,5 @@ export class Operator {
     // Another look at the object is all that a conflict asks for.
     if (code === "KUBE_CONFLICT") log.debug("operator.conflict", errorText(error), fields);
     else log.warn("operator.failed", errorText(error), fields);
-  }
-
-  #intern(text: string): string {
-    const known = this.#bundles.get(text);
-    if (known !== undefined) return known;
-    // Two authorities overlap at most; what was trusted years ago goes with it.
-    if (this.#bundles.size >= BUNDLES_MAX) this.#bundles.clear();
-    this.#bundles.set(text, text);
-    return text;
   }
 }

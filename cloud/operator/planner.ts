@@ -124,6 +124,11 @@ export class OperatorPlanner {
     return kind === "Community" ? (this.community(name)?.problems ?? []) : [];
   }
 
+  /** Nodes of FabEdge's that have not been moved: their agents hear of no successor of the authority. */
+  leftNodes(): readonly string[] {
+    return this.#nodes.leftNodes();
+  }
+
   /** What a community's status says. */
   community(key: string): CommunityReport | undefined {
     return reportCommunity(key, this.#membership, this.#lookup);

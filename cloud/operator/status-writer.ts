@@ -12,7 +12,7 @@ import type { CommunityReport } from "./community-report.ts";
 import { planCondition, type ReadyCondition } from "./condition-plan.ts";
 import type { Reported } from "./observed-documents.ts";
 import type { Problem, Subject } from "./problem.ts";
-import { ProblemHistory } from "./problem-history.ts";
+import { ProblemHistory, type ProblemNews } from "./problem-history.ts";
 
 /** An edge node has it while something is wrong with it, and afterwards. */
 export const NODE_CONDITION = "SelvedgeReady";
@@ -57,10 +57,10 @@ export class StatusWriter {
     else if (kind === "Cluster") await this.#cluster(subject, name, problems, term);
   }
 
-  /** Something about an object that could not be read. */
-  tell(resource: Resource, name: string, reason: string, note: string): void {
+  /** Something that has happened, and is in no status. */
+  tell(resource: Resource, name: string, news: ProblemNews): void {
     const regarding = { apiVersion: apiVersion(resource), kind: resource.kind, name };
-    this.#options.events.record({ regarding, type: "Warning", reason, action: "Plan", note });
+    this.#options.events.record({ ...news, regarding, action: "Plan" });
   }
 
   async #node(subject: Subject, name: string, problems: readonly Problem[], term: AbortSignal): Promise<void> {

@@ -61,8 +61,7 @@ export class KubeWriter {
     { force = false, subresource, precondition }: ApplyOptions = {},
   ): Promise<Written> {
     const path = objectPath(resource, manifest.metadata) + (subresource === undefined ? "" : `/${subresource}`);
-    const wanted = precondition === "absent" ? { resourceVersion: NO_VERSION } : precondition;
-    const metadata = { ...manifest.metadata, ...wanted };
+    const metadata = { ...manifest.metadata, ...conditionOf(precondition) };
     return await this.#write(
       { verb: "apply", method: "PATCH", path, query: { force: force ? "true" : undefined } },
       { type: "application/apply-patch+yaml", object: { ...typed(resource, manifest), metadata } },
@@ -101,7 +100,8 @@ export class KubeWriter {
     signal: AbortSignal,
   ): Promise<boolean> {
     const options = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background" };
-    const body = { type: "application/json", text: JSON.stringify({ ...options, preconditions: precondition }) };
+    const preconditions = conditionOf(precondition);
+    const body = { type: "application/json", text: JSON.stringify({ ...options, preconditions }) };
     const path = objectPath(resource, name);
     const request = { verb: "delete", method: "DELETE", path, body, accept: METADATA_ONLY } as const;
     try {
@@ -134,6 +134,12 @@ export class KubeWriter {
     if (written.ok) return written.value;
     throw badResponse(`${request.verb} ${request.path}`, `${written.error.at}: ${written.error.why}`);
   }
+}
+
+/** These two and nothing else: whoever asks may have more in hand, such as what is in the object. */
+function conditionOf(precondition: ApplyOptions["precondition"]): Precondition {
+  if (precondition === "absent") return { resourceVersion: NO_VERSION };
+  return { uid: precondition?.uid, resourceVersion: precondition?.resourceVersion };
 }
 
 function typed(resource: Resource, manifest: Manifest): Manifest {

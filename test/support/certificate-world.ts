@@ -38,6 +38,8 @@ export class CertificateWorld {
   leaf: SecretTexts = {};
   readonly steps: string[] = [];
   keyIsOnNode = false;
+  /** Somebody does not hear of a successor. */
+  held = false;
 
   signer(): Signer {
     const signer = readSigner(this.authority);
@@ -47,7 +49,7 @@ export class CertificateWorld {
 
   live(now: number, leaf = wanted("paris.e1")): void {
     for (;;) {
-      const step = planAuthority(readSigner(this.authority)?.state, now);
+      const step = planAuthority(readSigner(this.authority)?.state, now, this.held);
       const after = takeAuthorityStep(step, this.authority, "fabedge.io", now);
       if (after === undefined) break;
       this.authority = after;

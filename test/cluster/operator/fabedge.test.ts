@@ -1,4 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { type Duration, hours } from "../../../src/base/duration.ts";
+import { issueAuthority } from "../../../src/certificate/issue.ts";
+import { PrivateKey } from "../../../src/certificate/private-key.ts";
+import { SystemClock } from "../../../src/linux/system-clock.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { inCluster, kubectl } from "../../support/in-cluster.ts";
 import {
@@ -11,6 +15,7 @@ import {
   see,
 } from "../../support/operator-world.ts";
 
+const DAY = hours(24);
 const NODES = ["e1", "e2", "e3"];
 const AGENTS = { ...SETTINGS, agent: { ...SETTINGS.agent, mode: "pod" } } as const;
 
@@ -29,8 +34,8 @@ inCluster(import.meta.path, () => {
   afterEach(async () => {
     await running?.close();
   });
-  async function start(identity: string, settings = SETTINGS): Promise<RunningOperator> {
-    running = await RunningOperator.start(identity, settings);
+  async function start(identity: string, settings = SETTINGS, clock = new SystemClock()): Promise<RunningOperator> {
+    running = await RunningOperator.start(identity, settings, undefined, clock);
     await running.settled();
     return running;
   }
@@ -70,14 +75,86 @@ inCluster(import.meta.path, () => {
       expect(condition("e3")?.["reason"]).toBe("FabedgeAgent");
     });
 
+    test("an authority of FabEdge's goes on signing until the last node is moved, and the cluster says so", async () => {
+      const { certificate, key } = fabedgeAuthority();
+      kubectl("delete", "secret", "fabedge-ca", `-n${NAMESPACE}`);
+      const data = { "ca.crt": btoa(certificate), "ca.key": btoa(key) };
+      kubectlApply({ apiVersion: "v1", kind: "Secret", metadata: { name: "fabedge-ca", namespace: NAMESPACE }, data });
+      const authority = () => see("secret", "fabedge-ca")?.data ?? {};
+      const own = () => see("cluster", "paris")?.status?.conditions?.find((each) => each["type"] === "Ready");
+      await start("adopts");
+      await waitFor("its successor", () => authority()["next.crt"]);
+      await waitFor("the cluster says so", () => own()?.["reason"] === "AuthorityHeld");
+      expect(own()).toMatchObject({ status: "True", message: expect.stringContaining("FabEdge's agents of e3 do") });
+      await running?.close();
+
+      const later = await start("later", SETTINGS, new LaterClock(hours(9 * 24)));
+      await later.settled();
+      expect(authority()["ca.crt"]).toBe(data["ca.crt"]);
+      label("e3", "host");
+      await waitFor("the successor signs", () => authority()["previous.crt"] === data["ca.crt"]);
+      await waitFor("all is well", () => own()?.["reason"] === "AsWanted");
+      const told = () => {
+        const fields = "--field-selector=regarding.name=paris";
+        const text = kubectl("get", "events.events.k8s.io", "--namespace=default", fields, "--output=json");
+        return new Set((JSON.parse(text) as { items: { reason: string }[] }).items.map(({ reason }) => reason));
+      };
+      const wanted = ["AuthorityPrepared", "AuthorityHeld", "AuthoritySwitched"];
+      await waitFor("Events of it", () => wanted.every((reason) => told().has(reason)));
+    });
+
+    test("an authority that cannot be used is told of at the cluster, and nodes go on with what they have", async () => {
+      const secret = () => see("secret", "fabedge-agent-tls-e2")?.metadata.resourceVersion;
+      const own = () => see("cluster", "paris")?.status?.conditions?.find((each) => each["type"] === "Ready");
+      const before = secret();
+      kubectl(
+        "patch",
+        "secret",
+        "fabedge-ca",
+        `-n${NAMESPACE}`,
+        `--patch=${JSON.stringify({ data: { "ca.key": "eA==" } })}`,
+      );
+      await start("broken");
+      await waitFor("the cluster says so", () => own()?.["status"] === "False");
+      expect(own()).toMatchObject({ message: expect.stringContaining("Secret of the authority is not usable") });
+      kubectl("annotate", "node", "e1", "fabedge.io/node-public-addresses=203.0.113.9");
+      await waitFor("everybody else goes on", () =>
+        see("configmap", "fabedge-agent-config-e1")?.data?.["tunnels.yaml"]?.includes("203.0.113.9"),
+      );
+      expect(secret()).toBe(before);
+    });
+
     test("a label that is taken off again moves the operator's own pod as the default says", async () => {
       await start("back");
       kubectl("label", "node", "e2", "selvedge.io/agent-mode-");
       await waitFor("the end of e2's", () => podsOf("e2").every(({ ending }) => ending));
-      expect(untouched("e3")).toBe(true);
+      expect(podsOf("e1")).toEqual([]);
     });
   });
 });
+
+/** The time of day of some days later. */
+class LaterClock extends SystemClock {
+  readonly #later: Duration;
+
+  constructor(later: Duration) {
+    super();
+    this.#later = later;
+  }
+
+  override wall(): number {
+    return super.wall() + this.#later;
+  }
+}
+
+/** As FabEdge's cert job makes it, 200 days ago, for a year. */
+function fabedgeAuthority() {
+  const key = PrivateKey.generate();
+  const name = { country: "CN", organization: "fabedge.io", commonName: "Fabedge CA" };
+  const made = Date.now() - 200 * DAY;
+  const { certificate } = issueAuthority(key, name, { notBefore: made, notAfter: made + 365 * DAY });
+  return { certificate, key: key.pem() };
+}
 
 /** As FabEdge 1.0.0 labels and names it. */
 function addFabEdgeAgent(node: string): void {

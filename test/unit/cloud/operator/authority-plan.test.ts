@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { AUTHORITY_LIFE, OVERLAP } from "../../../../cloud/operator/authority-plan.ts";
+import { AUTHORITY_LIFE, OVERLAP, untilNextStep } from "../../../../cloud/operator/authority-plan.ts";
 import { readSigner } from "../../../../cloud/operator/certificates.ts";
 import { parseBundle } from "../../../../src/certificate/certificate.ts";
 import { issueAuthority } from "../../../../src/certificate/issue.ts";
@@ -22,6 +22,40 @@ describe("an authority", () => {
     world.live(START + 186 * DAY + OVERLAP);
     expect(world.signer().state.previous?.pem).toBe(fabedge.certificate);
     expect(takes(world.leaf["ca.crt"] ?? "", world, START + 195 * DAY)).toBe(true);
+  });
+
+  test("whose successor FabEdge's agents do not know signs until a month before its end, or until they are gone", () => {
+    const key = PrivateKey.generate();
+    const fabedge = issueAuthority(key, CA, { notBefore: START, notAfter: START + 365 * DAY });
+    const world = new CertificateWorld();
+    world.authority = { "ca.crt": fabedge.certificate, "ca.key": key.pem() };
+    world.held = true;
+    const day = (n: number) => START + n * DAY;
+    for (let n = 186; n < 335; n++) {
+      world.live(day(n));
+      // Whoever knows the old one alone takes every certificate.
+      expect(takes(fabedge.certificate, world, day(n))).toBe(true);
+    }
+    expect(untilNextStep(world.signer().state, day(334), true)).toBe(DAY);
+    const moved = new CertificateWorld();
+    moved.authority = world.authority;
+    moved.live(day(300));
+    expect(moved.steps).toEqual(["switch", "issue"]);
+    world.live(day(335));
+    expect(world.steps.slice(-2)).toEqual(["switch", "issue"]);
+  });
+
+  test("that ends within the month has its successor sign after the week in which it gets known", () => {
+    const key = PrivateKey.generate();
+    const fabedge = issueAuthority(key, CA, { notBefore: START, notAfter: START + 20 * DAY });
+    const world = new CertificateWorld();
+    world.authority = { "ca.crt": fabedge.certificate, "ca.key": key.pem() };
+    world.held = true;
+    world.live(START + DAY);
+    world.live(START + 8 * DAY - 1);
+    expect(world.steps).toEqual(["prepare", "issue"]);
+    world.live(START + 8 * DAY);
+    expect(world.steps.slice(2)).toEqual(["switch", "issue"]);
   });
 
   test("that has ended is replaced at once, whatever that breaks: it is broken already", () => {

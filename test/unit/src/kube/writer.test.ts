@@ -25,7 +25,8 @@ const manifest = { metadata: { namespace: "n", name: "x" }, data: { a: "1" } };
 describe("a write", () => {
   test("is one request in the API's words", async () => {
     const { writer, calls } = writerOf(() => Response.json(WRITTEN));
-    const precondition = { uid: "u", resourceVersion: "4" };
+    // As an object in a store is, which has more than that.
+    const precondition = { uid: "u", resourceVersion: "4", key: "n/x", value: { "ca.key": "secret" } };
     expect(await writer.apply(CONFIG_MAPS, manifest, forever, { force: true, precondition })).toEqual({
       uid: "u",
       resourceVersion: "5",
