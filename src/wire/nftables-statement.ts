@@ -51,19 +51,17 @@ export function matchEstablished(): readonly Expression[] {
   ];
 }
 
-/** `rt ipsec missing`: no policy of the kernel's turns this packet into ESP. */
-export function matchUnencrypted(): readonly Expression[] {
-  return compare({ name: "rt", register: 1, key: "ipsec" }, Uint8Array.of(0));
+/** `rt ipsec exists`: a policy of the kernel's turns this packet into ESP. */
+export function matchEncrypted(): readonly Expression[] {
+  return compare({ name: "rt", register: 1, key: "ipsec" }, Uint8Array.of(1));
 }
 
 /** `udp dport 4500`. */
-export function matchPort(protocol: "tcp" | "udp", port: number): readonly Expression[] {
+export function matchPort(protocol: "tcp" | "udp", which: "sport" | "dport", port: number): readonly Expression[] {
+  const offset = which === "sport" ? 0 : 2;
   return [
     ...matchProtocol(protocol === "tcp" ? 6 : 17),
-    ...compare(
-      { name: "payload", register: 1, base: "transport", offset: 2, length: 2 },
-      Uint8Array.of(port >> 8, port),
-    ),
+    ...compare({ name: "payload", register: 1, base: "transport", offset, length: 2 }, Uint8Array.of(port >> 8, port)),
   ];
 }
 

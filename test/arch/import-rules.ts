@@ -41,6 +41,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "edge/dns/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/identity/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/pod/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
+  { of: "edge/tunnel/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/status/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   { of: "edge/join/", may: SHARED, why: "capabilities meet in edge/wiring, never in each other" },
   {

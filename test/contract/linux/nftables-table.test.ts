@@ -12,12 +12,12 @@ import {
   jump,
   masquerade,
   matchAddress,
+  matchEncrypted,
   matchEstablished,
   matchFamily,
   matchLink,
   matchPort,
   matchProtocol,
-  matchUnencrypted,
   returnToCaller,
 } from "../../../src/wire/nftables-statement.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
@@ -37,7 +37,8 @@ const SPEC: TableSpec = {
       name: "leaving",
       rules: [
         [...matchLink("oifname", "ipsec0"), returnToCaller],
-        [...matchUnencrypted(), counter, drop],
+        [...matchEncrypted(), returnToCaller],
+        [counter, drop],
       ],
     },
     {
@@ -54,7 +55,7 @@ const SPEC: TableSpec = {
       name: "input",
       hook: { type: "filter", hook: "input", priority: -10 },
       rules: [
-        [...matchPort("udp", 4500), accept],
+        [...matchPort("udp", "dport", 4500), accept],
         [...matchProtocol(50), accept],
         [...matchLink("iifname", "eth0", false), accept],
       ],
@@ -87,7 +88,8 @@ const LISTING = `table inet kept {
 
 	chain leaving {
 		oifname "ipsec0" return
-		rt ipsec missing counter packets 0 bytes 0 drop
+		rt ipsec exists return
+		counter packets 0 bytes 0 drop
 	}
 
 	chain forward {

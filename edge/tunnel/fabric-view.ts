@@ -1,0 +1,79 @@
+import { type Family, formatPrefix, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import type { NodeConfig } from "../../src/network/node-config.ts";
+import { nodePrefixes } from "../../src/network/tunnel-connection.ts";
+import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
+
+/** Two endpoints say that they have the same addresses; one of them is believed. */
+export interface Overlap {
+  readonly prefix: Prefix;
+  readonly loser: string;
+  readonly winner: string;
+}
+
+/** The fabric as this node takes it: whatever overlaps is one endpoint's alone. */
+export interface FabricView {
+  readonly own: TunnelEndpoint;
+  /** By name, without prefixes that somebody else has. */
+  readonly peers: readonly TunnelEndpoint[];
+  readonly overlaps: readonly Overlap[];
+}
+
+/**
+ * Of two endpoints with the same addresses every node believes the one whose name sorts first, so that all send to the
+ * same. Our own pods are here whatever the cloud says: they are never sent away.
+ *
+ * Nested prefixes are no contradiction between a connector, which may have the whole of a cluster's range, and an edge
+ * node, which has a part of it: the longer one counts.
+ */
+export function planFabricView({ endpoint: own, peers }: NodeConfig): FabricView {
+  const overlaps: Overlap[] = [];
+  const taken: { readonly owner: TunnelEndpoint; readonly prefix: Prefix }[] = [];
+  const claim = (owner: TunnelEndpoint, prefixes: readonly Prefix[]) => {
+    const kept = prefixes.filter((prefix) => {
+      const before = taken.find((other) => contradict(owner, prefix, other.owner, other.prefix));
+      if (before !== undefined) overlaps.push(overlapOf(owner, before.owner, prefix));
+      return before === undefined;
+    });
+    for (const prefix of kept) taken.push({ owner, prefix });
+    return kept;
+  };
+  claim(own, own.subnets);
+  const sorted = [...peers].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { own, peers: sorted.map((peer) => ({ ...peer, subnets: claim(peer, peer.subnets) })), overlaps };
+}
+
+/** Every prefix that is behind a peer, pods and nodes apart; our own nodes' addresses are here, whoever has them too. */
+export function remotePrefixes({ own, peers }: FabricView): {
+  readonly pods: readonly Prefix[];
+  readonly nodes: readonly Prefix[];
+} {
+  const here = new Set(own.nodeSubnets);
+  return {
+    pods: peers.flatMap((peer) => peer.subnets),
+    nodes: peers.flatMap(nodePrefixes).filter(({ address }) => !here.has(address)),
+  };
+}
+
+export function prefixesOf(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
+  return prefixes.filter(({ address }) => ipFamily(address) === family);
+}
+
+/** Whether all of `inner` is inside `outer`. */
+export function covers(outer: Prefix, inner: Prefix): boolean {
+  return (
+    outer.length <= inner.length &&
+    ipFamily(outer.address) === ipFamily(inner.address) &&
+    makePrefix(inner.address, outer.length).address === outer.address
+  );
+}
+
+function contradict(a: TunnelEndpoint, of: Prefix, b: TunnelEndpoint, other: Prefix): boolean {
+  if (a === b || !(covers(of, other) || covers(other, of))) return false;
+  return formatPrefix(of) === formatPrefix(other) || (a.type !== "Connector" && b.type !== "Connector");
+}
+
+/** What all nodes agree on, and not whom this one happens to be. */
+function overlapOf(later: TunnelEndpoint, earlier: TunnelEndpoint, prefix: Prefix): Overlap {
+  const [winner = "", loser = ""] = [later.name, earlier.name].sort();
+  return { prefix, winner, loser };
+}

@@ -1,0 +1,115 @@
+import { type Family, formatPrefix, type Ip, ipFamily, makePrefix, type Prefix, parseIp } from "../../src/base/ip.ts";
+import type { WantedRule } from "../../src/linux/routing-rules-plan.ts";
+import {
+  LAST_RESORT_METRIC,
+  NODE_ROUTES_TABLE,
+  POD_ROUTES_TABLE,
+  type WantedRoute,
+} from "../../src/linux/routing-table-plan.ts";
+import { nodePrefixes, type TunnelChildKind } from "../../src/network/tunnel-connection.ts";
+import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
+import { SMALLEST_LINK_MTU } from "../../src/network/tunnel-mtu.ts";
+import { covers, type FabricView, remotePrefixes } from "./fabric-view.ts";
+
+/** How packets get into a tunnel that is up. */
+export interface Way {
+  /** The uplink, where the kernel's policy takes them, or charon's TUN device. */
+  readonly linkIndex: number;
+  /** Undefined where nobody has to pass them on. */
+  readonly gateway: Ip | undefined;
+  /** Of what fits into the tunnel. */
+  readonly mtu: number;
+}
+
+/** What carries packets to a peer now. */
+export interface PeerPath {
+  readonly installed: ReadonlySet<TunnelChildKind>;
+  readonly way: Way | undefined;
+  /** Where its IKE_SAs lead. */
+  readonly hosts: readonly Ip[];
+}
+
+export interface TunnelFacts {
+  readonly fabric: FabricView;
+  /** By the peer's name; none is a tunnel that is down. */
+  readonly paths: ReadonlyMap<string, PeerPath>;
+  /** Of this node, on any link. */
+  readonly ownAddresses: ReadonlySet<Ip>;
+  /** Whether the prefix has services that this node translates itself: then its packets need no tunnel. */
+  readonly servesPrefix: (prefix: Prefix) => boolean;
+}
+
+export interface RoutingPlan {
+  readonly podRoutes: readonly WantedRoute[];
+  readonly nodeRoutes: readonly WantedRoute[];
+  readonly rules: readonly WantedRule[];
+}
+
+/**
+ * Routes to what is behind peers. Under each lies one that leads nowhere, from the moment the peer is known: a tunnel
+ * that is down sends nothing by the default route.
+ */
+export function planRouting(facts: TunnelFacts): RoutingPlan {
+  const { own, peers } = facts.fabric;
+  const pods: WantedRoute[] = [];
+  const nodes: WantedRoute[] = [];
+  const here = new Set(own.nodeSubnets);
+  for (const peer of peers) {
+    const path = facts.paths.get(peer.name);
+    const podsUp = path?.installed.has("p2p") === true || path?.installed.has("n2p") === true;
+    for (const prefix of peer.subnets) {
+      if (!facts.servesPrefix(prefix)) pods.push(...layers(facts, prefix, podsUp ? path?.way : undefined));
+    }
+    const nodesUp = path?.installed.has("p2n") === true;
+    for (const prefix of nodePrefixes(peer)) {
+      if (!here.has(prefix.address)) nodes.push(...layers(facts, prefix, nodesUp ? path?.way : undefined));
+    }
+  }
+  return { podRoutes: [...pods, ...planExceptions(facts)], nodeRoutes: nodes, rules: planRules(own) };
+}
+
+/** What lies inside a peer's prefix and is not to be looked for there: the main table knows the way to it. */
+function planExceptions({ fabric, paths }: TunnelFacts): readonly WantedRoute[] {
+  const { pods } = remotePrefixes(fabric);
+  const ends = fabric.peers.flatMap((peer) => [
+    ...peer.publicAddresses.flatMap((text) => {
+      const address = parseIp(text);
+      return address.ok ? [address.value] : [];
+    }),
+    ...(paths.get(peer.name)?.hosts ?? []),
+  ]);
+  // Our own pods, and the ends of tunnels: the way to a tunnel's end does not lead through the tunnel.
+  const exceptions = new Map<string, Prefix>();
+  for (const prefix of [...fabric.own.subnets, ...ends.map(hostPrefix)]) {
+    if (pods.some((outer) => covers(outer, prefix))) exceptions.set(formatPrefix(prefix), prefix);
+  }
+  return [...exceptions.values()].map((destination) => ({ kind: "throw", destination }));
+}
+
+function planRules(own: TunnelEndpoint): readonly WantedRule[] {
+  return [
+    ...([4, 6] as const).map((family) => ({ family, priority: POD_ROUTES_TABLE, table: POD_ROUTES_TABLE })),
+    ...own.subnets.map((from) => ({
+      family: ipFamily(from.address),
+      priority: NODE_ROUTES_TABLE,
+      table: NODE_ROUTES_TABLE,
+      from,
+    })),
+  ];
+}
+
+function layers(facts: TunnelFacts, destination: Prefix, way: Way | undefined): readonly WantedRoute[] {
+  const family = ipFamily(destination.address);
+  const nowhere: WantedRoute = { kind: "unreachable", destination, metric: LAST_RESORT_METRIC };
+  if (way === undefined) return [nowhere];
+  const gateway = way.gateway !== undefined && ipFamily(way.gateway) === family ? way.gateway : undefined;
+  const source = facts.fabric.own.nodeSubnets.find((ip) => ipFamily(ip) === family && facts.ownAddresses.has(ip));
+  // Linux takes smaller values for IPv6 and obeys none below this one.
+  const mtu = family === 6 ? Math.max(way.mtu, SMALLEST_LINK_MTU) : way.mtu;
+  return [nowhere, { kind: "unicast", destination, linkIndex: way.linkIndex, gateway, source, mtu }];
+}
+
+function hostPrefix(address: Ip): Prefix {
+  const family: Family = ipFamily(address);
+  return makePrefix(address, family === 4 ? 32 : 128);
+}
