@@ -14,6 +14,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
+import type { Scope } from "../../src/base/scope.ts";
+import { tryLockFile } from "../../src/linux/file-lock.ts";
+
+const LOCK = "lock";
 
 /** What outlives the hub beside the manifests: small files, keys among them, which only their owner may read. */
 export class StateFolder {
@@ -33,6 +37,26 @@ export class StateFolder {
   overlaps(folder: string): boolean {
     const [a, b] = [`${realpathSync(this.path)}/`, `${realpathSync(folder)}/`];
     return a.startsWith(b) || b.startsWith(a);
+  }
+
+  /**
+   * For as long as the scope lasts, and this process: two hubs would sign with two authorities, and take back what the
+   * other has given out.
+   *
+   * @throws SelvedgeError HUB_STATE: another hub has it
+   */
+  lock(scope: Scope): void {
+    const held = attempt("lock", this.path, () => tryLockFile(join(this.path, LOCK)));
+    if (held !== undefined) {
+      scope.onClose("state folder", () => held[Symbol.dispose]());
+      return;
+    }
+    throw new SelvedgeError(`Cannot keep keys in ${this.path} as another hub does`, {
+      code: "HUB_STATE",
+      blame: "user",
+      retry: "later",
+      hint: "Stop the other hub, or give this one a --state-dir of its own.",
+    });
   }
 
   /** Names that begin with the prefix. */

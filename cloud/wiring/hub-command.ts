@@ -23,7 +23,7 @@ export interface HubCommand {
 export async function startHub({ folder, listen, planning }: HubCommand, system: System, scope: Scope): Promise<void> {
   const { clock } = system;
   const log = new Log(system.log, "info");
-  const operator = planning && openOperator(planning, folder, listen, system, log);
+  const operator = planning && openOperator(planning, folder, listen, system, log, scope);
   const derive = operator && ((...args: Parameters<FolderOperator["derive"]>) => operator.derive(...args));
   const hub = await Hub.start({ folder, listen, derive, version: VERSION, clock, log }, scope);
   const [url, file, object_count] = [hub.url.href, folder, hub.objectCount];
@@ -39,11 +39,13 @@ function openOperator(
   { hostname }: ListenAddress,
   { clock }: System,
   log: Log,
+  scope: Scope,
 ): FolderOperator {
   const state = new StateFolder(stateDir);
   if (state.overlaps(folder)) {
     throw stateError(`Cannot keep keys in ${stateDir} as it is not apart from the manifests: they are in ${folder}`);
   }
+  state.lock(scope);
   const handsKeysOut = hostname === "::1" || hostname.startsWith("127.");
   if (!handsKeysOut) {
     const msg = "Private keys are handed out over loopback only: nodes have to join with keys of their own";

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
-import { errnoName, systemError } from "./errno.ts";
+import { constants } from "node:os";
+import { systemError } from "./errno.ts";
 import { libc } from "./libc.ts";
 
 /** sys/file.h */
@@ -17,6 +18,6 @@ export function tryLockFile(path: string): Disposable | undefined {
   const { errno } = libc().flock(descriptor, LOCK_EX | LOCK_NB);
   if (errno === 0) return { [Symbol.dispose]: () => closeSync(descriptor) };
   closeSync(descriptor);
-  if (errnoName(errno) === "EAGAIN") return undefined;
+  if (errno === constants.errno.EWOULDBLOCK) return undefined;
   throw systemError(`lock ${path}`, errno);
 }

@@ -103,8 +103,8 @@ class Hub {
 
   secret = (node: string) => this.ask(`/api/v1/namespaces/fabedge/secrets/fabedge-agent-tls-${node}`);
 
-  async stop(): Promise<void> {
-    this.#process.kill();
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    this.#process.kill(signal);
     await this.#process.exited;
   }
 }
@@ -202,6 +202,15 @@ describe("a hub that plans", () => {
     const hub = await Hub.start();
     expect(hub.log).toContain("The hub does not serve v1 Secret");
     expect((await hub.list("secrets")).map(({ metadata }) => metadata.name)).not.toContain("x");
+  });
+
+  test("does not share its state folder with another hub, and leaves it to the next one even when it is killed", async () => {
+    const first = await Hub.start();
+    const second = await Hub.refused("--listen=127.0.0.1:0", ...PLAN);
+    expect(second).toMatchObject({ code: 78, log: expect.stringContaining("as another hub does") });
+    expect(second.log).toContain("Stop the other hub, or give this one a --state-dir of its own");
+    await first.stop("SIGKILL");
+    await Hub.start();
   });
 
   test("does not keep keys where others may look", async () => {
