@@ -31,6 +31,7 @@ export interface EdgeNode extends FabricNode {
 const CONTROL = { name: "control", address: "10.0.0.1", publicAddress: "198.51.100.100" };
 /** flannel's, whose way of joining cloud nodes this is: one VXLAN, a route and an ARP entry a node. */
 const OVERLAY = "flannel.1";
+const GATEWAY = "10.0.0.254";
 const IKE_PORTS = "{ 500, 4500 }";
 
 /**
@@ -114,7 +115,8 @@ async function addCloud(
   number: number,
 ): Promise<CloudNode> {
   const host = await lab.host(name);
-  await host.connect(dataCentre, { address: `${address}/24` });
+  // Nobody is at this gateway: what goes there instead of into a tunnel is lost, and seen.
+  await host.connect(dataCentre, { address: `${address}/24`, gateway: GATEWAY });
   const uplink = await host.connect(internet, { address: `${publicAddress}/24` });
   const pod = await addPod(host, `${name}-pod`, "cni0", number);
   return { name, host, address, publicAddress, uplink, podCidrs: podCidrs(number), ...pod };
