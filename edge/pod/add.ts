@@ -5,10 +5,12 @@ import type { NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { NetworkNamespace } from "../../src/linux/network-namespace.ts";
 import { type AddressRange, planAddress, type RangeSet } from "./address-plan.ts";
 import { AddressStore } from "./address-store.ts";
+import { forgetBandwidth, limitBandwidth } from "./bandwidth.ts";
 import { ensureBridge } from "./bridge.ts";
 import type { CniAddress, CniResult, CniRoute } from "./cni-result.ts";
 import { enableForwarding } from "./forwarding.ts";
 import { formatHardwareAddress } from "./hardware-address.ts";
+import { HostPorts } from "./host-ports.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { connectPod, disconnectPod, openInside, refuseTakenName, waitForPort } from "./pod-interface.ts";
 import type { Attachment } from "./reservation.ts";
@@ -43,10 +45,11 @@ export async function addPod(
   const store = new AddressStore(config.dataDir, config.name);
   try {
     const addresses = await store.locked(host.clock, () => reserve(store, config, attachment));
-    return await connect(host, config, attachment, { namespace, inside, path, addresses });
+    return await connect(host, config, attachment, { store, namespace, inside, path, addresses });
   } catch (error) {
     disconnectPod(host.route, inside, config.name, attachment);
-    await store.locked(host.clock, () => release(store, attachment));
+    forgetBandwidth(host.route, config.name, attachment);
+    await store.locked(host.clock, () => release(store, config, attachment));
     throw error;
   }
 }
@@ -69,14 +72,18 @@ function withoutDead(store: AddressStore): ReadonlySet<Ip> {
   return new Set(all.filter(([, owner]) => owner !== undefined).map(([address]) => address));
 }
 
-/** @returns what is free again */
-export function release(store: AddressStore, attachment: Attachment): readonly Ip[] {
-  const held = store.heldBy(attachment);
-  for (const address of held) store.free(address);
-  return held;
+/** Under the lock. The addresses last: from then on they may be another pod's. */
+export function release(store: AddressStore, config: NetworkConfig, attachment: Attachment): void {
+  hostPortsOf(store, config).remove(attachment);
+  for (const address of store.heldBy(attachment)) store.free(address);
+}
+
+export function hostPortsOf(store: AddressStore, { name, bridge, ranges }: NetworkConfig): HostPorts {
+  return new HostPorts(store, { name, bridge, subnets: ranges.flat().map((range) => range.subnet) });
 }
 
 interface Place {
+  readonly store: AddressStore;
   readonly namespace: NetworkNamespace;
   readonly inside: NetlinkSocket;
   readonly path: string;
@@ -87,7 +94,7 @@ async function connect(
   { route, clock }: PodHost,
   config: NetworkConfig,
   attachment: Attachment,
-  { namespace, inside, path, addresses }: Place,
+  { store, namespace, inside, path, addresses }: Place,
 ): Promise<CniResult> {
   const gateways = config.isGateway ? addresses.map(gatewayOf) : [];
   const { name, mtu, hairpin } = config;
@@ -96,14 +103,21 @@ async function connect(
   const routes = planRoutes(config, addresses);
   const spec = { network: name, attachment, bridge, mtu, hairpin, addresses, routes: withGateways(routes, addresses) };
   const made = connectPod(route, inside, namespace, spec);
+  const ifb =
+    config.bandwidth === undefined ? undefined : limitBandwidth(route, made.host, name, attachment, config.bandwidth);
   await waitForPort(route, made.host, clock);
+  const { portMappings: mappings } = config;
+  if (mappings.length > 0) {
+    const mapped = { ...attachment, addresses: addresses.map(({ address }) => address), mappings };
+    await store.locked(clock, () => hostPortsOf(store, config).add(mapped));
+  }
   const link = ({ name, hardwareAddress }: typeof bridge, sandbox?: string) => ({
     name,
     mac: formatHardwareAddress(hardwareAddress),
     sandbox,
   });
   return {
-    interfaces: [link(bridge), link(made.host), link(made.pod, path)],
+    interfaces: [link(bridge), link(made.host), link(made.pod, path), ...(ifb === undefined ? [] : [link(ifb)])],
     addresses,
     routes,
     dns: config.dns,

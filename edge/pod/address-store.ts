@@ -53,20 +53,20 @@ export class AddressStore {
   /** Reads every file. @returns without an owner where its writer was killed before it wrote one */
   reservations(): ReadonlyMap<Ip, Attachment | undefined> {
     const found = new Map<Ip, Attachment | undefined>();
-    for (const address of this.addresses()) found.set(address, parseReservation(this.#read(address) ?? ""));
+    for (const address of this.addresses()) found.set(address, parseReservation(this.#read(address)));
     return found;
   }
 
   /** The last address that was given out of a set. */
   previous(set: number): Ip | undefined {
-    const ip = parseIp((this.#read(`last_reserved_ip.${set}`) ?? "").trim());
+    const ip = parseIp(this.#read(`last_reserved_ip.${set}`).trim());
     return ip.ok ? ip.value : undefined;
   }
 
   /** Under the lock, and of an address that is free. */
   reserve(address: Ip, set: number, attachment: Attachment): void {
-    this.#write(address, formatReservation(attachment));
-    this.#write(`last_reserved_ip.${set}`, address);
+    this.writeText(address, formatReservation(attachment));
+    this.writeText(`last_reserved_ip.${set}`, address);
   }
 
   /** Under the lock. */
@@ -91,16 +91,22 @@ export class AddressStore {
     });
   }
 
-  #read(name: string): string | undefined {
+  /** Of another file of the network. @returns undefined where there is none */
+  readText(name: string, most: number): string | undefined {
     try {
-      return readFileSync(join(this.#folder, name)).toString("utf8", 0, RESERVATION_BYTES_MAX);
+      return readFileSync(join(this.#folder, name)).toString("utf8", 0, most);
     } catch (error) {
       if (errorCode(error) === "ENOENT") return undefined;
       throw unwritable(this.#folder, error);
     }
   }
 
-  #write(name: string, text: string): void {
+  #read(name: string): string {
+    return this.readText(name, RESERVATION_BYTES_MAX) ?? "";
+  }
+
+  /** Whole or not at all. */
+  writeText(name: string, text: string): void {
     const fresh = join(this.#folder, ".selvedge-cni");
     this.#attempt(() => {
       writeFileSync(fresh, text, { mode: 0o644 });

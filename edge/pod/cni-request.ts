@@ -3,7 +3,8 @@ import type { Attachment } from "./reservation.ts";
 
 /** What a container runtime asks for: the specification's environment variables. */
 export type CniRequest =
-  | { readonly command: "VERSION" | "STATUS" | "GC" }
+  | { readonly command: "VERSION" }
+  | { readonly command: "STATUS" | "GC" }
   | { readonly command: "ADD" | "CHECK"; readonly attachment: Attachment; readonly namespace: string }
   /** The namespace may be gone by now. */
   | { readonly command: "DEL"; readonly attachment: Attachment; readonly namespace: string | undefined };
@@ -20,6 +21,7 @@ export function parseCniRequest(env: Readonly<Record<string, string | undefined>
   const command = env["CNI_COMMAND"] ?? "";
   switch (command) {
     case "VERSION":
+      return { command };
     case "STATUS":
     case "GC":
       return { command };

@@ -2,6 +2,7 @@ import { errorCode } from "../../src/base/errors.ts";
 import { NetworkNamespace } from "../../src/linux/network-namespace.ts";
 import { type PodHost, release } from "./add.ts";
 import { AddressStore } from "./address-store.ts";
+import { forgetBandwidth } from "./bandwidth.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { disconnectPod, openInside } from "./pod-interface.ts";
 import type { Attachment } from "./reservation.ts";
@@ -24,9 +25,9 @@ export async function deletePod(
   const inside = namespace === undefined || namespace.isOwn ? undefined : openInside(namespace);
   if (inside !== undefined) cleanup.adopt(inside, (socket) => socket.close());
   disconnectPod(host.route, inside, config.name, attachment);
+  forgetBandwidth(host.route, config.name, attachment);
   const store = new AddressStore(config.dataDir, config.name);
-  // Last: the address may be another pod's from here on.
-  await store.locked(host.clock, () => release(store, attachment));
+  await store.locked(host.clock, () => release(store, config, attachment));
 }
 
 /** A file that is left of a namespace that is no more is none. */

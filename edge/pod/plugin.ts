@@ -2,12 +2,15 @@ import type { Clock } from "../../src/base/clock.ts";
 import { SelvedgeError } from "../../src/base/errors.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { addPod, type PodHost } from "./add.ts";
+import { checkPod } from "./check.ts";
 import { formatCniError } from "./cni-error.ts";
 import { type CniRequest, parseCniRequest } from "./cni-request.ts";
 import { formatCniResult } from "./cni-result.ts";
 import { CNI_VERSIONS, type CniVersion, isAtLeast, NEWEST_CNI_VERSION } from "./cni-version.ts";
 import { deletePod } from "./delete.ts";
+import { collectGarbage } from "./garbage.ts";
 import { type NetworkConfig, parseNetworkConfig, parseRequestedVersion } from "./network-config.ts";
+import { checkReadiness } from "./readiness.ts";
 
 /** What a container runtime gives its plugin, and what it takes back. */
 export interface PluginProcess {
@@ -38,7 +41,11 @@ export async function runPlugin(process: PluginProcess): Promise<PluginOutcome> 
   }
 }
 
-async function execute(request: CniRequest, config: NetworkConfig, clock: Clock): Promise<string> {
+async function execute(
+  request: Exclude<CniRequest, { command: "VERSION" }>,
+  config: NetworkConfig,
+  clock: Clock,
+): Promise<string> {
   const route = new NetlinkSocket(NETLINK_ROUTE);
   const host: PodHost = { route, clock };
   try {
@@ -48,8 +55,15 @@ async function execute(request: CniRequest, config: NetworkConfig, clock: Clock)
       case "DEL":
         await deletePod(host, config, request.attachment, request.namespace);
         return "";
-      default:
-        throw new RangeError(`Cannot do ${request.command}`);
+      case "CHECK":
+        await checkPod(host, config, request.attachment, request.namespace);
+        return "";
+      case "GC":
+        await collectGarbage(host, config);
+        return "";
+      case "STATUS":
+        await checkReadiness(host, config);
+        return "";
     }
   } finally {
     route.close();

@@ -1,0 +1,45 @@
+import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
+import { deleteLink } from "../../src/linux/links.ts";
+import { listPodLinks } from "../../src/linux/pod-links.ts";
+import { hostPortsOf, type PodHost } from "./add.ts";
+import { AddressStore } from "./address-store.ts";
+import type { NetworkConfig } from "./network-config.ts";
+import { type Attachment, isHeldBy } from "./reservation.ts";
+import { parseLinkAlias } from "./veth-name.ts";
+
+/**
+ * Takes away what belongs to pods that are no more: their addresses, host ports and links.
+ *
+ * @throws SelvedgeError CNI_CONFIG where the request does not say who is still there
+ */
+export async function collectGarbage({ route, clock }: PodHost, config: NetworkConfig): Promise<void> {
+  const { validAttachments: valid } = config;
+  if (valid === undefined) throw unknownAttachments();
+  const isGone = (owner: Attachment) => !valid.some((attachment) => isHeldBy(owner, attachment));
+  for (const link of listPodLinks(route)) {
+    const owner = parseLinkAlias(config.name, link.alias);
+    if (owner === undefined || !isGone(owner)) continue;
+    try {
+      deleteLink(route, link);
+    } catch (error) {
+      if (errorCode(error) !== "ENODEV") throw error;
+    }
+  }
+  const store = new AddressStore(config.dataDir, config.name);
+  await store.locked(clock, () => {
+    hostPortsOf(store, config).removeAll(isGone);
+    for (const [address, owner] of store.reservations()) {
+      // Under the lock nobody is about to write one that is empty.
+      if (owner === undefined || isGone(owner)) store.free(address);
+    }
+  });
+}
+
+function unknownAttachments(): SelvedgeError {
+  return new SelvedgeError('Cannot tell whose interfaces are still used: there is no "cni.dev/valid-attachments"', {
+    code: "CNI_CONFIG",
+    blame: "peer",
+    retry: "never",
+    hint: "A container runtime passes it on with GC.",
+  });
+}
