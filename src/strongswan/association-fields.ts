@@ -31,6 +31,9 @@ function decodeIke(name: string, ike: ViciSection): IkeAssociation | undefined {
     remoteHost: remoteHost.value,
     remotePort: ike.number("remote-port") ?? 0,
     natAny: ike.flag("nat-any"),
+    natLocal: ike.flag("nat-local"),
+    natRemote: ike.flag("nat-remote"),
+    proposal: proposalOf(ike),
     age: duration(ike, "established"),
     rekeyIn: duration(ike, "rekey-time"),
     tasks: [...ike.list("tasks-active"), ...ike.list("tasks-queued")],
@@ -49,6 +52,7 @@ function decodeChild(child: ViciSection): ChildAssociation | undefined {
     state: state as ChildState,
     mode: child.text("mode") ?? "",
     encapsulated: child.flag("encap"),
+    proposal: proposalOf(child),
     encryption: child.text("encr-alg"),
     integrity: child.text("integ-alg"),
     spiIn: child.text("spi-in"),
@@ -65,6 +69,22 @@ function decodeChild(child: ViciSection): ChildAssociation | undefined {
     rekeyIn: duration(child, "rekey-time"),
     expiresIn: duration(child, "life-time"),
   };
+}
+
+/** In swanctl's order (its commands/list_sas.c). */
+function proposalOf(section: ViciSection): string {
+  const sized = (algorithm: string, size: string) => {
+    const [name, bits] = [section.text(algorithm), section.text(size)];
+    return bits === undefined || name === undefined ? name : `${name}-${bits}`;
+  };
+  const parts = [
+    sized("encr-alg", "encr-keysize"),
+    sized("integ-alg", "integ-keysize"),
+    section.text("prf-alg"),
+    section.text("dh-group"),
+    section.text("esn") === "1" ? "ESN" : undefined,
+  ];
+  return parts.filter((part) => part !== undefined).join("/");
 }
 
 function duration(section: ViciSection, name: string): Duration | undefined {

@@ -37,6 +37,8 @@ export interface ChildAssociation {
   readonly mode: string;
   /** ESP in UDP (RFC 3948). */
   readonly encapsulated: boolean;
+  /** As swanctl writes it: "AES_GCM_16-128". */
+  readonly proposal: string;
   /** Charon's names: "AES_GCM_16", and "HMAC_SHA2_256_128" where the cipher leaves that open. */
   readonly encryption: string | undefined;
   readonly integrity: string | undefined;
@@ -77,8 +79,12 @@ export interface IkeAssociation {
   readonly localPort: number;
   readonly remoteHost: Ip;
   readonly remotePort: number;
-  /** Whether a NAT is before either end. */
+  /** Whether a NAT is before either end, and before which. */
   readonly natAny: boolean;
+  readonly natLocal: boolean;
+  readonly natRemote: boolean;
+  /** As swanctl writes it: "AES_CBC-128/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/CURVE_25519". */
+  readonly proposal: string;
   /** Since it was established; undefined: it is not yet. */
   readonly age: Duration | undefined;
   readonly rekeyIn: Duration | undefined;
