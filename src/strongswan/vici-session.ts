@@ -54,7 +54,7 @@ export class ViciSession {
       socket.destroy();
       reject(error);
     };
-    socket.once("error", (error) => fail(absent(path, error)));
+    socket.once("error", (error) => fail(charonAbsent(path, error)));
     socket.once("connect", () => {
       timer.cancel();
       resolve(new ViciSession(path, clock, socket, onEvent));
@@ -68,8 +68,8 @@ export class ViciSession {
     this.#socket = socket;
     this.#onEvent = onEvent;
     socket.removeAllListeners("error");
-    socket.on("error", (error) => this.#finish(absent(path, error)));
-    socket.on("close", () => this.#finish(absent(path, "it hung up")));
+    socket.on("error", (error) => this.#finish(charonAbsent(path, error)));
+    socket.on("close", () => this.#finish(charonAbsent(path, "it hung up")));
     socket.on("data", (piece: Uint8Array) => this.#read(piece));
   }
 
@@ -98,7 +98,7 @@ export class ViciSession {
   }
 
   close(): void {
-    this.#finish(absent(this.path, "we hung up"));
+    this.#finish(charonAbsent(this.path, "we hung up"));
   }
 
   async #command(
@@ -205,7 +205,8 @@ export class ViciSession {
   }
 }
 
-function absent(path: string, why: unknown): SelvedgeError {
+/** Nobody, or nobody any more, speaks there. */
+export function charonAbsent(path: string, why: unknown): SelvedgeError {
   const reason = why instanceof Error ? errorCode(why) : why;
   return new SelvedgeError(`Cannot speak with charon on ${path}: ${reason}`, {
     code: "CHARON_ABSENT",

@@ -1,3 +1,4 @@
+import { decodeAssociations } from "../../../src/strongswan/association-fields.ts";
 import { decodeViciMessage, encodeViciMessage, ViciSection } from "../../../src/wire/vici-message.ts";
 import { plainSection } from "../../support/vici-plain.ts";
 import { hold, holdSame, refused, unwrap } from "../property.ts";
@@ -6,7 +7,7 @@ import type { FuzzTarget } from "../target.ts";
 export const target: FuzzTarget = {
   mostBytes: 256,
   form: "big-endian",
-  words: ["child-sas", "uniqueid", "state", "yes", "local-ts"],
+  words: ["child-sas", "uniqueid", "state", "yes", "local-ts", "local-host", "remote-host", "10.0.0.1"],
   run: (input) => {
     const decoded = decodeViciMessage(input);
     if (!decoded.ok) return refused(decoded.error, input);
@@ -17,7 +18,9 @@ export const target: FuzzTarget = {
       const again = decodeViciMessage(encodeViciMessage(plain));
       holdSame(plainSection(unwrap(again, "what we write")), plain, "read, written and read again");
     }
-    return `${depth} deep`;
+    const associations = decodeAssociations(decoded.value);
+    hold(associations.length <= decoded.value.sections().length, "more SAs than sections");
+    return associations.length > 0 ? "SAs" : `${depth} deep`;
   },
 };
 

@@ -1,0 +1,319 @@
+import type { Random } from "../base/backoff.ts";
+import type { Clock, MonotonicTime, Timer } from "../base/clock.ts";
+import { type Duration, milliseconds, seconds } from "../base/duration.ts";
+import { errorCode, errorText } from "../base/errors.ts";
+import type { Scope } from "../base/scope.ts";
+import { isFabricConnection, type TunnelConnection } from "../network/tunnel-connection.ts";
+import type { ViciSection } from "../wire/vici-message.ts";
+import type { CharonCommands } from "./charon-commands.ts";
+import { CharonLink } from "./charon-link.ts";
+import { ConnectionLoader } from "./connection-loader.ts";
+import { HostNames, type ResolveHost } from "./host-names.ts";
+import { planReplacement, planTunnels, type TunnelAction, type TunnelMemory } from "./keeper-plan.ts";
+import type { IkeAssociation } from "./security-association.ts";
+import { failureOf } from "./tunnel-failure.ts";
+import { isComing, isUp, stateDigest, tunnelState } from "./tunnel-look.ts";
+import type {
+  CharonState,
+  TunnelFailure,
+  TunnelKeeping,
+  TunnelListener,
+  TunnelState,
+  WantedTunnels,
+} from "./tunnel-state.ts";
+import { charonAbsent } from "./vici-session.ts";
+
+/** Events tell of changes; this finds what they did not tell. */
+const LIST_EVERY = seconds(5);
+/** While something is begun, its end may come without an event. */
+const LIST_WHILE_TRYING = milliseconds(500);
+/** Many events come together; and lists of many SAs take at most a quarter of the time. */
+const LIST_PAUSE = milliseconds(20);
+const LIST_PAUSE_FACTOR = 3;
+
+export interface ConnectionKeeperOptions {
+  readonly viciSocket: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly resolve: ResolveHost;
+  readonly listener: TunnelListener;
+}
+
+/**
+ * Keeps charon as wanted: credentials and connections loaded, each tunnel of which this end is to begin begun, one IKE_SA a
+ * peer, nothing left of what is not wanted any more. It adopts what an earlier run left, and finds its way whenever charon
+ * restarts, hangs or forgets. Connections and SAs of others are never touched.
+ */
+export class ConnectionKeeper implements TunnelKeeping {
+  readonly #options: ConnectionKeeperOptions;
+  readonly #clock: Clock;
+  readonly #scope: Scope;
+  readonly #link: CharonLink;
+  readonly #hosts: HostNames;
+  readonly #loader: ConnectionLoader;
+  #wanted: WantedTunnels | undefined;
+  #commands: CharonCommands | undefined;
+  #credentialFailure: string | undefined;
+  /** Connections that this end is done with: until their SAs are gone. */
+  readonly #leaving = new Set<string>();
+  readonly #failures = new Map<string, TunnelFailure>();
+  #memory: ReadonlyMap<string, TunnelMemory> = new Map();
+  #associations: ReadonlyMap<string, readonly IkeAssociation[]> = new Map();
+  readonly #states = new Map<string, { readonly state: TunnelState; readonly digest: string }>();
+  #isListStale = true;
+  #listedAt = 0 as MonotonicTime;
+  #listNotBefore = 0 as MonotonicTime;
+  #timer: Timer | undefined;
+  #isRunning = false;
+  #isWanted = false;
+
+  constructor(options: ConnectionKeeperOptions, scope: Scope) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#scope = scope;
+    this.#loader = new ConnectionLoader(options.clock);
+    this.#hosts = new HostNames(options.resolve, options.clock, scope, () => {
+      this.#loader.changed();
+      this.#wake();
+    });
+    scope.onClose("keeper of connections", () => this.#timer?.cancel());
+    this.#link = new CharonLink(options.viciSocket, options.clock, options.random, scope, {
+      onConnected: (commands) => {
+        this.#commands = commands;
+        this.#loader.reset();
+        this.#stale();
+      },
+      onEvent: (name, message) => this.#hear(name, message),
+      onState: (state) => {
+        if (state.phase !== "connected") this.#commands = undefined;
+        options.listener.onCharon(this.#charonState(state));
+      },
+    });
+  }
+
+  get charon(): CharonState {
+    return this.#charonState(this.#link.state);
+  }
+
+  tunnel(name: string): TunnelState | undefined {
+    return this.#states.get(name)?.state;
+  }
+
+  tunnels(): readonly TunnelState[] {
+    return [...this.#states.values()].map(({ state }) => state);
+  }
+
+  want(wanted: WantedTunnels): void {
+    const before = this.#wanted?.connections ?? [];
+    this.#wanted = wanted;
+    this.#loader.changed();
+    const names = new Set(wanted.connections.map(({ name }) => name));
+    for (const { name } of before) if (!names.has(name)) this.#leaving.add(name);
+    for (const name of names) this.#leaving.delete(name);
+    this.#forgetPatience(before, wanted.connections);
+    this.#hosts.want(wanted.connections.flatMap((connection) => connection.remoteAddresses));
+    this.#publish();
+    this.#wake();
+  }
+
+  replace(name: string): void {
+    const connection = this.#connections().find((wanted) => wanted.name === name);
+    const memory = this.#memory.get(name);
+    if (connection === undefined || memory === undefined) return;
+    const plan = planReplacement(connection, this.#associations.get(name) ?? [], memory, this.#clock.now());
+    this.#memory = new Map([...this.#memory, [name, plan.memory]]);
+    const commands = this.#commands;
+    // What fails here fails with the session, and with it all that was to be replaced.
+    if (commands !== undefined) for (const action of plan.actions) this.#act(commands, action).catch(() => {});
+    this.#stale();
+  }
+
+  async drop(name: string): Promise<void> {
+    const commands = this.#require();
+    for (const sa of await commands.associations(name)) await commands.terminate({ ikeId: sa.uniqueId }, true);
+    this.#stale();
+  }
+
+  async associations(name: string): Promise<readonly IkeAssociation[]> {
+    return await this.#require().associations(name);
+  }
+
+  #require(): CharonCommands {
+    if (this.#commands !== undefined) return this.#commands;
+    throw charonAbsent(this.#options.viciSocket, this.charon.failure ?? "it was not reached yet");
+  }
+
+  #charonState(state: CharonState): CharonState {
+    return { ...state, failure: state.failure ?? this.#credentialFailure };
+  }
+
+  #hear(name: string, message: ViciSection): void {
+    if (name === "log") {
+      const failure = failureOf(message);
+      if (failure === undefined || !this.#states.has(failure.connection)) return;
+      this.#fail(failure.connection, failure.text, failure.isConsequence);
+    }
+    this.#stale();
+  }
+
+  #fail(name: string, text: string, isConsequence = false): void {
+    if (isConsequence && this.#failures.has(name)) return;
+    this.#failures.set(name, { at: this.#clock.now(), text });
+  }
+
+  /** The SAs may be others than they were. */
+  #stale(): void {
+    this.#isListStale = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#isWanted = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    let next: Duration | undefined;
+    while (this.#isWanted && !this.#scope.signal.aborted) {
+      this.#isWanted = false;
+      next = await this.#pass();
+    }
+    this.#isRunning = false;
+    this.#timer?.cancel();
+    if (next !== undefined && !this.#scope.signal.aborted) this.#timer = this.#clock.after(next, () => this.#wake());
+  }
+
+  /** Observe, plan, apply, once. @returns when the next one is due if nothing happens; undefined: with the next session */
+  async #pass(): Promise<Duration | undefined> {
+    const [commands, wanted] = [this.#commands, this.#wanted];
+    if (commands === undefined || wanted === undefined) return undefined;
+    try {
+      await this.#load(commands, wanted);
+      if (this.#listIn() <= 0) await this.#list(commands);
+      const plan = this.#plan();
+      const actions = [...plan.actions, ...this.#farewells(wanted)];
+      for (const action of actions) await this.#act(commands, action);
+      if (actions.length > 0) this.#isListStale = true;
+      this.#publish();
+      return milliseconds(Math.max(1, Math.min(this.#listIn(), plan.wakeIn ?? LIST_EVERY)));
+    } catch {
+      // The session is over, and the link says why.
+      return undefined;
+    }
+  }
+
+  async #load(commands: CharonCommands, wanted: WantedTunnels): Promise<void> {
+    if (!this.#loader.isDue) return;
+    const { failures, credentialFailure, unloaded } = await this.#loader.sync(commands, wanted, this.#connections());
+    for (const [name, text] of failures) this.#fail(name, text);
+    for (const name of unloaded) this.#leaving.add(name);
+    if (credentialFailure === this.#credentialFailure) return;
+    this.#credentialFailure = credentialFailure;
+    this.#options.listener.onCharon(this.charon);
+  }
+
+  #listIn(): number {
+    const isTrying = [...this.#memory.values()].some(({ trying }) => trying !== undefined);
+    const due = this.#isListStale ? 0 : this.#listedAt + (isTrying ? LIST_WHILE_TRYING : LIST_EVERY);
+    return Math.max(due, this.#listNotBefore) - this.#clock.now();
+  }
+
+  async #list(commands: CharonCommands): Promise<void> {
+    const begun = this.#clock.now();
+    this.#isListStale = false;
+    this.#associations = Map.groupBy(await commands.associations(), ({ name }) => name);
+    const now = this.#clock.now();
+    this.#listedAt = now;
+    this.#listNotBefore = (now + Math.max(LIST_PAUSE, LIST_PAUSE_FACTOR * (now - begun))) as MonotonicTime;
+  }
+
+  #plan() {
+    const plan = planTunnels({
+      now: this.#clock.now(),
+      random: this.#options.random,
+      connections: this.#connections().filter(({ name }) => this.#loader.isLoaded(name)),
+      associations: this.#associations,
+      memory: this.#memory,
+    });
+    this.#memory = plan.memory;
+    return plan;
+  }
+
+  /** Ends SAs of ours that nobody wants: of connections unloaded now, or by an earlier run. */
+  #farewells(wanted: WantedTunnels): readonly TunnelAction[] {
+    const names = new Set(wanted.connections.map(({ name }) => name));
+    return [...this.#associations].flatMap(([connection, associations]) => {
+      if (names.has(connection)) return [];
+      const isOurs = ({ localId, children }: IkeAssociation) =>
+        isFabricConnection({ name: connection, localId, childNames: children.map(({ name }) => name) }, wanted.localId);
+      const ended = associations.filter(
+        (sa) => (isUp(sa) || isComing(sa)) && (this.#leaving.has(connection) || isOurs(sa)),
+      );
+      return ended.map((sa) => {
+        const which = { ikeId: sa.uniqueId };
+        return { do: "terminate", connection, which, force: isComing(sa) } as const;
+      });
+    });
+  }
+
+  async #act(commands: CharonCommands, action: TunnelAction): Promise<void> {
+    if (action.do === "terminate") {
+      await commands.terminate(action.which, action.force);
+      return;
+    }
+    try {
+      await commands.initiate(action.connection, action.child);
+    } catch (error) {
+      if (errorCode(error) !== "CHARON_REFUSED") throw error;
+      this.#fail(action.connection, errorText(error));
+    }
+  }
+
+  /** The wanted connections with addresses in place of names. */
+  #connections(): readonly TunnelConnection[] {
+    return (this.#wanted?.connections ?? []).map((connection) => ({
+      ...connection,
+      remoteAddresses: this.#hosts.addresses(connection.remoteAddresses),
+    }));
+  }
+
+  /** What failed as it was wanted before may succeed now. */
+  #forgetPatience(before: readonly TunnelConnection[], now: readonly TunnelConnection[]): void {
+    const old = new Map(before.map((connection) => [connection.name, connection]));
+    const memory = new Map(this.#memory);
+    for (const connection of now) {
+      const own = memory.get(connection.name);
+      if (own === undefined || Bun.deepEquals(old.get(connection.name), connection)) continue;
+      const at = this.#clock.now();
+      memory.set(connection.name, { ...own, failures: 0, nextTry: at, corrections: 0, nextCorrection: at });
+    }
+    this.#memory = memory;
+  }
+
+  #publish(): void {
+    const wanted = this.#wanted?.connections ?? [];
+    const names = new Set(wanted.map(({ name }) => name));
+    for (const connection of wanted) {
+      const { name } = connection;
+      const associations = this.#associations.get(name) ?? [];
+      const state = tunnelState(connection, associations, this.#loader.isLoaded(name), this.#failures.get(name));
+      if (state.phase === "up") this.#failures.delete(name);
+      const digest = stateDigest(state);
+      const isNews = this.#states.get(name)?.digest !== digest;
+      this.#states.set(name, { state, digest });
+      if (isNews) this.#options.listener.onTunnel(state);
+    }
+    for (const name of this.#leaving) {
+      if ((this.#associations.get(name) ?? []).some((sa) => isUp(sa) || isComing(sa))) continue;
+      this.#leaving.delete(name);
+    }
+    for (const name of this.#states.keys()) {
+      if (names.has(name) || this.#leaving.has(name)) continue;
+      this.#states.delete(name);
+      this.#failures.delete(name);
+      this.#options.listener.onTunnelGone(name);
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import type { ViciSection } from "../wire/vici-message.ts";
+
+/** Longer than any of charon's own sentences; certificates' names in them come from peers. */
+const FAILURE_TEXT_MAX = 256;
+
+/**
+ * What in charon's words says that something did not work: "received AUTHENTICATION_FAILED notify error", "giving up after
+ * 7 retransmits", "no trusted ECDSA public key found for …", "subject certificate invalid (valid from …)".
+ */
+const TELLING =
+  /\bfail|\berror\b|giving up|\bunable\b|\binvalid\b|\bno (?:trusted|issuer|private|matching|acceptable|shared)\b|\bnot (?:found|responding|supported|possible)\b|\brejected\b|\brequired\b|\bafter timeout\b/i;
+/** Said after the reason has been told. */
+const CONSEQUENCE = /^(?:failed to establish CHILD_SA|establishing IKE_SA failed)/;
+
+export interface FailureEvent {
+  readonly connection: string;
+  readonly text: string;
+  /** It only follows from what was told before. */
+  readonly isConsequence: boolean;
+}
+
+/** @param message of a "log" event @returns undefined unless it says why something about a connection does not work */
+export function failureOf(message: ViciSection): FailureEvent | undefined {
+  const connection = message.text("ikesa-name");
+  const text = message.text("msg");
+  if (connection === undefined || text === undefined || !TELLING.test(text)) return undefined;
+  return { connection, text: text.slice(0, FAILURE_TEXT_MAX).trim(), isConsequence: CONSEQUENCE.test(text) };
+}
