@@ -2,13 +2,13 @@ import type { Clock } from "../../src/base/clock.ts";
 import { SelvedgeError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import { parseRequest } from "../../src/certificate/request.ts";
-import { parseToken, refusal, type TokenRecord } from "./join-token.ts";
+import { parseToken, refusal, type TokenRecord, USED } from "./join-token.ts";
 
 /** Where tokens are kept. */
 export interface TokenStore {
   find(node: string): Promise<{ readonly record: TokenRecord; readonly version: string } | undefined>;
-  /** @returns false: it is not what `find` saw, so somebody else has used it */
-  use(node: string, version: string): Promise<boolean>;
+  /** From now on it is for this key alone. @returns false: it is not what `find` saw, so somebody else has come first */
+  bind(node: string, version: string, key: string): Promise<boolean>;
 }
 
 /** Who gives certificates to nodes. Names are its decision; the node brings nothing but a key. */
@@ -71,12 +71,13 @@ export class JoinDesk {
       });
     }
     const found = await tokens.find(node);
-    const why = refusal(found?.record, node, this.#deps.hash(secret), clock.wall());
-    if (found === undefined || why !== undefined) throw refused(why ?? "it is not known, or was used");
+    const key = this.#deps.hash(request.value.publicKey.toHex());
+    const why = refusal(found?.record, { node, hash: this.#deps.hash(secret), key }, clock.wall());
+    if (found === undefined || why !== undefined) throw refused(why ?? USED);
     // Whoever comes too early keeps the token.
     await registrar.check(node);
-    // First used, then served: of two who come with one token at once, one is refused.
-    if (!(await tokens.use(node, found.version))) throw refused("it is not known, or was used");
+    // First bound, then served: of two who come with one token at once, one is refused.
+    if (found.record.key === undefined && !(await tokens.bind(node, found.version, key))) throw refused(USED);
     const certificate = await registrar.admit(node, request.value.publicKey);
     log.info("join.admitted", "A node has joined with a key of its own.", { name: node });
     return { node, certificate, bundle: await registrar.bundle() };

@@ -7,6 +7,8 @@ export interface TokenRecord {
   /** SHA-256 of the secret, in lower-case hexadecimal. */
   readonly hash: string;
   readonly expires: number;
+  /** SHA-256 of the public key that it has let in, in lower-case hexadecimal; undefined: nobody's yet. */
+  readonly key: string | undefined;
 }
 
 export interface JoinToken {
@@ -19,6 +21,7 @@ export const TOKEN_LIFE = hours(24);
 /** 128 bits. */
 export const SECRET_BYTES = 16;
 const SECRET = /^[0-9a-f]{32}$/;
+export const USED = "it is not known, or was used";
 /** RFC 1123 subdomain: what a Node may be called. */
 const NODE = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 export const TOKEN_LENGTH_MAX = 253 + 1 + 2 * SECRET_BYTES;
@@ -41,11 +44,21 @@ export function isNodeName(text: string): boolean {
   return NODE.test(text);
 }
 
-/** @param hash the one of the secret that was shown; equal lengths are compared in equal time */
-export function refusal(record: TokenRecord | undefined, node: string, hash: string, now: number): string | undefined {
+/**
+ * Whoever has come with a key may come again with the same one while the token lasts: what it was answered may have
+ * been lost, or never written.
+ *
+ * @param hash the one of the secret that was shown; equal lengths are compared in equal time
+ * @param key the one that a certificate is wanted for, as in {@link TokenRecord}
+ */
+export function refusal(
+  record: TokenRecord | undefined,
+  { node, hash, key }: { readonly node: string; readonly hash: string; readonly key: string },
+  now: number,
+): string | undefined {
   // One sentence for all that an attacker could learn from: whether a node has a token is nobody's business.
-  if (record === undefined || record.node !== node || !sameText(record.hash, hash))
-    return "it is not known, or was used";
+  if (record === undefined || record.node !== node || !sameText(record.hash, hash)) return USED;
+  if (record.key !== undefined && record.key !== key) return USED;
   return now < record.expires ? undefined : `it ended at ${new Date(record.expires).toISOString()}`;
 }
 

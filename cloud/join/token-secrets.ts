@@ -38,18 +38,21 @@ export class TokenSecrets implements TokenStore {
     return found === undefined ? undefined : { record: found.value, version: found.resourceVersion };
   }
 
-  /** Its deletion is its use: the API server lets one of two have it. */
-  async use(node: string, version: string): Promise<boolean> {
+  /** The API server lets one of two have it. */
+  async bind(node: string, version: string, key: string): Promise<boolean> {
+    const patch = { metadata: { resourceVersion: version }, data: { key: btoa(key) } };
     try {
-      return await this.#writer.delete(SECRETS, this.#nameOf(node), { resourceVersion: version }, this.#signal);
+      await this.#writer.merge(SECRETS, this.#nameOf(node), patch, this.#signal);
+      return true;
     } catch (error) {
-      if (errorCode(error) === "KUBE_CONFLICT") return false;
+      if (["KUBE_CONFLICT", "KUBE_NOT_FOUND"].includes(errorCode(error))) return false;
       throw error;
     }
   }
 
-  /** A node has one token: another one takes its place. */
+  /** A node has one token: another one takes its place, whomever that one let in. */
   async keep(record: TokenRecord): Promise<void> {
+    await this.delete(record.node);
     const data = Object.entries(tokenTexts(record)).map(([key, text]) => [key, btoa(text)] as const);
     const manifest = { metadata: this.#nameOf(record.node), type: TYPE, data: Object.fromEntries(data) };
     await this.#writer.apply(SECRETS, manifest, this.#signal, { force: true });
@@ -82,6 +85,8 @@ function readTokenSecret(json: unknown): Result<TokenRecord | undefined, DecodeE
   const { type, name, data } = secret.value;
   if (type !== TYPE || !name.startsWith(PREFIX)) return ok(undefined);
   const text = (key: keyof TokenTexts) => new TextDecoder().decode(data.get(key));
-  const record = readTokenTexts(name.slice(PREFIX.length), { hash: text("hash"), expires: text("expires") });
+  const key = data.has("key") ? { key: text("key") } : {};
+  const texts = { hash: text("hash"), expires: text("expires"), ...key };
+  const record = readTokenTexts(name.slice(PREFIX.length), texts);
   return record === undefined ? fail({ at: "data", why: "it has no hash or no time at which it ends" }) : ok(record);
 }

@@ -22,9 +22,11 @@ export class FolderTokens implements TokenStore, TokenOffice {
     return text === undefined || record === undefined ? undefined : { record, version: text };
   }
 
-  /** One hub has the folder: nobody else uses a token between the two steps. */
-  async use(node: string, version: string): Promise<boolean> {
-    return this.#folder.read(fileOf(node)) === version && this.#folder.remove(fileOf(node));
+  /** One hub has the folder: nobody else binds a token between the two steps. */
+  async bind(node: string, version: string, key: string): Promise<boolean> {
+    const record = this.#folder.read(fileOf(node)) === version ? readRecord(node, version) : undefined;
+    if (record !== undefined) await this.keep({ ...record, key });
+    return record !== undefined;
   }
 
   async keep(record: TokenRecord): Promise<void> {
@@ -62,8 +64,9 @@ function fileOf(node: string): string {
 
 function readRecord(node: string, text: string): TokenRecord | undefined {
   try {
-    const { hash, expires } = JSON.parse(text) as Partial<TokenTexts>;
-    return readTokenTexts(node, { hash: String(hash), expires: String(expires) });
+    const { hash, expires, key } = JSON.parse(text) as Partial<TokenTexts>;
+    const bound = key === undefined ? {} : { key: String(key) };
+    return readTokenTexts(node, { hash: String(hash), expires: String(expires), ...bound });
   } catch {
     return undefined;
   }

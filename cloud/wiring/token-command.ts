@@ -36,7 +36,7 @@ export async function runToken(command: TokenCommand, system: System): Promise<v
         code: "TOKEN_UNKNOWN",
         blame: "user",
         retry: "never",
-        hint: "selvedge-cloud token list shows those that are there; a token that was used is gone.",
+        hint: "selvedge-cloud token list shows those that are there; those that have ended go when the next one is made.",
       });
   }
 }
@@ -53,8 +53,9 @@ async function create({ node, life, server, json }: TokenCommand, office: TokenO
     });
   }
   const secret = system.randomHex(SECRET_BYTES);
-  const record = { node, hash: system.hash(secret), expires: system.clock.wall() + life };
+  const record = { node, hash: system.hash(secret), expires: system.clock.wall() + life, key: undefined };
   await office.keep(record);
+  for (const { node, expires } of await office.list()) if (expires <= system.clock.wall()) await office.delete(node);
   const token = formatToken({ node, secret });
   const line = `selvedge join ${url} --token ${token} --ca-cert-hash sha256:${hash}`;
   const expires = new Date(record.expires).toISOString();
@@ -80,7 +81,8 @@ async function authorityHash(office: TokenOffice): Promise<string> {
 }
 
 function list(records: readonly TokenRecord[], json: boolean, system: System): void {
-  const state = ({ expires }: TokenRecord) => (system.clock.wall() < expires ? "good" : "ended");
+  const state = ({ expires, key }: TokenRecord) =>
+    system.clock.wall() >= expires ? "ended" : key === undefined ? "good" : "used";
   const rows = records.map((record) => ({
     node: record.node,
     expires: new Date(record.expires).toISOString(),

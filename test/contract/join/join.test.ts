@@ -37,6 +37,8 @@ let files: KeyFiles;
 let folder: string;
 /** What the registrar says of a node before its token is used. */
 let check: () => Promise<void>;
+/** What comes between the use of a token and the certificate. */
+let admit: () => Promise<void>;
 
 function leaf(signer: Authority, commonName: string, publicKey: Uint8Array<ArrayBuffer>): string {
   const valid = { notBefore: Date.now() - DAY, notAfter: Date.now() + DAY };
@@ -46,10 +48,11 @@ function leaf(signer: Authority, commonName: string, publicKey: Uint8Array<Array
 
 beforeEach(async () => {
   check = async () => undefined;
+  admit = async () => undefined;
   folder = mkdtempSync(joinPath(tmpdir(), "selvedge-join-"));
   folders.push(folder);
   files = new KeyFiles(joinPath(folder, "tls"));
-  records = new Map([["edge1", { node: "edge1", hash: hash(SECRET), expires: Date.now() + DAY }]]);
+  records = new Map([["edge1", { node: "edge1", hash: hash(SECRET), expires: Date.now() + DAY, key: undefined }]]);
   authority = issueAuthority(PrivateKey.generate(), CA, {
     notBefore: Date.now() - DAY,
     notAfter: Date.now() + DAY,
@@ -59,12 +62,20 @@ beforeEach(async () => {
       const record = records.get(node);
       return record === undefined ? undefined : { record, version: "1" };
     },
-    use: async (node: string) => records.delete(node),
+    bind: async (node: string, _version: string, key: string) => {
+      const record = records.get(node);
+      if (record?.key !== undefined) return false;
+      if (record !== undefined) records.set(node, { ...record, key });
+      return record !== undefined;
+    },
   };
   const registrar = {
     bundle: async () => authority.certificate,
     check: () => check(),
-    admit: async (node: string, publicKey: Uint8Array<ArrayBuffer>) => leaf(authority, `paris.${node}`, publicKey),
+    admit: async (node: string, publicKey: Uint8Array<ArrayBuffer>) => {
+      await admit();
+      return leaf(authority, `paris.${node}`, publicKey);
+    },
   };
   const log = new Log(() => {}, "info");
   const desk = new JoinDesk({ tokens, registrar, hash, clock: new SystemClock(), log });
@@ -83,7 +94,7 @@ function pinOf(signer: Authority): string {
 
 const token = (node = "edge1", secret = SECRET) => formatToken({ node, secret });
 
-function tryToJoin(over: { readonly token?: string; readonly authorityHash?: string } = {}) {
+function tryToJoin(over: { readonly token?: string; readonly authorityHash?: string; readonly key?: PrivateKey } = {}) {
   return join({ url, token: token(), authorityHash: pinOf(authority), key: files.key(), ...over }, askOperator);
 }
 
@@ -103,16 +114,28 @@ describe("a node with a token", () => {
     expect(statSync(joinPath(folder, "tls")).mode & 0o777).toBe(0o700);
   });
 
-  test("joins once", async () => {
+  test("joins with one key", async () => {
     await tryToJoin();
-    expect(await tryToJoin().catch((error) => error)).toMatchObject({
+    expect(await tryToJoin({ key: PrivateKey.generate() }).catch((error) => error)).toMatchObject({
       code: "JOIN_REFUSED",
       hint: expect.stringContaining("token create"),
     });
   });
 
-  test("joins once, also when it comes twice at the same moment", async () => {
-    const outcomes = await Promise.allSettled([tryToJoin(), tryToJoin(), tryToJoin()]);
+  test("comes again with the same key when the operator died before it wrote the certificate", async () => {
+    admit = () => Promise.reject(new Error("killed"));
+    expect(await tryToJoin().catch((error) => error)).toMatchObject({ code: "JOIN_REFUSED" });
+    admit = async () => undefined;
+    expect(await tryToJoin({ key: PrivateKey.generate() }).catch((error) => error)).toMatchObject({
+      code: "JOIN_REFUSED",
+    });
+    const { certificate } = await tryToJoin();
+    expect(parseCertificate(certificate)).toMatchObject({ ok: true });
+  });
+
+  test("joins with one key, also when it comes with three at the same moment", async () => {
+    const keys = [1, 2, 3].map(() => PrivateKey.generate());
+    const outcomes = await Promise.allSettled(keys.map((key) => tryToJoin({ key })));
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
@@ -163,7 +186,7 @@ describe("the operator refuses", () => {
   });
 
   test("a token that has ended", async () => {
-    records.set("edge1", { node: "edge1", hash: hash(SECRET), expires: Date.now() - 1 });
+    records.set("edge1", { node: "edge1", hash: hash(SECRET), expires: Date.now() - 1, key: undefined });
     expect(await tryToJoin().catch((error) => error)).toMatchObject({
       message: expect.stringContaining("it ended at"),
     });

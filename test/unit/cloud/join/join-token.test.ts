@@ -9,7 +9,8 @@ import {
 } from "../../../../cloud/join/join-token.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
-const RECORD: TokenRecord = { node: "shop.edge1", hash: "aa11", expires: 1000 };
+const RECORD: TokenRecord = { node: "shop.edge1", hash: "aa11", expires: 1000, key: undefined };
+const SHOWN = { node: "shop.edge1", hash: "aa11", key: "k1" };
 
 test("a token goes through its text, whatever dots its node's name has", () => {
   const token = { node: "shop.edge1", secret: SECRET };
@@ -30,8 +31,8 @@ test("no text makes it throw", () => {
 });
 
 test("a token is taken for its node, with its secret, until it ends", () => {
-  expect(refusal(RECORD, "shop.edge1", "aa11", 999)).toBeUndefined();
-  expect(refusal(RECORD, "shop.edge1", "aa11", 1000)).toBe("it ended at 1970-01-01T00:00:01.000Z");
+  expect(refusal(RECORD, SHOWN, 999)).toBeUndefined();
+  expect(refusal(RECORD, SHOWN, 1000)).toBe("it ended at 1970-01-01T00:00:01.000Z");
 });
 
 test.each([
@@ -40,5 +41,12 @@ test.each([
   ["the beginning of its secret", RECORD, "shop.edge1", "aa1"],
   ["a node that has none", undefined, "shop.edge1", "aa11"],
 ])("%s is refused with the same words", (_, record, node, hash) => {
-  expect(refusal(record, node, hash, 0)).toBe("it is not known, or was used");
+  expect(refusal(record, { node, hash, key: "k1" }, 0)).toBe("it is not known, or was used");
+});
+
+test("a token that has let a key in is for that key alone, until it ends", () => {
+  const bound = { ...RECORD, key: "k1" };
+  expect(refusal(bound, SHOWN, 999)).toBeUndefined();
+  expect(refusal(bound, SHOWN, 1000)).toContain("it ended");
+  expect(refusal(bound, { ...SHOWN, key: "k2" }, 0)).toBe("it is not known, or was used");
 });
