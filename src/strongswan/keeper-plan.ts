@@ -188,8 +188,10 @@ function lookAt(
   const leaveToPeer = peerSince !== undefined && later(peerSince, PEER_MAKES_CHILDREN) > now;
 
   const correct = begins && wrong.length > 0 && !busy && memory.nextCorrection <= now;
-  const toBegin =
-    begins && !busy && !leaveToPeer ? [...missing, ...(correct ? wrong : [])].map((child) => child.name) : [];
+  const isDue = begins && !busy && !leaveToPeer;
+  const due = isDue ? [...missing, ...(correct ? wrong : [])].map((child) => child.name) : [];
+  // Without an IKE_SA each child would begin one: the first brings it, and the others follow.
+  const toBegin = fresh.length === 0 ? due.slice(0, 1) : due;
   if (correct && !leaveToPeer) {
     const delay = Math.min(CORRECT_LATEST, CORRECT_FIRST * 2 ** memory.corrections);
     memory = { ...memory, corrections: memory.corrections + 1, nextCorrection: later(now, delay), nextTry: now };
