@@ -54,8 +54,8 @@ async function create({ node, life, server, json }: TokenCommand, office: TokenO
   }
   const secret = system.randomHex(SECRET_BYTES);
   const record = { node, hash: system.hash(secret), expires: system.clock.wall() + life, key: undefined };
+  for (const each of await office.list()) if (each.expires <= system.clock.wall()) await office.delete(each.node);
   await office.keep(record);
-  for (const { node, expires } of await office.list()) if (expires <= system.clock.wall()) await office.delete(node);
   const token = formatToken({ node, secret });
   const line = `selvedge join ${url} --token ${token} --ca-cert-hash sha256:${hash}`;
   const expires = new Date(record.expires).toISOString();
