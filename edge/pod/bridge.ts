@@ -5,6 +5,7 @@ import type { NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { changeLink, createBridge, findPodLink } from "../../src/linux/pod-links.ts";
 import { writeSysctl } from "../../src/linux/sysctl.ts";
 import type { PodLink } from "../../src/wire/rtnetlink-pod-link.ts";
+import { broadcastOf } from "./address-number.ts";
 import { type BridgePlan, planBridge, type WantedBridge } from "./bridge-plan.ts";
 
 /** Two programs may make the bridge, or give it an address, at the same moment: the second look finds it done. */
@@ -86,7 +87,9 @@ function applyChange(route: NetlinkSocket, { link, setUp, mtu, remove, add }: Ch
   if (add.some(({ address }) => ipFamily(address) === 6)) {
     writeSysctl(`net/ipv6/conf/${link.name}/disable_ipv6`, "0");
   }
-  for (const address of add) addAddress(route, address);
+  for (const address of add) {
+    addAddress(route, { ...address, broadcast: broadcastOf(address.address, address.prefixLength) });
+  }
   // One that nobody gave it changes with every port that comes, and pods have learned it.
   if (add.length > 0) changeLink(route, link, { hardwareAddress: link.hardwareAddress });
 }

@@ -10,6 +10,7 @@ import { changeLink, createVeth, findPodLink, setHairpin } from "../../src/linux
 import { addRoute } from "../../src/linux/routes.ts";
 import { writeSysctl } from "../../src/linux/sysctl.ts";
 import type { PodLink } from "../../src/wire/rtnetlink-pod-link.ts";
+import { broadcastOf } from "./address-number.ts";
 import type { CniAddress, CniRoute } from "./cni-result.ts";
 import type { Attachment } from "./reservation.ts";
 import { linkAlias, parseLinkAlias, vethName } from "./veth-name.ts";
@@ -88,7 +89,8 @@ function prepare(ifName: string, families: ReadonlySet<Family>): void {
 function configure(inside: NetlinkSocket, { attachment, addresses, routes }: PodInterfaceSpec): PodLink {
   const link = existing(inside, attachment.ifName);
   for (const { address, prefixLength } of addresses) {
-    addAddress(inside, { linkIndex: link.index, address, prefixLength, scope: "global" });
+    const broadcast = broadcastOf(address, prefixLength);
+    addAddress(inside, { linkIndex: link.index, address, prefixLength, scope: "global", broadcast });
   }
   changeLink(inside, link, { up: true });
   for (const { destination, gateway } of routes) {

@@ -25,6 +25,8 @@ export interface LinkAddress {
   readonly scope: AddressScope;
   /** IPv4 only; the kernel's default is the link's name. */
   readonly label?: string | undefined;
+  /** IPv4 only, of an address to add: the one that all on the link listen to. */
+  readonly broadcast?: Ip | undefined;
 }
 
 const RTM_GETADDR = 22;
@@ -36,6 +38,7 @@ const IFADDRMSG_LENGTH = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_LABEL = 3;
+const IFA_BROADCAST = 4;
 /** No duplicate address detection: usable at once, also on a link without a carrier. */
 const IFA_F_NODAD = 0x02;
 
@@ -95,6 +98,7 @@ function body(writer: NetlinkWriter, address: LinkAddress, flags: number): void 
   writer.u32(address.linkIndex);
   writer.attrBytes(IFA_LOCAL, bytes);
   writer.attrBytes(IFA_ADDRESS, bytes);
+  if (address.broadcast !== undefined) writer.attrBytes(IFA_BROADCAST, ipBytes(address.broadcast));
   if (address.label !== undefined) writer.attrText(IFA_LABEL, address.label);
   writer.endMessage();
 }
