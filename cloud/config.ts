@@ -13,7 +13,7 @@ export type CloudCommand =
       readonly words: readonly string[];
     }
   /** Their arguments are read where they are meant. */
-  | { readonly kind: "operator" | "token"; readonly words: readonly string[] };
+  | { readonly kind: "operator" | "connector" | "token"; readonly words: readonly string[] };
 
 export interface ListenAddress {
   readonly hostname: string;
@@ -38,6 +38,7 @@ Usage:
   selvedge-cloud hub --manifests DIR [--listen ADDR[:PORT]] [--cluster NAME [OPTION…]]
   selvedge-cloud operator --cluster NAME --cni-type flannel|calico --cluster-cidr CIDR,…
                           --connector-public-addresses ADDR,… [OPTION…]
+  selvedge-cloud connector [--node-name NAME] [OPTION…]
   selvedge-cloud token create NODE [--expires 24h] [--server https://HOST:PORT] [-o json]
   selvedge-cloud token list | delete NODE
   selvedge-cloud nodes [NAME…] | topology | certs | check | images [OPTION…]
@@ -89,6 +90,19 @@ ConfigMaps and Secrets. Any number of it may run; one leads. Its options are Fab
 
 Variables AGENT_ARG_NAME=VALUE are arguments of every agent.
 
+connector lets edge nodes in by IPsec, beside a charon of its own: one runs on each node that is labelled for it, and
+edges spread over them. It tells the cluster whom it holds.
+
+  --node-name NAME                     The Kubernetes node's. Default: the variable NODE_NAME.
+  --namespace NAME                     The operator's. Default fabedge.
+  --cni-type flannel|calico            Default flannel.
+  --vici-socket PATH                   charon's. Default /run/selvedge/charon/charon.vici.
+  --state-dir DIR                      What it has heard, keys included, for when it starts without an API server.
+                                       Default /run/selvedge-connector. Only its user may open it.
+  --kubeconfig FILE                    Default: the service account of the pod.
+  --http-bind [ADDR]:PORT              /livez, /readyz and /metrics. Default 127.0.0.1:8082.
+  --log-level LEVEL                    Default info.
+
 token lets one node in once: create prints the line to run there, with which the node makes its own key and gets a
 certificate for it. The key stays on the node. Only a hash of the token is kept.
 
@@ -121,7 +135,8 @@ export function parseCommandLine(words: readonly string[]): Result<CloudCommand,
   if (words.includes("--help") || words.includes("-h") || command === "help") return ok({ kind: "help" });
   if (command === "version" || command === "--version") return ok({ kind: "version" });
   if (command === undefined) return usage("a command is missing");
-  if (command === "operator" || command === "token") return ok({ kind: command, words: rest });
+  if (command === "operator" || command === "connector" || command === "token")
+    return ok({ kind: command, words: rest });
   if (command !== "hub") return usage(`there is no command "${command}"`);
   return parseHub(rest);
 }

@@ -11,6 +11,8 @@ import { isCliCommand, runCloudCli } from "./cli/run-cloud-cli.ts";
 import { HELP, parseCommandLine, type UsageError } from "./config.ts";
 import { parseOperatorOptions } from "./operator/operator-options.ts";
 import { findKubeconfig, openCluster } from "./wiring/cluster-access.ts";
+import { startConnector } from "./wiring/connector-command.ts";
+import { parseConnectorOptions } from "./wiring/connector-options.ts";
 import { startHub } from "./wiring/hub-command.ts";
 import { parseHubOptions } from "./wiring/hub-options.ts";
 import { startOperator } from "./wiring/operator-command.ts";
@@ -61,6 +63,11 @@ async function main(): Promise<number> {
       const options = parseOperatorOptions(command.value.words, process.env);
       if (!options.ok) return refuse(options.error);
       return await runUntilStopped((scope) => startOperator(options.value, SYSTEM, scope));
+    }
+    case "connector": {
+      const options = parseConnectorOptions(command.value.words, process.env);
+      if (!options.ok) return refuse(options.error);
+      return await runUntilStopped((scope) => startConnector(options.value, SYSTEM, scope));
     }
     case "token": {
       const token = parseTokenCommand(command.value.words);

@@ -36,11 +36,10 @@ export function adoptStanding(
   carriers: readonly number[],
   published: number | undefined,
   rival: RivalClaim | undefined,
-): StandingStep {
+): EdgeStanding {
   const highest = Math.max(published ?? 0, rival?.claim ?? 0);
-  const unsettled = published === undefined && rival !== undefined && carriers.length > 0;
-  const leftBehind = unsettled ? carriers : [];
-  return { standing: { claim: published, highest, leftBehind }, drop: unsettled };
+  const unsettled = published === undefined && rival !== undefined;
+  return { claim: published, highest, leftBehind: unsettled ? carriers : [] };
 }
 
 /**
@@ -58,7 +57,8 @@ export function planStanding(
   const highest = Math.max(before.highest, rival?.claim ?? 0);
   const leftBehind = before.leftBehind.filter((id) => carriers.includes(id));
   const fresh = carriers.some((id) => !leftBehind.includes(id));
-  if (!fresh) return { standing: { claim: undefined, highest, leftBehind }, drop: false };
+  // Until they are gone, they are asked to go: charon may not have been there when they were first.
+  if (!fresh) return { standing: { claim: undefined, highest, leftBehind }, drop: leftBehind.length > 0 };
   if (before.claim === undefined) {
     const claim = nextClaim(highest);
     return { standing: { claim, highest: claim, leftBehind }, drop: false };

@@ -2,10 +2,17 @@ import type { Ip, Prefix } from "../../src/base/ip.ts";
 import type { ConnectorPublication, EdgeHolder } from "../../src/network/connector-claims.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
 import { nodePrefixes, type TunnelChildKind } from "../../src/network/tunnel-connection.ts";
+import type { EspCarrier } from "../../src/network/tunnel-mtu.ts";
+
+/** Where a tunnel leads, and in what. */
+export interface TunnelEnd {
+  readonly remoteHost: Ip;
+  readonly carrier: Pick<EspCarrier, "udp" | "cipher">;
+}
 
 /** How packets get to a peer: by the tunnel to an address, by another connector, or not at all. */
 export type Way =
-  | { readonly kind: "tunnel"; readonly remoteHost: Ip }
+  | ({ readonly kind: "tunnel" } & TunnelEnd)
   | { readonly kind: "connector"; readonly connector: ConnectorPublication }
   | { readonly kind: "none" };
 
@@ -22,8 +29,7 @@ export interface ReachPlan {
 }
 
 /** A peer's tunnel as charon has it. */
-export interface PeerTunnel {
-  readonly remoteHost: Ip;
+export interface PeerTunnel extends TunnelEnd {
   /** Children that carry packets. */
   readonly children: ReadonlySet<TunnelChildKind>;
 }
@@ -55,7 +61,9 @@ export function planReach(
     const holder = tunnel === undefined ? holders.get(peer.name) : undefined;
     const other: Way = holder === undefined ? NONE : { kind: "connector", connector: holder.connector };
     const by = (child: TunnelChildKind): Way =>
-      tunnel?.children.has(child) === true ? { kind: "tunnel", remoteHost: tunnel.remoteHost } : other;
+      tunnel?.children.has(child) === true
+        ? { kind: "tunnel", remoteHost: tunnel.remoteHost, carrier: tunnel.carrier }
+        : other;
     add(pods, peer.subnets, by("p2p"));
     add(nodes, nodePrefixes(peer), by("p2n"));
   }

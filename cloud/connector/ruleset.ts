@@ -11,11 +11,13 @@ import {
   drop,
   goTo,
   jump,
+  keepSource,
   masquerade,
   matchAddress,
   matchEncrypted,
   matchFamily,
   matchLink,
+  matchMark,
   matchPort,
   matchProtocol,
   returnToCaller,
@@ -152,26 +154,11 @@ export function planConnectorElements(sets: FabricSets): TableElements {
 function planComingBack(family: Family, nodeAddresses: readonly Ip[]): readonly (readonly Expression[])[] {
   const own = nodeAddresses.find((address) => ipFamily(address) === family);
   if (own === undefined) return [];
-  const mark = Uint8Array.of(MASQUERADE_MARK & 0xff, MASQUERADE_MARK >> 8, 0, 0);
-  const marked: readonly Expression[] = [
-    { name: "meta", register: 1, key: "mark" },
-    { name: "bitwise", register: 1, mask: mark },
-    { name: "cmp", register: 1, equal: true, value: mark },
-  ];
   const toOwn: readonly Expression[] = [
     { name: "load", register: 1, value: ipBytes(own) },
     { name: "snat", family, address: 1 },
   ];
-  return [[...marked, ...matchTo(family, "remote-pods"), ...toOwn]];
-}
-
-/** To its own address: a connection that is translated is not translated again, by whoever comes later. */
-function keepSource(family: Family): readonly Expression[] {
-  const [offset, length] = family === 4 ? [12, 4] : [8, 16];
-  return [
-    { name: "payload", register: 1, base: "network", offset, length },
-    { name: "snat", family, address: 1 },
-  ];
+  return [[...matchMark(MASQUERADE_MARK), ...matchTo(family, "remote-pods"), ...toOwn]];
 }
 
 function matchBetween(family: Family, source: SetName, destination: SetName): readonly Expression[] {

@@ -4,6 +4,7 @@ import { type ConnectorPublication, type EdgeHolder, planHolders } from "../../.
 import type { NodeConfig } from "../../../../src/network/node-config.ts";
 import type { TunnelChildKind } from "../../../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../../../src/network/tunnel-endpoint.ts";
+import { espCipher } from "../../../../src/network/tunnel-mtu.ts";
 import { ip, prefix } from "../../../support/network-objects.ts";
 import { makeConnector } from "../../../support/operator-objects.ts";
 
@@ -26,7 +27,8 @@ function configOf(...peers: readonly TunnelEndpoint[]): NodeConfig {
 }
 
 function tunnel(remoteHost: string, ...children: readonly TunnelChildKind[]): PeerTunnel {
-  return { remoteHost: ip(remoteHost), children: new Set(children) };
+  const carrier = { udp: true, cipher: espCipher("AES_GCM_16", undefined) };
+  return { remoteHost: ip(remoteHost), carrier, children: new Set(children) };
 }
 
 function heldBy(node: string, ...names: readonly string[]): ConnectorPublication {

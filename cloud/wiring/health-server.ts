@@ -1,0 +1,28 @@
+import type { Metrics } from "../../src/base/metrics.ts";
+import type { Scope } from "../../src/base/scope.ts";
+
+export interface HealthServerOptions {
+  readonly listen: { readonly hostname: string; readonly port: number };
+  /** Why it does not do its job; undefined: it does. */
+  readonly notReady: () => string | undefined;
+  readonly metrics: Metrics;
+}
+
+/** /livez, /readyz and /metrics of what runs on every node. */
+export function startHealthServer({ listen, notReady, metrics }: HealthServerOptions, scope: Scope): URL {
+  const server = Bun.serve({
+    ...listen,
+    routes: {
+      "/livez": () => new Response("ok\n"),
+      "/readyz": () => {
+        const why = notReady();
+        return why === undefined ? new Response("ok\n") : new Response(`${why}\n`, { status: 503 });
+      },
+      "/metrics": () =>
+        new Response(metrics.render(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } }),
+    },
+    fetch: () => new Response("not found\n", { status: 404 }),
+  });
+  scope.onClose("HTTP server", () => server.stop(true));
+  return server.url;
+}
