@@ -2,6 +2,7 @@ import { EXIT } from "../../src/cli/exit-code.ts";
 import type { Resolution } from "../../src/network/agent-report.ts";
 import { type CommandContext, paintFor, print, socketPath } from "./command-context.ts";
 import { formatResolution, formatService, formatServices, formatStatus } from "./render.ts";
+import { formatPeers, formatTunnel, formatTunnels } from "./render-tunnels.ts";
 import { searchNames } from "./search-names.ts";
 
 export async function showStatus(context: CommandContext): Promise<number> {
@@ -29,6 +30,43 @@ export async function showServices(context: CommandContext): Promise<number> {
     argument === undefined ? `There are no services${where}.\n` : `There is no service "${argument}"${where}.\n`,
   );
   return argument === undefined ? EXIT.ok.code : EXIT.failed.code;
+}
+
+export async function showTunnels(context: CommandContext): Promise<number> {
+  const { io, flags, argument } = context;
+  const list = await io.ask(await socketPath(context), withName("/v1/tunnels", argument), "TunnelList");
+  const paint = paintFor(context);
+  const wide = flags.get("output") === "wide";
+  await print(context, list, () => {
+    if (list.items.length === 0) return "";
+    if (argument === undefined) return formatTunnels(list.items, wide, paint);
+    return list.items.map((tunnel) => formatTunnel(tunnel, paint)).join("\n");
+  });
+  if (list.items.length === 0) return await sayNobody(context);
+  return list.items.every(({ state }) => state === "up") ? EXIT.ok.code : EXIT.unhealthy.code;
+}
+
+export async function showPeers(context: CommandContext): Promise<number> {
+  const { io, flags, argument } = context;
+  const list = await io.ask(await socketPath(context), withName("/v1/peers", argument), "PeerList");
+  const wide = flags.get("output") === "wide";
+  await print(context, list, () => (list.items.length === 0 ? "" : formatPeers(list.items, wide, paintFor(context))));
+  if (list.items.length === 0) return await sayNobody(context);
+  return list.items.every(({ path }) => path !== "down") ? EXIT.ok.code : EXIT.unhealthy.code;
+}
+
+function withName(path: string, name: string | undefined): string {
+  return name === undefined ? path : `${path}?${new URLSearchParams({ name })}`;
+}
+
+/** @returns the exit status: no peers at all are no error, one that was asked for is */
+async function sayNobody({ io, argument }: CommandContext): Promise<number> {
+  if (argument !== undefined) {
+    await io.err(`There is no peer "${argument}"; selvedge peers shows who there is.\n`);
+    return EXIT.failed.code;
+  }
+  await io.err("This node has no peers: it is in no community, or has not heard of one yet.\n");
+  return EXIT.ok.code;
 }
 
 export async function resolveName(context: CommandContext): Promise<number> {

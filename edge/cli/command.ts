@@ -8,6 +8,13 @@ const AGENT: readonly Flag[] = [
   { name: "config", placeholder: "PATH", help: "The agent's configuration file." },
 ];
 
+/** Where there is more to tell than fits a line of a terminal. */
+const WIDE_OUTPUT: Flag = {
+  ...OUTPUT,
+  choices: ["table", "wide", "json", "yaml"],
+  help: "How to print: table for people, wide with more columns, json or yaml for programs.",
+};
+
 /** The command line: help, completion and dispatch all read this table. */
 export const COMMANDS: readonly Command[] = [
   {
@@ -49,6 +56,29 @@ export const COMMANDS: readonly Command[] = [
       OUTPUT,
       ...AGENT,
     ],
+  },
+  {
+    words: ["tunnels"],
+    summary: "Show the tunnels to other nodes and clouds, and why those are down that are.",
+    description:
+      "With a name: all that charon knows of it, as swanctl --list-sas has it. Exits with 3 when one of them is not up.",
+    examples: [
+      { line: "selvedge tunnels", does: "a line for each" },
+      { line: "selvedge tunnels -o wide", does: "with addresses, ports, NAT and rekeying" },
+      { line: "selvedge tunnels paris.connector", does: "its SAs, selectors and counters" },
+    ],
+    argument: { name: "PEER", required: false },
+    flags: [WIDE_OUTPUT, ...AGENT],
+  },
+  {
+    words: ["peers"],
+    summary: "Show who can be reached from this node, and by which path.",
+    examples: [
+      { line: "selvedge peers", does: "all of them" },
+      { line: "selvedge peers -o wide", does: "with their subnets and nodes" },
+    ],
+    argument: { name: "PEER", required: false },
+    flags: [WIDE_OUTPUT, ...AGENT],
   },
   {
     words: ["dns", "resolve"],

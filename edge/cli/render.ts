@@ -18,6 +18,7 @@ export function formatStatus(status: StatusReport, paint: Paint): string {
     ],
     ["Services", service.enabled ? describeService(service) : "off (--enable-proxy=false)"],
     ["Names", dns.enabled ? describeDns(dns) : "off (--enable-dns=false)"],
+    ["Fabric", describeFabric(status.fabric)],
   ];
   const head = lines.map(([title, text]) => `${paint("bold", title.padEnd(10))}${printable(text)}\n`).join("");
   return head + (status.conditions.length === 0 ? "" : `\n${formatConditions(status.conditions, paint)}`);
@@ -93,6 +94,14 @@ export function formatResolution(resolution: Resolution): string {
   if (answers.length === 0) return `${printable(head)}\n`;
   const rows = answers.map((answer) => [answer.name, String(answer.ttlSeconds), answer.type, answer.data]);
   return `${printable(head)}\n\n${formatTable(["NAME", "TTL", "TYPE", "DATA"], rows)}`;
+}
+
+function describeFabric({ name, peers, tunnelsUp, certificateEnds, charon }: StatusReport["fabric"]): string {
+  if (name === null) return "none has been heard of";
+  const version = charon.version === null ? "" : ` ${charon.version}`;
+  const certificate = certificateEnds === null ? "no certificate" : `certificate until ${certificateEnds.slice(0, 10)}`;
+  const daemon = charon.state === "connected" ? `charon${version}` : `charon is ${charon.state}`;
+  return `${name}, ${tunnelsUp} of ${count(peers, "tunnel")} up, ${daemon}, ${certificate}`;
 }
 
 function span(spanSeconds: number): string {

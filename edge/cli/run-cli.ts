@@ -2,7 +2,7 @@ import { errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import { printable } from "../../src/cli/table.ts";
-import { resolveName, showServices, showStatus } from "./agent-commands.ts";
+import { resolveName, showPeers, showServices, showStatus, showTunnels } from "./agent-commands.ts";
 import { check } from "./check-command.ts";
 import type { CliCommands, CliIo, Environment } from "./cli-io.ts";
 import { PROGRAM } from "./command.ts";
@@ -16,6 +16,8 @@ export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Pro
   run,
   status: showStatus,
   services: showServices,
+  tunnels: showTunnels,
+  peers: showPeers,
   "dns resolve": resolveName,
   check,
   cleanup: cleanUp,

@@ -246,7 +246,7 @@ export const OPTIONS = {
     fabedge: true,
     type: file,
     fallback: () => "tls.crt",
-    help: "With --tunnels-conf, this node's certificate. Without a folder it is in /etc/ipsec.d/certs; keys and authorities are beside that.",
+    help: "With --tunnels-conf, this node's certificate: a path, or a name in /etc/ipsec.d/certs. Keys are in ../private.",
   }),
   cniPlugins: option({
     name: "cni-plugins",

@@ -6,6 +6,7 @@ import type {
   ServiceFilter,
   StatusReport,
 } from "../../src/network/agent-report.ts";
+import type { TunnelReport } from "../../src/network/tunnel-report.ts";
 
 /** What the agent tells whoever asks: wiring gives the functions, the servers call them. */
 export interface ControlHandlers {
@@ -14,6 +15,8 @@ export interface ControlHandlers {
   statusText(): Promise<string>;
   /** Sorted by namespace and name. */
   services(filter: ServiceFilter): readonly ServiceDetail[];
+  /** By the peers' names, with the counters of now. */
+  tunnels(): Promise<readonly TunnelReport[]>;
   /** @throws SelvedgeError when DNS is switched off or the name or type is none */
   resolve(name: string, type: string): Promise<Resolution>;
   components(): readonly ComponentState[];

@@ -1,5 +1,6 @@
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { agentDocument } from "../../src/network/agent-report.ts";
+import { peerOf, type TunnelReport } from "../../src/network/tunnel-report.ts";
 import type { ControlHandlers } from "./control.ts";
 import { answerProbe, checkReadiness, type ReadinessCheck } from "./readiness.ts";
 
@@ -43,6 +44,10 @@ async function answerControl({ path, query }: Question, handlers: ControlHandler
       const filter = { namespace: query.get("namespace") ?? undefined, name: query.get("name") ?? undefined };
       return json(agentDocument("ServiceList", { items: handlers.services(filter) }));
     }
+    case "/v1/tunnels":
+      return json(agentDocument("TunnelList", { items: await tunnelsOf(query, handlers) }));
+    case "/v1/peers":
+      return json(agentDocument("PeerList", { items: (await tunnelsOf(query, handlers)).map(peerOf) }));
     case "/v1/resolve": {
       const resolution = await handlers.resolve(query.get("name") ?? "", query.get("type") ?? "A");
       return json(agentDocument("Resolution", resolution));
@@ -50,6 +55,12 @@ async function answerControl({ path, query }: Question, handlers: ControlHandler
     default:
       return undefined;
   }
+}
+
+async function tunnelsOf(query: URLSearchParams, handlers: ControlHandlers): Promise<readonly TunnelReport[]> {
+  const name = query.get("name");
+  const tunnels = await handlers.tunnels();
+  return name === null ? tunnels : tunnels.filter(({ peer }) => peer === name);
 }
 
 async function answerOpen({ path, query }: Question, handlers: ControlHandlers): Promise<Answer | undefined> {

@@ -4,6 +4,7 @@ import type {
   ComponentState,
   ConditionReport,
   DnsReport,
+  FabricReport,
   ServiceReport,
   SourceReport,
   StatusReport,
@@ -30,6 +31,7 @@ export interface StatusParts {
   readonly cache: CacheReport;
   readonly service: Omit<ServiceReport, "lastApplied"> & { readonly lastApplied: number | undefined };
   readonly dns: DnsReport;
+  readonly fabric: Omit<FabricReport, "certificateEnds"> & { readonly certificateEnds: number | undefined };
   readonly conditions: readonly Condition[];
 }
 
@@ -54,6 +56,7 @@ export function composeStatus(parts: StatusParts): StatusReport {
     cache: parts.cache,
     service: { ...service, lastApplied: formatKnownTime(service.lastApplied) },
     dns: parts.dns,
+    fabric: { ...parts.fabric, certificateEnds: formatKnownTime(parts.fabric.certificateEnds) },
     conditions: parts.conditions.map(reportCondition),
   };
 }

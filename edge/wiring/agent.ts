@@ -30,6 +30,7 @@ import type { ControlHandlers } from "../status/control.ts";
 import { ControlServer } from "../status/control-server.ts";
 import { keepHeapSmall } from "../status/heap-keeper.ts";
 import { openLogSink } from "../status/log-sink.ts";
+import type { StatusParts } from "../status/status.ts";
 import { registerStatusMetrics } from "../status/status-metrics.ts";
 import { logStall, Watchdog } from "../status/watchdog.ts";
 import { dnsSettings, type Foundation, makeDns, makeServiceProxy } from "./capabilities.ts";
@@ -306,6 +307,7 @@ class Agent {
       status: () => this.#status(),
       statusText: async () => formatStatus(await this.#status(), plain),
       services: (filter) => reportServices(this.#index, this.#service?.services() ?? new Map(), filter),
+      tunnels: async () => [],
       resolve: (name, type) => this.#resolve(name, type),
       components: () => this.#components(),
       conditions: () => this.#health.list(),
@@ -331,7 +333,19 @@ class Agent {
       cacheSizeBytes: this.#system.folderSize(config.stateDir),
       service: this.#service?.status(),
       dns,
+      fabric: this.#fabricStatus(),
     });
+  }
+
+  #fabricStatus(): StatusParts["fabric"] {
+    const config = this.#identity.current?.config;
+    return {
+      name: config?.endpoint.name ?? null,
+      peers: config?.peers.length ?? 0,
+      tunnelsUp: 0,
+      certificateEnds: this.#identity.certificate?.notAfter,
+      charon: { state: "absent", version: null },
+    };
   }
 
   async #resolve(name: string, type: string): Promise<Resolution> {

@@ -7,7 +7,7 @@ import type { Config } from "../config/options.ts";
 import type { DnsStatus } from "../dns/dns.ts";
 import type { Frontend } from "../service/frontend.ts";
 import type { ServiceProxyStatus } from "../service/service-proxy.ts";
-import { composeStatus } from "../status/status.ts";
+import { composeStatus, type StatusParts } from "../status/status.ts";
 
 /** What the parts say of themselves at one moment. */
 export interface AgentState {
@@ -23,6 +23,7 @@ export interface AgentState {
   readonly cacheSizeBytes: number | null;
   readonly service: ServiceProxyStatus | undefined;
   readonly dns: DnsStatus | undefined;
+  readonly fabric: StatusParts["fabric"];
 }
 
 export function reportStatus(state: AgentState): StatusReport {
@@ -69,6 +70,7 @@ export function reportStatus(state: AgentState): StatusReport {
       names: dns?.serviceCount ?? 0,
       cached: dns?.cacheEntries ?? 0,
     },
+    fabric: state.fabric,
   });
 }
 

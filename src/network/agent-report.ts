@@ -1,6 +1,7 @@
 import type { Condition } from "../base/health.ts";
 import type { Ip } from "../base/ip.ts";
 import type { Protocol } from "./service.ts";
+import type { PeerReport, TunnelReport } from "./tunnel-report.ts";
 
 /** Kubernetes' way to say which meaning the fields of a document have. */
 export const API_VERSION = "selvedge.io/v1";
@@ -22,6 +23,7 @@ export interface StatusReport {
   readonly cache: CacheReport;
   readonly service: ServiceReport;
   readonly dns: DnsReport;
+  readonly fabric: FabricReport;
   /** What is wrong now, worst first. */
   readonly conditions: readonly ConditionReport[];
 }
@@ -35,7 +37,7 @@ export interface AgentReport {
 }
 
 export interface ComponentState {
-  /** "cache", "service", "dns": as in Condition.component. */
+  /** "cache", "service", "dns", "tunnel": as in Condition.component. */
   readonly name: string;
   readonly state: "starting" | "running" | "disabled";
 }
@@ -86,6 +88,18 @@ export interface DnsReport {
   readonly upstreams: readonly { readonly address: string; readonly healthy: boolean }[];
   readonly names: number;
   readonly cached: number;
+}
+
+/** This node among those that it has tunnels with. */
+export interface FabricReport {
+  /** "paris.e1"; null: it has not heard that it is in a fabric. */
+  readonly name: string | null;
+  readonly peers: number;
+  readonly tunnelsUp: number;
+  /** When its certificate ends; null: it has none. */
+  readonly certificateEnds: string | null;
+  /** "absent", "silent", "connected". */
+  readonly charon: { readonly state: string; readonly version: string | null };
 }
 
 export interface ConditionReport extends Omit<Condition, "since"> {
@@ -153,6 +167,8 @@ export interface AgentDocuments {
   readonly Status: StatusReport;
   readonly ServiceList: { readonly items: readonly ServiceDetail[] };
   readonly Resolution: Resolution;
+  readonly TunnelList: { readonly items: readonly TunnelReport[] };
+  readonly PeerList: { readonly items: readonly PeerReport[] };
   readonly Error: ErrorReport;
 }
 

@@ -4,7 +4,7 @@ import type { TunnelEndpointType } from "./tunnel-endpoint.ts";
  * Up: every child that the two ends should have carries traffic. Partial: some do. Connecting: it is being negotiated.
  * Queued: it waits for its turn, or to be tried again. Waiting: it is the other end that has to come. Down: none of these.
  */
-export type TunnelState = "up" | "partial" | "connecting" | "queued" | "waiting" | "down";
+export type TunnelReportState = "up" | "partial" | "connecting" | "queued" | "waiting" | "down";
 
 /** Why a tunnel is not up, with a way out; the codes are in docs/errors.md. */
 export interface TunnelTrouble {
@@ -25,7 +25,7 @@ export interface TunnelReport {
   readonly nodeSubnets: readonly string[];
   readonly localId: string;
   readonly remoteId: string;
-  readonly state: TunnelState;
+  readonly state: TunnelReportState;
   /** When it came into this state. */
   readonly since: string | null;
   /** null when it is up. */

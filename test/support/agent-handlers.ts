@@ -2,6 +2,7 @@ import type { ControlHandlers } from "../../edge/status/control.ts";
 import type { Condition } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
 import type { ServiceDetail, StatusReport } from "../../src/network/agent-report.ts";
+import { DOWN, UP } from "./tunnel-reports.ts";
 
 export const WEB: ServiceDetail = {
   namespace: "default",
@@ -76,6 +77,13 @@ export function statusReport(conditions: readonly Condition[] = []): StatusRepor
       names: 4,
       cached: 17,
     },
+    fabric: {
+      name: "paris.edge-1",
+      peers: 3,
+      tunnelsUp: 2,
+      certificateEnds: "2027-02-19T05:00:00.000Z",
+      charon: { state: "connected", version: "5.9.8" },
+    },
     conditions: conditions.map((condition) => ({ ...condition, since: new Date(condition.since).toISOString() })),
   };
 }
@@ -91,6 +99,7 @@ export function agentHandlers(replaced: Partial<ControlHandlers> = {}): ControlH
           (filter.namespace ?? service.namespace) === service.namespace &&
           (filter.name ?? service.name) === service.name,
       ),
+    tunnels: async () => [UP, DOWN],
     resolve: async (name, type) => ({ name, type, rcode: "NOERROR", answers: [], from: "cluster", durationSeconds: 0 }),
     components: () => statusReport().components,
     conditions: () => [],

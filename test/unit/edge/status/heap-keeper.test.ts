@@ -13,7 +13,7 @@ describe("the heap", () => {
     await clock.advance(minutes(1));
     expect(did).toEqual(["dropped"]);
     for (let round = 1; round <= 3; round++) {
-      await clock.advance(minutes(5));
+      await clock.advance(minutes(1));
       expect(did).toEqual(["dropped", ...Array(round).fill("collected")]);
     }
     await scope.close();

@@ -33,7 +33,15 @@ describe("the open pages", () => {
   });
 
   test("what needs root is not there over HTTP", async () => {
-    for (const page of ["/v1/status", "/v1/services", "/v1/resolve?name=a", "/", "/nothing"]) {
+    for (const page of [
+      "/v1/status",
+      "/v1/tunnels",
+      "/v1/peers",
+      "/v1/services",
+      "/v1/resolve?name=a",
+      "/",
+      "/nothing",
+    ]) {
       expect((await ask(page, "http")).status).toBe(404);
     }
   });
@@ -50,6 +58,23 @@ describe("the control socket", () => {
       name: "web",
       type: "AAAA",
     });
+  });
+
+  test("tunnels and peers are the same, seen from two sides", async () => {
+    const tunnels = (await ask("/v1/tunnels", "control")).json();
+    expect(tunnels).toMatchObject({ kind: "TunnelList", items: [{ peer: "paris.connector" }, { peer: "paris.e2" }] });
+    const peers = (await ask("/v1/peers", "control")).json();
+    expect(peers).toMatchObject({
+      kind: "PeerList",
+      items: [
+        { name: "paris.connector", path: "ipsec", via: "198.51.100.2", trouble: null },
+        { name: "paris.e2", path: "down", via: null, trouble: { code: "TUNNEL_UNANSWERED" } },
+      ],
+    });
+    for (const page of ["tunnels", "peers"]) {
+      expect((await ask(`/v1/${page}?name=paris.e2`, "control")).json().items).toHaveLength(1);
+      expect((await ask(`/v1/${page}?name=nobody`, "control")).json().items).toEqual([]);
+    }
   });
 
   test("an error keeps its code and hint, and its blame decides the status", async () => {

@@ -21,6 +21,7 @@ const PARTS: StatusParts = {
   cache: REPORT.cache,
   service: { ...REPORT.service, lastApplied: STARTED + 60_000 },
   dns: REPORT.dns,
+  fabric: { ...REPORT.fabric, certificateEnds: Date.UTC(2027, 1, 19, 5) },
   conditions: [],
 };
 
