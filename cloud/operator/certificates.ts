@@ -9,6 +9,7 @@ import {
   readPublicKey,
 } from "../../src/certificate/certificate.ts";
 import { type Authority, issueAuthority, issueLeaf } from "../../src/certificate/issue.ts";
+import { toPem } from "../../src/certificate/pem.ts";
 import { PrivateKey } from "../../src/certificate/private-key.ts";
 import { AUTHORITY_LIFE, type AuthorityState, type AuthorityStep, BACKDATE, trustBundle } from "./authority-plan.ts";
 import type { CertificateNames } from "./document.ts";
@@ -25,6 +26,8 @@ const AUTHORITY = {
 } as const;
 /** Keys of a certificate's Secret. */
 const LEAF = { certificate: "tls.crt", key: "tls.key", bundle: "ca.crt", secrets: "ipsec.secrets" } as const;
+/** Beside these where the private key is on the node: the one that it has proved to have, whatever becomes of tls.crt. */
+const PUBLIC_KEY = "tls.pub";
 
 /** What signs, with its key. */
 export interface Signer {
@@ -110,7 +113,7 @@ export function takeLeafStep(
       return { ...data, [LEAF.bundle]: bundle };
     case "issue": {
       if (step.key === "same") {
-        return certifyKey(wanted, readPublicKey(data[LEAF.certificate] ?? ""), signer, now);
+        return certifyKey(wanted, readNodeKey(wanted, data), signer, now);
       }
       const key = PrivateKey.generate();
       return {
@@ -133,7 +136,20 @@ export function certifyKey(
   return {
     [LEAF.certificate]: issue(wanted, publicKey, signer, now),
     [LEAF.bundle]: trustBundle(signer.state),
+    [PUBLIC_KEY]: toPem("PUBLIC KEY", publicKey),
   };
+}
+
+/** @returns DER of SubjectPublicKeyInfo */
+function readNodeKey({ commonName }: CertificateNames, data: SecretTexts): Uint8Array<ArrayBuffer> {
+  const key = readPublicKey(data[PUBLIC_KEY] ?? "") ?? readPublicKey(data[LEAF.certificate] ?? "");
+  if (key !== undefined) return key;
+  throw new SelvedgeError(`Cannot renew the certificate of ${commonName} as its Secret no longer tells its key`, {
+    code: "NODE_KEY_LOST",
+    blame: "user",
+    retry: "later",
+    hint: "Let the node join again: selvedge-cloud token create NODE prints the line to run there.",
+  });
 }
 
 function newAuthority(organization: string, now: number): Authority {

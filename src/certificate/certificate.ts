@@ -1,4 +1,4 @@
-import { createHash, type KeyObject, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { type Ip, parseIp } from "../base/ip.ts";
 import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
 import { type DistinguishedName, parseSubjectLines } from "./distinguished-name.ts";
@@ -91,9 +91,13 @@ function verifierOf(authority: Certificate): KeyObject {
   return key;
 }
 
-/** @returns DER of SubjectPublicKeyInfo. @throws where `pem` is no certificate */
-export function readPublicKey(pem: string): Uint8Array<ArrayBuffer> {
-  return exportKey(new X509Certificate(pem).publicKey);
+/** @param pem of a certificate or of the key itself. @returns DER of SubjectPublicKeyInfo; undefined where it is neither */
+export function readPublicKey(pem: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return exportKey(createPublicKey(pem));
+  } catch {
+    return undefined;
+  }
 }
 
 function exportKey(key: KeyObject): Uint8Array<ArrayBuffer> {

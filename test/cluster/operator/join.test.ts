@@ -219,6 +219,18 @@ describe("a certificate whose key is on the node", () => {
     expect(text("tls.key")).toBe("");
   });
 
+  test("is issued again for the same key when somebody damages it in the Secret", async () => {
+    const damage = JSON.stringify({ data: { "tls.crt": btoa("rubbish") } });
+    await kubectl("patch", "secret", "fabedge-agent-tls-e2", `-n${NAMESPACE}`, `--patch=${damage}`);
+    const healed = await waitFor("another certificate", async () => {
+      const text = (await secretOf("e2")).text("tls.crt");
+      return text.startsWith("-----BEGIN") && text;
+    });
+    await edge.writeFile("/run/healed.crt", healed);
+    const ofKey = await edge.output(["openssl", "pkey", "-in", "/run/tls-e2/tls.key", "-pubout"]);
+    expect(await inspect("/run/healed.crt", "-pubkey")).toBe(ofKey);
+  });
+
   test("is in no Secret of the cluster, in no form", async () => {
     const all = JSON.parse(await kubectl("get", "secrets", "--all-namespaces", "--output=json")) as {
       readonly items: readonly SecretJson[];

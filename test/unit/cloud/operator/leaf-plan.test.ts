@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { BACKDATE, LEAF_LIFE } from "../../../../cloud/operator/authority-plan.ts";
-import { readLeaf } from "../../../../cloud/operator/certificates.ts";
+import { certifyKey, readLeaf } from "../../../../cloud/operator/certificates.ts";
 import { planLeaf } from "../../../../cloud/operator/leaf-plan.ts";
+import { hashPublicKey } from "../../../../src/certificate/certificate.ts";
 import { issueAuthority } from "../../../../src/certificate/issue.ts";
 import { PrivateKey } from "../../../../src/certificate/private-key.ts";
 import { CA, CertificateWorld, DAY, START, wanted } from "../../../support/certificate-world.ts";
@@ -46,6 +47,24 @@ describe("a certificate", () => {
     expect(world.certificate().publicKeyHash).toBe(publicKeyHash);
     expect(world.certificate().notBefore).toBe(START + 80 * DAY - BACKDATE);
     expect(Object.keys(world.leaf)).not.toContain("tls.key");
+  });
+
+  test("whose node keeps the key is issued again for it, whatever becomes of the certificate", () => {
+    const world = new CertificateWorld();
+    world.live(START);
+    const key = PrivateKey.generate();
+    world.keyIsOnNode = true;
+    world.leaf = certifyKey(wanted("paris.e1"), key.publicKey(), world.signer(), START);
+    for (const damage of ["rubbish", "", world.authority["ca.crt"]]) {
+      world.leaf = { ...world.leaf, "tls.crt": damage };
+      world.live(START + DAY);
+      expect(world.certificate()).toMatchObject({
+        publicKeyHash: hashPublicKey(key.publicKey()),
+        subject: { commonName: "paris.e1" },
+      });
+    }
+    world.leaf = { ...world.leaf, "tls.crt": "rubbish", "tls.pub": "rubbish" };
+    expect(() => world.live(START + DAY)).toThrow("its Secret no longer tells its key");
   });
 
   test.each([
