@@ -28,10 +28,49 @@ export function readTestRun(report: string | undefined, exitCode: number): Count
   return { passed: tests - failures - skipped, failed: failures + unseen, skipped };
 }
 
+/** What is told of a run besides its counts. */
+export interface RunDetails {
+  readonly files: readonly { readonly file: string; readonly seconds: number }[];
+  /** Each as "file: group > name". */
+  readonly failures: readonly string[];
+}
+
+/** @param report the JUnit file's text, as Bun writes it */
+export function readRunDetails(report: string): RunDetails {
+  const files: { file: string; seconds: number }[] = [];
+  const failures: string[] = [];
+  for (const [tag] of report.matchAll(/<testsuite\b[^>]*>/g)) {
+    const file = attribute(tag, "file");
+    // A file's suite has its name; those inside of it are its groups.
+    if (file === attribute(tag, "name")) files.push({ file, seconds: Number(attribute(tag, "time")) });
+  }
+  for (const [, tag = ""] of report.matchAll(/(<testcase\b[^>]*[^/]>)\s*<(?:failure|error)\b/g)) {
+    const names = [attribute(tag, "classname"), attribute(tag, "name")].filter((name) => name !== "");
+    failures.push(`${attribute(tag, "file")}: ${names.join(" > ")}`);
+  }
+  return { files, failures };
+}
+
+function attribute(tag: string, name: string): string {
+  const text = new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1] ?? "";
+  return text.replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => ENTITIES[entity] ?? "");
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+
+const SLOWEST = 10;
+
+/** Where the time went. */
+export function formatSlowest(files: RunDetails["files"]): string {
+  const slowest = files.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
+  return slowest.map(({ file, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${file}`).join("\n");
+}
+
 export interface TierResult {
   readonly name: string;
   readonly counts: Counts;
   readonly seconds: number;
+  readonly details: RunDetails;
   /** Why it did not run. */
   readonly leftOut?: string;
 }

@@ -19,6 +19,8 @@ export interface Tier {
   readonly preparations: readonly (readonly string[])[];
   readonly lacks: Lack;
   readonly steps: () => readonly Step[];
+  /** It needs nothing but processors, and waits for nothing: it runs beside the others, on what they leave idle. */
+  readonly beside?: boolean;
 }
 
 /** EX_UNAVAILABLE of sysexits.h: scripts/tools says with it that there is no Go. */
@@ -109,6 +111,7 @@ export const TIERS: readonly Tier[] = [
     preparations: [],
     lacks: nothing,
     steps: () => [testRun("./test/fuzz")],
+    beside: true,
   },
 ];
 

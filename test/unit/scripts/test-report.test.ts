@@ -2,19 +2,33 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Counts, formatTable, readTestRun } from "../../../scripts/test-report.ts";
+import {
+  type Counts,
+  formatSlowest,
+  formatTable,
+  type RunDetails,
+  readRunDetails,
+  readTestRun,
+} from "../../../scripts/test-report.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "selvedge-report-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** What is said of a test file that Bun itself has run. */
-function countsOf(testFile: string): Counts {
+const NO_DETAILS: RunDetails = { files: [], failures: [] };
+
+/** Of a test file that Bun itself has run. */
+function reportOf(testFile: string): { readonly text: string | undefined; readonly exitCode: number } {
   const report = join(directory, "report.xml");
   rmSync(report, { force: true });
   writeFileSync(join(directory, "some.test.ts"), `import { expect, test } from "bun:test";\n${testFile}`);
   const command = [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, "./some.test.ts"];
   const { exitCode } = Bun.spawnSync(command, { cwd: directory, env: { ...process.env, CI: "" } });
-  return readTestRun(existsSync(report) ? readFileSync(report, "utf8") : undefined, exitCode);
+  return { text: existsSync(report) ? readFileSync(report, "utf8") : undefined, exitCode };
+}
+
+function countsOf(testFile: string): Counts {
+  const { text, exitCode } = reportOf(testFile);
+  return readTestRun(text, exitCode);
 }
 
 describe("the counts of a test run", () => {
@@ -45,13 +59,35 @@ describe("the counts of a test run", () => {
   });
 });
 
+test("the details of a run name each file with its time, and each test that failed with its groups", () => {
+  const file = `import { describe } from "bun:test";
+    test("fine", () => {});
+    describe("a group", () => {
+      test("a <strange> one", () => expect(1).toBe(2));
+      test("slow", async () => Bun.sleep(20));
+    });
+    test("alone", () => { throw new Error("no"); });`;
+  const { files, failures } = readRunDetails(reportOf(file).text ?? "");
+  expect(failures).toEqual(["some.test.ts: a group > a <strange> one", "some.test.ts: alone"]);
+  expect(files.map((one) => one.file)).toEqual(["some.test.ts"]);
+  expect(files[0]?.seconds).toBeGreaterThan(0.02);
+});
+
+test("the slowest ten files come in the order of their times", () => {
+  const files = Array.from({ length: 12 }, (_, i) => ({ file: `f${i}`, seconds: (i * 7) % 12 }));
+  const lines = formatSlowest(files).split("\n");
+  expect(lines).toHaveLength(10);
+  expect([lines[0], lines[9]]).toEqual(["   11.0 s  f5", "    2.0 s  f2"]);
+});
+
 test("the table aligns its columns and says why a tier was left out", () => {
   const table = formatTable([
-    { name: "unit", counts: { passed: 1234, failed: 0, skipped: 5 }, seconds: 0.25 },
+    { name: "unit", counts: { passed: 1234, failed: 0, skipped: 5 }, seconds: 0.25, details: NO_DETAILS },
     {
       name: "cluster",
       counts: { passed: 0, failed: 0, skipped: 1 },
       seconds: 0,
+      details: NO_DETAILS,
       leftOut: "there is no Go on this machine",
     },
   ]);
