@@ -4,7 +4,7 @@ import type { Scope } from "../../src/base/scope.ts";
 
 /** When what runs but once, the start and the first load of everything, is over on a slow machine too. */
 const START_OVER_AFTER: Duration = minutes(1);
-const COLLECT_EVERY: Duration = minutes(5);
+const COLLECT_EVERY: Duration = minutes(1);
 
 export interface Heap {
   /** Stops its thread for 4 to 10 ms with 1,000 services. */
