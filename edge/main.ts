@@ -18,6 +18,7 @@ const SYSTEM: System = {
   randomWord: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
   environment: process.env,
   pid: process.pid,
+  executable: process.execPath,
   platform: `bun ${Bun.version} ${process.platform} ${process.arch}`,
   stderrIsTerminal: process.stderr.isTTY === true,
   fetch: (url, init) => fetch(url, init),

@@ -67,11 +67,12 @@ export class ConfFolder {
     return name === undefined ? undefined : join(this.#path, name);
   }
 
-  /** @returns whether there was one */
-  remove(dryRun: boolean): boolean {
-    const there = this.#read(this.#name) !== undefined;
-    if (there && !dryRun) rmSync(this.file, { force: true });
-    return there;
+  /** @returns whether there was one that is ours */
+  remove(isOurs: (text: string) => boolean, dryRun: boolean): boolean {
+    const text = this.#read(this.#name);
+    if (text === undefined || !isOurs(text)) return false;
+    if (!dryRun) rmSync(this.file, { force: true });
+    return true;
   }
 
   #read(name: string): string | undefined {

@@ -34,3 +34,8 @@ export function formatConflist(settings: ConflistSettings, subnets: readonly Pre
   const { cniVersion, networkName: name } = settings;
   return `${JSON.stringify({ cniVersion, name, plugins }, undefined, 2)}\n`;
 }
+
+/** Whether a configuration needs this program: one for the stock plugins is as good as FabEdge's own. */
+export function namesOurPlugin(text: string): boolean {
+  return text.includes(`"${PLUGIN_NAME}"`);
+}

@@ -2,14 +2,21 @@ import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts"
 import { ServiceLink } from "../../src/linux/service-link.ts";
 import type { Leftover } from "../cli/cli-io.ts";
 import type { Config } from "../config/options.ts";
+import { removePodNetwork } from "../pod/leftovers.ts";
 import { removeRuleset } from "../service/open-nftables.ts";
+import { podNetworkSettings } from "./pods.ts";
 
 /** What the agent leaves in the kernel when it stops, so that traffic goes on: all of it, and nothing else. */
 export function findLeftovers(config: Config): readonly Leftover[] {
   const route = new NetlinkSocket(NETLINK_ROUTE);
   const link = new ServiceLink(route, config.dummyInterfaceName);
+  const pods = podNetworkSettings(config);
   return [
     ...removeRuleset(true).map((what) => ({ what, remove: async () => void removeRuleset(false) })),
+    ...removePodNetwork(route, pods, true).map((what) => ({
+      what,
+      remove: async () => void removePodNetwork(route, pods, false),
+    })),
     ...link.remove(true).map((what) => ({ what, remove: async () => void link.remove(false) })),
   ];
 }

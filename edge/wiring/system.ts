@@ -13,6 +13,8 @@ export interface System {
   readonly randomWord: () => number;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
+  /** The path of this program's file. */
+  readonly executable: string;
   /** "bun 1.4.5 linux arm64". */
   readonly platform: string;
   readonly stderrIsTerminal: boolean;
