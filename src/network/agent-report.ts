@@ -37,7 +37,7 @@ export interface AgentReport {
 }
 
 export interface ComponentState {
-  /** "cache", "service", "dns", "tunnel": as in Condition.component. */
+  /** "cache", "service", "dns", "tunnels": as in Condition.component. */
   readonly name: string;
   readonly state: "starting" | "running" | "disabled";
 }

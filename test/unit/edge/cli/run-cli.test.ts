@@ -3,6 +3,7 @@ import type { LoadedConfig } from "../../../../edge/config.ts";
 import { SelvedgeError } from "../../../../src/base/errors.ts";
 import { FAILED, statusReport, WEB } from "../../../support/agent-handlers.ts";
 import { cli, GOOD_HOST, UNREACHABLE } from "../../../support/cli-world.ts";
+import { DOWN, UP } from "../../../support/tunnel-reports.ts";
 
 const notThere = async () => {
   throw UNREACHABLE;
@@ -103,6 +104,40 @@ describe("services", () => {
       exit: 0,
       err: 'There are no services in namespace "x".\n',
     });
+  });
+});
+
+describe("tunnels and peers", () => {
+  const up = async () => [UP];
+  const none = async () => [];
+
+  test.each(["tunnels", "peers"])("%s is 0 when all are up and 3 when one is not", async (command) => {
+    expect(await cli([command], { handlers: { tunnels: up } })).toMatchObject({ exit: 0, err: "" });
+    const wrong = await cli([command]);
+    expect(wrong.exit).toBe(3);
+    expect(wrong.out).toContain("giving up after 6 retransmits");
+  });
+
+  test("one of them, wide ones, and documents for programs", async () => {
+    expect((await cli(["tunnels", "paris.connector"])).out).toContain("IKE #3, ESTABLISHED");
+    expect((await cli(["tunnels", "-o", "wide"])).out).toContain("192.168.9.7:4500");
+    expect((await cli(["peers", "-o", "wide"])).out).toContain("10.1.8.0/24");
+    expect(JSON.parse((await cli(["tunnels", "-o", "json"])).out)).toMatchObject({
+      kind: "TunnelList",
+      items: [UP, DOWN],
+    });
+    expect((await cli(["peers", "-o", "yaml"])).out).toContain("path: ipsec");
+    expect((await cli(["status", "-o", "wide"])).exit).toBe(2);
+  });
+
+  test("no peers are no error, and one that is not there is", async () => {
+    const nobody = await cli(["tunnels"], { handlers: { tunnels: none } });
+    expect(nobody).toMatchObject({ exit: 0, out: "" });
+    expect(nobody.err).toContain("This node has no peers");
+    const missing = await cli(["peers", "paris.e9"]);
+    expect(missing).toMatchObject({ exit: 1, out: "" });
+    expect(missing.err).toContain('There is no peer "paris.e9"');
+    expect(JSON.parse((await cli(["tunnels", "-o", "json"], { handlers: { tunnels: none } })).out).items).toEqual([]);
   });
 });
 
