@@ -50,7 +50,7 @@ export class ConfFolder {
       renameSync(fresh, this.file);
       return true;
     } catch (error) {
-      rmSync(fresh, { force: true });
+      forget(fresh);
       throw this.#unwritable(error);
     }
   }
@@ -99,4 +99,11 @@ export class ConfFolder {
       cause,
     });
   }
+}
+
+/** What is left of a file that could not be written; the failure before says why. */
+function forget(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }

@@ -46,7 +46,7 @@ export class PluginFolder {
       renameSync(fresh, this.file);
       return true;
     } catch (error) {
-      rmSync(fresh, { force: true });
+      forget(fresh);
       throw this.#unwritable(error);
     }
   }
@@ -113,4 +113,11 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** What is left of a file that could not be written; the failure before says why. */
+function forget(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
