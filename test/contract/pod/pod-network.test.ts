@@ -231,7 +231,7 @@ inNamespace(import.meta.path, () => {
   test("a folder that cannot be written is a condition, and so is another program's link in the bridge's place", async () => {
     writeFileSync(join(folder, "file"), "");
     await start({ confPath: join(folder, "file") }).set({ subnets });
-    expect(health.list()).toMatchObject([{ code: "POD_NETWORK_FAILED", message: expect.stringContaining("ENOTDIR") }]);
+    expect(health.list()).toMatchObject([{ code: "POD_NETWORK_FAILED", message: expect.stringContaining("EEXIST") }]);
     run("ip", "link", "delete", "br-fabedge");
     run("ip", "link", "add", "br-fabedge", "type", "ifb");
     await start({ confPath: join(folder, "net.d") }).set({ subnets });
