@@ -9,12 +9,10 @@ import { LEASES } from "../../src/kube/resource.ts";
 import { nameFew } from "../operator/named-few.ts";
 import { type CertificateReport, readCertificates } from "./certificate-report.ts";
 import type { ClusterView } from "./cluster-view.ts";
+import { checkDefinitions } from "./definition-check.ts";
 import { findOperator, type InstalledOperator } from "./installed-operator.ts";
 import { formatPermission, isAllowed, operatorPermissions } from "./permissions.ts";
 import { type ClusterPlan, planCluster } from "./planned-cluster.ts";
-
-/** Resources of one API group's version; ours has four. */
-const RESOURCES_MAX = 1024;
 
 const LEASE_DECODER: ObjectDecoder<{ readonly holder: string; readonly renewTime: string }> = {
   resource: LEASES,
@@ -24,8 +22,16 @@ const LEASE_DECODER: ObjectDecoder<{ readonly holder: string; readonly renewTime
   },
 };
 
-/** Everything, one after the other: what a step needs and has not got ends the check, and the result says so. */
-export async function checkCluster(cluster: ClusterView, wall: number): Promise<readonly CheckResult[]> {
+/**
+ * Everything, one after the other: what a step needs and has not got ends the check, and the result says so.
+ *
+ * @param installationOnly not what people have put into the cluster since
+ */
+export async function checkCluster(
+  cluster: ClusterView,
+  wall: number,
+  installationOnly = false,
+): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = [];
   try {
     results.push(await checkServer(cluster));
@@ -35,6 +41,7 @@ export async function checkCluster(cluster: ClusterView, wall: number): Promise<
     results.push(good("operator", `${kind} ${name} has readable settings, image ${operator.image}`));
     results.push(...(await checkPermissions(cluster, operator)));
     results.push(await checkLeader(cluster, operator, wall));
+    if (installationOnly) return results;
     const plan = await planCluster(operator.options.settings, cluster);
     results.push(...judgeUnreadable(cluster), ...judgeConnector(plan), ...judgePlan(plan));
     results.push(...judgeCertificates(await readCertificates(cluster, operator, plan, wall), operator));
@@ -52,34 +59,6 @@ async function checkServer(cluster: ClusterView): Promise<CheckResult> {
     answer.field("gitVersion").optionalString(NAME_LENGTH_MAX),
   );
   return good("api", `${cluster.url} answers: Kubernetes ${(version.ok && version.value) || "of an unknown version"}`);
-}
-
-async function checkDefinitions(cluster: ClusterView): Promise<readonly CheckResult[]> {
-  const answer = await cluster.ask("/apis/fabedge.io/v1alpha1").catch((error) => {
-    if (errorCode(error) === "KUBE_NOT_FOUND") return {};
-    throw error;
-  });
-  const names = parseJson(answer, (list) =>
-    list.field("resources").list(RESOURCES_MAX, (each) => each.field("name").string(NAME_LENGTH_MAX)),
-  );
-  return judgeDefinitions(new Set(names.ok ? names.value : []));
-}
-
-/** @param served names of the group's resources, as discovery gives them */
-export function judgeDefinitions(served: ReadonlySet<string>): readonly CheckResult[] {
-  const kinds = ["communities", "clusters"];
-  const missing = kinds.filter((kind) => !served.has(kind));
-  const hint = "Apply the files of cloud/crds, or install the chart with its crds/.";
-  if (missing.length > 0) {
-    const message = `Cannot read ${missing.join(" and ")} as fabedge.io/v1alpha1 is not installed`;
-    return [bad({ component: "crds", code: "CRD_MISSING", severity: "failed", message, hint })];
-  }
-  const old = kinds.filter((kind) => !served.has(`${kind}/status`));
-  if (old.length > 0) {
-    const message = `Cannot report the status of ${old.join(" and ")} as their definitions are FabEdge's or older`;
-    return [bad({ component: "crds", code: "CRD_OUTDATED", severity: "degraded", message, hint })];
-  }
-  return [good("crds", "communities and clusters of fabedge.io/v1alpha1 are installed, with status")];
 }
 
 async function checkPermissions(

@@ -68,8 +68,19 @@ export const PROGRAM: Program = {
       summary: "Look for what keeps the operator, or nodes, from working.",
       description:
         "Exits with 3 when something is degraded or failed, each with a code and what to do; docs/errors.md has them all.",
-      examples: [{ line: "selvedge-cloud check", does: "API, permissions, authority, leader, plan, certificates" }],
-      flags: [OUTPUT, ...ACCESS],
+      examples: [
+        { line: "selvedge-cloud check", does: "API, permissions, authority, leader, plan, certificates" },
+        { line: "selvedge-cloud check --installation --wait 60", does: "what was just installed, as helm test asks" },
+      ],
+      flags: [
+        {
+          name: "installation",
+          help: "Leave out what is wrong with nodes, communities and clusters, and their certificates.",
+        },
+        { name: "wait", placeholder: "SECONDS", help: "Look again until nothing is wrong, for so long. Default: 0." },
+        OUTPUT,
+        ...ACCESS,
+      ],
     },
     {
       words: ["images"],

@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/base/clock.ts";
+import { seconds } from "../../src/base/duration.ts";
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { formatCheck, isHealthy } from "../../src/cli/check-report.ts";
 import { parseCommandLine } from "../../src/cli/command-line.ts";
@@ -50,6 +51,7 @@ export const EXECUTORS: Readonly<Record<string, (invocation: Invocation) => Prom
 };
 
 const API_VERSION = "selvedge.io/v1";
+const LOOK_AGAIN = seconds(2);
 
 const BY_ERROR: Readonly<Record<string, ExitCode>> = {
   KUBE_UNREACHABLE: EXIT.unreachable,
@@ -155,8 +157,19 @@ async function showCertificates(invocation: Invocation): Promise<ExitCode> {
 }
 
 async function showCheck(invocation: Invocation): Promise<ExitCode> {
-  const { io, cluster, paint } = invocation;
-  const results = await checkCluster(cluster, io.clock.wall());
+  const { io, cluster, flags, paint } = invocation;
+  const wait = flags.get("wait") ?? "0";
+  if (!/^\d{1,4}$/.test(wait)) {
+    io.err(`Cannot wait as --wait takes seconds: current value is ${JSON.stringify(printable(wait))}.\n`);
+    return EXIT.usage;
+  }
+  const deadline = io.clock.now() + seconds(Number(wait));
+  const look = () => checkCluster(cluster, io.clock.wall(), flags.get("installation") === "true");
+  let results = await look();
+  while (!isHealthy(results) && io.clock.now() < deadline) {
+    await new Promise<void>((resolve) => io.clock.after(LOOK_AGAIN, resolve));
+    results = await look();
+  }
   const healthy = isHealthy(results);
   const report = { apiVersion: API_VERSION, kind: "CheckReport", healthy, items: results };
   await io.out(formatDocument(invocation.flags.get("output"), report, () => formatCheck(results, paint)));

@@ -9,6 +9,7 @@ import { addCommunity, addNode, installCrds, kubectlApply, NAMESPACE, see } from
 const PROGRAM = join(import.meta.dir, "../../dist/selvedge-cloud-linux-x64");
 /** Where a pod finds them. */
 const ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount";
+const CRDS = join(import.meta.dir, "../../cloud/crds");
 const PLUGINS = "/run/kubernetes/plugins";
 
 inCluster(import.meta.path, () => {
@@ -176,6 +177,24 @@ inCluster(import.meta.path, () => {
       expect(code).toBe(0);
     });
 
+    test("tells definitions of another version, though they have a status", async () => {
+      const rules = [{ rule: "size(self) < 9", message: "few" }];
+      const path =
+        "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/members/x-kubernetes-validations";
+      const patch = JSON.stringify([{ op: "replace", path, value: rules }]);
+      kubectl("patch", "crd", "communities.fabedge.io", "--type=json", `--patch=${patch}`);
+      // It publishes schemas a moment later.
+      const { out } = await waitFor("it says so", () => {
+        const found = run(["check", "--installation"]);
+        return found.code === 3 && found;
+      });
+      expect(out).toContain("CRD_OUTDATED\n");
+      expect(out).toContain("communities is another version's: it differs in spec.members\n");
+      kubectl("apply", "--server-side", "--force-conflicts", `--filename=${CRDS}`);
+      const { code } = run(["check", "--wait=20"]);
+      expect(code).toBe(0);
+    });
+
     test("names what the account lacks", () => {
       kubectl("delete", "rolebinding", "fabedge-operator", `-n${NAMESPACE}`);
       const { code, out } = run(["check"]);
@@ -194,6 +213,8 @@ inCluster(import.meta.path, () => {
       expect(out).toContain("INTERNAL_IP_MISSING\n");
       expect(out).toContain("Cannot connect node e3");
       expect(code).toBe(3);
+      // A node without an address is no fault of the installation.
+      expect(run(["check", "--installation"], inPod)).toMatchObject({ code: 0, err: "" });
       kubectl("delete", "node", "e3");
     });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { reportLeaves } from "../../../../cloud/cli/certificate-report.ts";
-import { judgeConnector, judgeDefinitions, judgePlan } from "../../../../cloud/cli/cluster-check.ts";
+import { judgeConnector, judgePlan } from "../../../../cloud/cli/cluster-check.ts";
+import { judgeDefinitions } from "../../../../cloud/cli/definition-check.ts";
 import { reportImages } from "../../../../cloud/cli/image-report.ts";
 import { formatNode, formatNodes, reportNodes } from "../../../../cloud/cli/node-report.ts";
 import { planObjects } from "../../../../cloud/cli/planned-cluster.ts";
@@ -61,7 +62,7 @@ describe("the check", () => {
   const codes = (results: ReturnType<typeof judgePlan>) => results.map((each) => (each.ok ? "ok" : each.code));
 
   test("tells definitions that are missing, FabEdge's, and ours", () => {
-    const judge = (...names: string[]) => codes(judgeDefinitions(new Set(names)));
+    const judge = (...names: string[]) => codes(judgeDefinitions(new Set(names), undefined));
     expect(judge()).toEqual(["CRD_MISSING"]);
     expect(judge("communities", "clusters")).toEqual(["CRD_OUTDATED"]);
     expect(judge("communities", "communities/status", "clusters", "clusters/status")).toEqual(["ok"]);

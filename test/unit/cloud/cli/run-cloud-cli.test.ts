@@ -50,6 +50,10 @@ describe("selvedge-cloud's commands for people", () => {
     });
   });
 
+  test("waits for so many seconds, and for nothing else", async () => {
+    expect(await run("check --wait soon")).toMatchObject({ code: 2, err: expect.stringContaining('"soon"') });
+  });
+
   test("says where it looked for the operator, and what may be wrong with its arguments", async () => {
     const none = await run("nodes -n elsewhere", () => ({ items: [] }));
     expect(none).toMatchObject({ code: 1, err: expect.stringContaining("in namespace elsewhere\n") });
