@@ -66,8 +66,8 @@ export const LAYERS: readonly Layer[] = [
   { of: "cloud/join/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   {
     of: "cloud/cli/",
-    may: [...SHARED, "cloud/operator/"],
-    why: "commands show what the operator's own plan says, made here from the same objects",
+    may: [...SHARED, "cloud/operator/", "cloud/crds/"],
+    why: "commands show what the operator's own plan says, made here from the same objects and definitions",
   },
   { of: "cloud/hub/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/operator/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },

@@ -60,7 +60,7 @@ describe("imports", () => {
 
   test("imports name the file, with its extension", () => {
     const wrong = violations((_, specifier) =>
-      specifier.startsWith(".") && !/\.(?:ts|json|html|css)$/.test(specifier) ? "write the extension" : undefined,
+      specifier.startsWith(".") && !/\.(?:ts|json|html|css|yaml)$/.test(specifier) ? "write the extension" : undefined,
     );
     expect(wrong).toEqual([]);
   });
