@@ -7,6 +7,8 @@ import type { ConnectorFacts } from "./facts.ts";
 
 /** What a connector's conditions are judged by. */
 export interface ConnectorView {
+  /** It has only just begun: what it has not heard of yet may still come. */
+  readonly isStarting: boolean;
   readonly facts: ConnectorFacts;
   readonly credentialTrouble: DecodeError | undefined;
   readonly charon: CharonState;
@@ -35,10 +37,9 @@ export const CONNECTOR_CODES = [
 const NAMED = 5;
 
 export function judgeConnector(view: ConnectorView): readonly ConnectorFinding[] {
-  const { facts, charon, fabric, publishing } = view;
+  const { fabric, publishing } = view;
   return [
-    ...(facts.config === undefined ? [UNCONFIGURED] : judgeCredentials(view)),
-    ...(charon.phase === "connected" ? [] : [withoutCharon(charon)]),
+    ...(view.isStarting ? [] : judgeBeginnings(view)),
     ...(fabric === undefined ? [] : judgeRoutes(fabric)),
     ...(view.notForwarded.length === 0 ? [] : [notForwarding(view.notForwarded)]),
     ...(publishing.failure === undefined ? [] : [unheard(publishing.failure)]),
@@ -59,6 +60,14 @@ const OVERFULL: ConnectorFinding = {
   message: "Cannot tell the cluster of all edges as one ConfigMap does not hold them: what was told before stays",
   hint: "Label another node as a connector and name its address among the connectors' public addresses.",
 };
+
+function judgeBeginnings(view: ConnectorView): readonly ConnectorFinding[] {
+  const { facts, charon } = view;
+  return [
+    ...(facts.config === undefined ? [UNCONFIGURED] : judgeCredentials(view)),
+    ...(charon.phase === "connected" ? [] : [withoutCharon(charon)]),
+  ];
+}
 
 function judgeCredentials({ facts, credentialTrouble, charon }: ConnectorView): readonly ConnectorFinding[] {
   const code = "CONNECTOR_UNCERTIFIED";

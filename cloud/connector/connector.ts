@@ -1,5 +1,5 @@
 import type { BackoffPolicy, Random } from "../../src/base/backoff.ts";
-import { type Clock, type MonotonicTime, sleep } from "../../src/base/clock.ts";
+import { type Clock, sleep } from "../../src/base/clock.ts";
 import { milliseconds, seconds } from "../../src/base/duration.ts";
 import { errorCode, errorText } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
@@ -84,7 +84,6 @@ export class Connector {
   readonly #reconciler: Reconciler;
   readonly #standings = new Standings();
   readonly #sights = new Map<string, TunnelSight>();
-  readonly #startedAt: MonotonicTime;
   #wanted: { readonly config: NodeConfig; readonly credentials: FabricCredentials } | undefined;
   #claims: readonly EdgeClaim[] = [];
   #state: FabricState | undefined;
@@ -92,12 +91,12 @@ export class Connector {
   #publishing: unknown;
   #onCharon: () => void;
   #metCharon = false;
+  #hasWaited = false;
 
   constructor(options: ConnectorOptions, scope: Scope) {
     const { client, namespace, node, calico, snapshot, clock, random, log } = options;
     this.#options = options;
     this.#scope = scope;
-    this.#startedAt = clock.now();
     const look = () => void this.#reconciler.trigger();
     this.#onCharon = look;
     // Closing goes the other way: the kernel's sockets are needed until the end.
@@ -140,7 +139,10 @@ export class Connector {
       { client, namespace, node, calico, snapshot, clock, random, onChange },
       scope,
     );
-    const patience = clock.after(PATIENCE, look);
+    const patience = clock.after(PATIENCE, () => {
+      this.#hasWaited = true;
+      look();
+    });
     scope.onClose("patience", () => patience.cancel());
     scope.onClose("charon", () => this.#awaitCharonsEnd());
     look();
@@ -169,10 +171,10 @@ export class Connector {
   async #look(): Promise<void> {
     const { clock, node } = this.#options;
     await sleep(clock, GATHER, this.#scope.signal);
-    const { config, credentials, publications } = this.#observer.facts;
+    const { config, credentials, place, publications } = this.#observer.facts;
     if (config === undefined || this.#scope.signal.aborted) return;
     if (credentials !== undefined) this.#want(config, credentials);
-    const isSettled = this.#see(config) || clock.now() - this.#startedAt >= PATIENCE;
+    const isSettled = this.#see(config) || this.#hasWaited;
     const own = publications.get(node);
     const holders = planHolders([...publications.values()].filter((other) => other !== own));
     const { claims, dropped } = this.#standings.look({
@@ -185,7 +187,10 @@ export class Connector {
     this.#claims = claims;
     // Where charon is away they are asked to go again when it is back.
     for (const name of dropped) this.#tunnels.drop(name).catch(() => {});
-    if (isSettled) this.#state = this.#fabric.apply(planReach(config, this.#held(config), holders), config.endpoint);
+    if (isSettled) {
+      const reach = planReach(config, this.#held(config), holders);
+      this.#state = this.#fabric.apply(reach, config.endpoint, place?.addresses ?? []);
+    }
     this.#publish(own);
   }
 
@@ -234,8 +239,8 @@ export class Connector {
     this.#isPublicationWhole = this.#publisher.publish(publication, place.uid, own);
   }
 
-  #publication({ address, prefixes }: ConnectorPlace, edges: readonly EdgeClaim[]): ConnectorPublication {
-    return { node: this.#options.node, address, prefixes, edges };
+  #publication({ addresses, prefixes }: ConnectorPlace, edges: readonly EdgeClaim[]): ConnectorPublication {
+    return { node: this.#options.node, address: addresses[0], prefixes, edges };
   }
 
   #judge(): void {
@@ -243,6 +248,7 @@ export class Connector {
     const facts = this.#observer.facts;
     const findings = judgeConnector({
       facts,
+      isStarting: !this.#hasWaited,
       credentialTrouble: this.#observer.credentialTrouble,
       charon: this.#tunnels.charon,
       fabric: this.#state,

@@ -36,10 +36,14 @@ export class Fabric {
     return this.#route;
   }
 
-  /** @throws SelvedgeError with an errno's name when the kernel cannot be read, or refuses the table of nftables */
-  apply(reach: ReachPlan, own: TunnelEndpoint): FabricState {
+  /**
+   * @param addresses of this node, as the cluster knows it
+   * @throws SelvedgeError with an errno's name when the kernel cannot be read, or refuses the table of nftables
+   */
+  apply(reach: ReachPlan, own: TunnelEndpoint, addresses: readonly Ip[]): FabricState {
     const here = new Set(([4, 6] as const).flatMap((family) => listAddresses(this.#route, family)).map(addressOf));
-    const nodeAddresses = own.nodeSubnets.filter((address) => here.has(address));
+    // The kernel takes no other for a source.
+    const nodeAddresses = addresses.filter((address) => here.has(address));
     const ends = [...reach.pods, ...reach.nodes].flatMap(({ way }) => (way.kind === "tunnel" ? [way.remoteHost] : []));
     const plan = planConnectorRoutes(reach, own, nodeAddresses, [...new Set(ends)], this.#hops());
     const pods = this.#pods.apply(plan.podRoutes);

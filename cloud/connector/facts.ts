@@ -7,7 +7,8 @@ import type { NodeConfig } from "../../src/network/node-config.ts";
 export interface ConnectorPlace {
   /** For the owner reference of what it publishes. */
   readonly uid: string;
-  readonly address: Ip;
+  /** What Kubernetes calls its InternalIPs; the first is where other nodes reach it. */
+  readonly addresses: readonly [Ip, ...Ip[]];
   /** Of the pods that run there. */
   readonly prefixes: readonly Prefix[];
 }

@@ -172,13 +172,13 @@ export class ConnectorObserver {
 
   #placeChanged(): void {
     const [node] = [...this.#node.store.values()].map(({ value }) => value);
-    const [address] = node?.internalIps ?? [];
+    const [address, ...more] = node?.internalIps ?? [];
     if (node === undefined || address === undefined) return;
     const blocks = this.#blocks?.store;
     // Of blocks that are not all known yet, what was known before is the better guess.
     if (blocks?.synced === false && this.#place !== undefined) return;
     const prefixes = blocks === undefined ? node.podCidrs : [...blocks.values()].map(({ value }) => value.cidr);
-    this.#place = { uid: node.uid, address, prefixes };
+    this.#place = { uid: node.uid, addresses: [address, ...more], prefixes };
   }
 }
 

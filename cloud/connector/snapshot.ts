@@ -7,6 +7,7 @@ import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
 import { type ConnectorDocument, parseConnectorText } from "../../src/kube/objects/connector-documents.ts";
 import { parsePublicationText } from "../../src/kube/objects/connector-publication.ts";
 import { NAME_LENGTH_MAX, OPAQUE_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
+import { NODE_ADDRESSES_MAX } from "../../src/kube/objects/node.ts";
 import { ADDRESS_LENGTH_MAX } from "../../src/kube/objects/service.ts";
 import { type ConnectorPublication, formatPublication } from "../../src/network/connector-claims.ts";
 import type { CertificateTexts } from "../../src/network/fabric-identity.ts";
@@ -83,9 +84,12 @@ function readCredentialTexts(view: JsonView): CertificateTexts {
 }
 
 function readPlace(view: JsonView): ConnectorPlace {
+  const [first, ...more] = view
+    .field("addresses")
+    .list(NODE_ADDRESSES_MAX, (address) => address.parsed(ADDRESS_LENGTH_MAX, parseIp));
   return {
     uid: view.field("uid").string(OPAQUE_LENGTH_MAX),
-    address: view.field("address").parsed(ADDRESS_LENGTH_MAX, parseIp),
+    addresses: [first ?? view.field("addresses").refuse("empty"), ...more],
     prefixes: view.field("prefixes").list(NODE_PREFIXES_MAX, (prefix) => prefix.parsed(NAME_LENGTH_MAX, parsePrefix)),
   };
 }
