@@ -1,5 +1,5 @@
 import { constants, Database } from "bun:sqlite";
-import { existsSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, openSync, statSync } from "node:fs";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 
 /**
@@ -79,6 +79,7 @@ export class StoreFile {
 
   /** Opens or creates. Throws SQLite's errors, and CACHE_TOO_NEW for a file that a newer program wrote. */
   static open(path: string): StoreFile {
+    makePrivate(path);
     const db = new Database(path, { create: true });
     try {
       keepIndexInMemory(db);
@@ -185,6 +186,7 @@ export class StoreFile {
 
   /** A compact copy of the file as it is now. */
   copyTo(path: string): void {
+    makePrivate(path);
     this.#db.query("VACUUM INTO ?").run(path);
   }
 
@@ -211,6 +213,13 @@ function isWhole(row: SummedRow): boolean {
  */
 function keepIndexInMemory(db: Database): void {
   db.run("PRAGMA locking_mode = EXCLUSIVE");
+}
+
+/** A node's key is in it. What SQLite puts beside a file has the mode of the file. */
+function makePrivate(path: string): void {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode;
+  if (mode === undefined) closeSync(openSync(path, "a", 0o600));
+  else if ((mode & 0o077) !== 0) chmodSync(path, 0o600);
 }
 
 function checkSchema(db: Database, path: string): number {

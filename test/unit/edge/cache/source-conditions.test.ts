@@ -65,6 +65,30 @@ describe("conditions of the source", () => {
   });
 });
 
+describe("this node's own documents", () => {
+  const refused = (code: string, objectCount: number): KindStatus => ({
+    ...failing(code, objectCount),
+    kind: "Secret",
+  });
+
+  test("that are refused are worth knowing before there were any, and a fault once there were", () => {
+    expect(codes(FINE, refused("KUBE_FORBIDDEN", 0))).toEqual(["info NODE_DOCUMENTS_WITHHELD"]);
+    expect(codes(FINE, refused("KUBE_FORBIDDEN", 1))).toEqual(["degraded NODE_DOCUMENTS_WITHHELD"]);
+    // metaServer answers so when its cloudcore may not read them.
+    expect(codes(FINE, refused("KUBE_CLOUD_ABSENT", 0))).toEqual(["info NODE_DOCUMENTS_WITHHELD"]);
+  });
+
+  test("that nobody has heard of are nothing to tell", () => {
+    expect(codes(FINE, refused("KUBE_NOT_FOUND", 0))).toEqual([]);
+    expect(codes(FINE, refused("KUBE_NOT_FOUND", 1))).toEqual(["degraded NODE_DOCUMENTS_WITHHELD"]);
+  });
+
+  test("are no news of their own while the cloud is away", () => {
+    expect(codes(failing("KUBE_UNREACHABLE"), refused("KUBE_UNREACHABLE", 1))).toEqual(["info SOURCE_UNREACHABLE"]);
+    expect(codes(failing("KUBE_CLOUD_ABSENT"), refused("KUBE_CLOUD_ABSENT", 1))).toEqual(["info SOURCE_UNREACHABLE"]);
+  });
+});
+
 describe("the cloud's word", () => {
   const given = (kind: KindStatus["kind"]): KindStatus => ({ ...FINE, kind });
   const silent = (kind: KindStatus["kind"]): KindStatus => ({ ...given(kind), trusted: false });
@@ -86,5 +110,10 @@ describe("the cloud's word", () => {
     expect(hasCloudSpoken([refused("Service", "KUBE_FORBIDDEN"), given("EndpointSlice"), ...others])).toBe(false);
     const both = [refused("EndpointSlice", "KUBE_FORBIDDEN"), refused("Endpoints", "KUBE_FORBIDDEN")];
     expect(hasCloudSpoken([given("Service"), ...both, given("Node")])).toBe(false);
+  });
+
+  test("about services does not wait for this node's own documents", () => {
+    const documents = [silent("ConfigMap"), refused("Secret", "KUBE_UNREACHABLE")];
+    expect(hasCloudSpoken([given("Service"), given("EndpointSlice"), ...others, ...documents])).toBe(true);
   });
 });

@@ -1,12 +1,22 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { PendingWrites } from "../../../../edge/cache/pending-writes.ts";
 import { CacheStore } from "../../../../edge/cache/store.ts";
-import { SCHEMA_VERSION } from "../../../../edge/cache/store-file.ts";
+import { SCHEMA_VERSION, StoreFile } from "../../../../edge/cache/store-file.ts";
 import type { StoreBatch, StoredObject } from "../../../../edge/cache/stored-state.ts";
 import { loadWhole, type WholeState } from "../../../support/loaded-store.ts";
 
@@ -174,6 +184,62 @@ describe("the store", () => {
       store.write(putting(stored("a")));
       expect(readdirSync(folder).sort()).toEqual(["cache.db", "cache.db-wal"]);
     });
+  });
+
+  test("is for root's eyes only, with all that is beside it, and so is what an earlier version left open", () => {
+    const umask = process.umask(0o022);
+    const modes = () => readdirSync(folder).map((name) => (statSync(at(name)).mode & 0o777).toString(8));
+    try {
+      withStore((store) => {
+        store.write(putting(stored("a")));
+        store.keepPrevious();
+        store.write(putting(stored("b")));
+        expect(readdirSync(folder).sort()).toEqual(["cache.db", "cache.db-wal", "cache.previous.db"]);
+        expect(modes()).toEqual(["600", "600", "600"]);
+      });
+      for (const name of readdirSync(folder)) chmodSync(at(name), 0o644);
+      withStore((store) => {
+        store.write(putting(stored("c")));
+        store.keepPrevious();
+        expect(modes()).toEqual(["600", "600", "600"]);
+      });
+    } finally {
+      process.umask(umask);
+    }
+  });
+
+  test("rows of kinds that this version does not know yet are passed over, kept, and no damage", () => {
+    const later = "ConfigMap" as const;
+    withStore((store) => store.write(putting(stored("a"), { ...stored("b"), kind: later })));
+    const rename = (from: string, to: string) => {
+      const file = StoreFile.open(at("cache.db"));
+      const { rows } = file.read();
+      const row = rows.objects.find(({ id }) => id.startsWith(`${from} `));
+      if (row === undefined) throw new Error(`there is no ${from}`);
+      const id = `${to}${row.id.slice(from.length)}`;
+      file.write({
+        objects: [
+          [row.id, undefined],
+          [id, { ...row, id }],
+        ],
+        tombstones: [],
+        facts: [],
+      });
+      file.close();
+    };
+    rename(later, "KindOfTomorrow");
+    withStore((store, state) => {
+      expect(state.objects.map(({ key }) => key)).toEqual(["d/a"]);
+      store.write(putting(stored("c")));
+      store.keepPrevious();
+    });
+    expect(reload().trouble).toBeUndefined();
+    rename("KindOfTomorrow", later);
+    expect(
+      reload()
+        .state.objects.map(({ kind, key }) => `${kind} ${key}`)
+        .sort(),
+    ).toEqual(["ConfigMap d/b", "Service d/a", "Service d/c"]);
   });
 
   test("a file of the next version, which may have more columns and tables, is used and stays one", () => {
