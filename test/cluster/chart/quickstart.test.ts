@@ -47,6 +47,26 @@ function addConfigMap(namespace: string, name: string, data: Readonly<Record<str
   kubectlApply({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data });
 }
 
+/** As kubeadm's kubelet shows one of a control plane. */
+function addStaticPod(component: string, options: readonly string[]): void {
+  const command = [component, ...options];
+  kubectlApply({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      namespace: "kube-system",
+      name: `${component}-cloud1`,
+      labels: { component, tier: "control-plane" },
+      annotations: { "kubernetes.io/config.source": "file" },
+    },
+    spec: {
+      nodeName: "cloud1",
+      hostNetwork: true,
+      containers: [{ name: component, image: `registry.k8s.io/${component}:v1.34.4`, command }],
+    },
+  });
+}
+
 /** Where its pods may go, one list of expressions for each alternative. */
 function termsOf(namespace: string, name: string): unknown {
   const found = JSON.parse(kubectl("get", "daemonset", name, `-n${namespace}`, "--output=json"));
@@ -157,10 +177,53 @@ inCluster(import.meta.path, () => {
       expect(quickstart(...NEEDED, "--yes").code).toBe(0);
     });
 
+    test("finds networks where flannel keeps them, as its manifest writes them", () => {
+      kubectl("delete", "configmap", "kubeadm-config", "-nkube-system");
+      addConfigMap("kube-flannel", "kube-flannel-cfg", {
+        "cni-conf.json": '{\n  "name": "cbr0",\n  "cniVersion": "0.3.1"\n}\n',
+        "net-conf.json":
+          '{\n  "Network": "10.244.0.0/16",\n  "EnableIPv6": true,\n  "IPv6Network": "2001:cafe:42::/56",\n  "EnableNFTables": false,\n  "Backend": {\n    "Type": "vxlan"\n  }\n}\n',
+      });
+      expect(valuesOf(plan())).toContain("cluster.clusterCIDR={10.244.0.0/16,2001:cafe:42::/56}");
+    });
+
+    test("finds networks in the arguments of static pods, before what flannel says", () => {
+      kubectl("create", "serviceaccount", "default", "--namespace=kube-system");
+      addStaticPod("kube-controller-manager", [
+        "--allocate-node-cidrs=true",
+        "--bind-address=127.0.0.1",
+        "--cluster-cidr=10.233.64.0/18,fd85:ee78:d8a6:8607::1:0000/112",
+        "--cluster-name=cluster.local",
+        "--service-cluster-ip-range=10.233.0.0/18",
+      ]);
+      addStaticPod("kube-apiserver", ["--secure-port=6443", "--service-cluster-ip-range=10.233.0.0/18,fd85::/116"]);
+      expect(valuesOf(plan())).toEqual(
+        expect.arrayContaining([
+          "cluster.clusterCIDR={10.233.64.0/18,fd85:ee78:d8a6:8607::1:0000/112}",
+          "cluster.serviceClusterIPRange={10.233.0.0/18,fd85::/116}",
+        ]),
+      );
+    });
+
+    test("finds SuperEdge and its edge nodes", () => {
+      kubectl("label", "node", "--all", "node-role.kubernetes.io/edge-");
+      kubectl("delete", "namespace", "kubeedge", "--wait=false");
+      kubectl("create", "namespace", "edge-system");
+      kubectl("label", "node", "e1", "superedge.io/edge-node=enable");
+      addDaemonSet("edge-system", "application-grid-wrapper-node");
+      const { stdout } = quickstart(...NEEDED);
+      expect(stdout).toMatch(/edge framework {6}(?:KubeEdge )?SuperEdge\n/);
+      expect(stdout).toMatch(/edge nodes {10}e1\n/);
+      expect(plan()[0]).toBe("kubectl label node e1 node-role.kubernetes.io/edge= --overwrite");
+      kubectl("label", "node", "e1", "superedge.io/edge-node-");
+      for (const name of ["kube-controller-manager", "kube-apiserver"]) {
+        kubectl("delete", "pod", `${name}-cloud1`, "-nkube-system", "--force", "--grace-period=0");
+      }
+      kubectl("delete", "configmap", "kube-flannel-cfg", "-nkube-flannel");
+    });
+
     test("finds calico and OpenYurt's edge nodes, and asks for a network for their pods", () => {
       kubectl("delete", "daemonset", "kube-flannel-ds", "-nkube-flannel");
-      kubectl("delete", "configmap", "kubeadm-config", "-nkube-system");
-      kubectl("label", "node", "--all", "node-role.kubernetes.io/edge-");
       kubectl("label", "node", "e2", "openyurt.io/is-edge-worker=true");
       addDaemonSet("kube-system", "calico-node");
       installCalicoCrds();
