@@ -1,5 +1,5 @@
 import type { Random } from "../base/backoff.ts";
-import type { Clock, MonotonicTime, Timer } from "../base/clock.ts";
+import { type Clock, elapsed, type MonotonicTime, type Timer } from "../base/clock.ts";
 import { type Duration, milliseconds, seconds } from "../base/duration.ts";
 import { errorCode, errorText } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
@@ -31,6 +31,9 @@ const LIST_WHILE_TRYING = milliseconds(500);
 const LIST_PAUSE = milliseconds(20);
 const LIST_PAUSE_FACTOR = 3;
 
+/** What charon says of an IKE_SA so soon after a failure is what follows from that. */
+const CONSEQUENCES = seconds(1);
+
 export interface ConnectionKeeperOptions {
   readonly viciSocket: string;
   readonly clock: Clock;
@@ -56,7 +59,7 @@ export class ConnectionKeeper implements TunnelKeeping {
   #credentialFailure: string | undefined;
   /** Connections that this end is done with: until their SAs are gone. */
   readonly #leaving = new Set<string>();
-  readonly #failures = new Map<string, TunnelFailure>();
+  readonly #failures = new Map<string, TunnelFailure & { readonly ikeId: number | undefined }>();
   #memory: ReadonlyMap<string, TunnelMemory> = new Map();
   #associations: ReadonlyMap<string, readonly IkeAssociation[]> = new Map();
   readonly #states = new Map<string, { readonly state: TunnelState; readonly digest: string }>();
@@ -151,14 +154,16 @@ export class ConnectionKeeper implements TunnelKeeping {
     if (name === "log") {
       const failure = failureOf(message);
       if (failure === undefined || !this.#states.has(failure.connection)) return;
-      this.#fail(failure.connection, failure.text, failure.isConsequence);
+      this.#fail(failure.connection, failure.text, failure.ikeId);
     }
     this.#stale();
   }
 
-  #fail(name: string, text: string, isConsequence = false): void {
-    if (isConsequence && this.#failures.has(name)) return;
-    this.#failures.set(name, { at: this.#clock.now(), text });
+  #fail(name: string, text: string, ikeId?: number): void {
+    const before = this.#failures.get(name);
+    const now = this.#clock.now();
+    const follows = before !== undefined && before.ikeId === ikeId && elapsed(before.at, now) < CONSEQUENCES;
+    if (!follows) this.#failures.set(name, { at: now, text, ikeId });
   }
 
   /** The SAs may be others than they were. */

@@ -8,7 +8,7 @@ import { CredentialKeeper } from "./credential-keeper.ts";
 import type { CharonCredentials, WantedTunnels } from "./tunnel-state.ts";
 
 /** Whether somebody took our connections away: `swanctl --load-all` does. */
-const AUDIT_EVERY = seconds(15);
+const AUDIT_EVERY = seconds(10);
 /** What charon refuses it may take later: a name that an administrator's connection had is free again. */
 const REFUSED_AGAIN = seconds(30);
 
@@ -55,9 +55,10 @@ export class ConnectionLoader {
     this.#auditAt = this.#clock.now();
   }
 
-  /** Something else is wanted. */
+  /** Something else is wanted: a name of it may be somebody else's by now. */
   changed(): void {
     this.#isDue = true;
+    this.#auditAt = this.#clock.now();
     this.#credentialsDue = true;
   }
 

@@ -9,14 +9,11 @@ const FAILURE_TEXT_MAX = 256;
  */
 const TELLING =
   /\bfail|\berror\b|giving up|\bunable\b|\binvalid\b|\bno (?:trusted|issuer|private|matching|acceptable|shared)\b|\bnot (?:found|responding|supported|possible)\b|\brejected\b|\brequired\b|\bafter timeout\b/i;
-/** Said after the reason has been told. */
-const CONSEQUENCE = /^(?:failed to establish CHILD_SA|establishing IKE_SA failed)/;
-
 export interface FailureEvent {
   readonly connection: string;
+  /** Charon's number of the IKE_SA: what is told of one try tells the reason first. */
+  readonly ikeId: number;
   readonly text: string;
-  /** It only follows from what was told before. */
-  readonly isConsequence: boolean;
 }
 
 /** @param message of a "log" event @returns undefined unless it says why something about a connection does not work */
@@ -24,5 +21,6 @@ export function failureOf(message: ViciSection): FailureEvent | undefined {
   const connection = message.text("ikesa-name");
   const text = message.text("msg");
   if (connection === undefined || text === undefined || !TELLING.test(text)) return undefined;
-  return { connection, text: text.slice(0, FAILURE_TEXT_MAX).trim(), isConsequence: CONSEQUENCE.test(text) };
+  const ikeId = message.number("ikesa-uniqueid") ?? 0;
+  return { connection, ikeId, text: text.slice(0, FAILURE_TEXT_MAX).trim() };
 }
