@@ -1,4 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type Clock, elapsed, sleep } from "../../src/base/clock.ts";
 import { milliseconds, seconds } from "../../src/base/duration.ts";
@@ -94,7 +104,13 @@ export class AddressStore {
   /** Of another file of the network. @returns undefined where there is none */
   readText(name: string, most: number): string | undefined {
     try {
-      return readFileSync(join(this.#folder, name)).toString("utf8", 0, most);
+      const descriptor = openSync(join(this.#folder, name), "r");
+      try {
+        const buffer = Buffer.alloc(Math.min(fstatSync(descriptor).size, most));
+        return buffer.toString("utf8", 0, readSync(descriptor, buffer));
+      } finally {
+        closeSync(descriptor);
+      }
     } catch (error) {
       if (errorCode(error) === "ENOENT") return undefined;
       throw unwritable(this.#folder, error);

@@ -79,7 +79,7 @@ export class ConfFolder {
     try {
       const descriptor = openSync(join(this.#path, name), "r");
       try {
-        const buffer = Buffer.alloc(CONF_FILE_BYTES_MAX);
+        const buffer = Buffer.alloc(Math.min(fstatSync(descriptor).size, CONF_FILE_BYTES_MAX));
         return buffer.toString("utf8", 0, readSync(descriptor, buffer));
       } finally {
         closeSync(descriptor);

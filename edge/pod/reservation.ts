@@ -18,7 +18,10 @@ export function formatReservation({ containerId, ifName }: Attachment): string {
  * interface in it.
  */
 export function parseReservation(text: string): Attachment | undefined {
-  const [containerId = "", ifName = ""] = text.trim().split(/\r?\n/);
+  const [containerId = "", ifName = ""] = text
+    .trim()
+    .split("\n")
+    .map((line) => line.trim());
   return containerId === "" ? undefined : { containerId, ifName };
 }
 

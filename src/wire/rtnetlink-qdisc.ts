@@ -129,7 +129,7 @@ export function decodeQdisc({ payload }: NetlinkMessage): Result<Qdisc, DecodeEr
   const attributes = new AttributeReader(payload, TCMSG_LENGTH);
   while (attributes.next()) {
     // The kind comes before its options.
-    if (attributes.type === TCA_KIND) kind = attributes.text();
+    if (attributes.type === TCA_KIND) [kind, bytesPerSecond] = [attributes.text(), undefined];
     else if (attributes.type === TCA_OPTIONS && kind === "tbf") bytesPerSecond = rateOf(attributes.nested());
   }
   return attributes.fault === undefined ? ok({ linkIndex, kind, bytesPerSecond }) : fail(attributes.fault);
