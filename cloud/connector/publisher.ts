@@ -3,6 +3,7 @@ import { type Clock, sleep } from "../../src/base/clock.ts";
 import { milliseconds, minutes, seconds } from "../../src/base/duration.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import type { Manifest } from "../../src/kube/manifest.ts";
+import { sameValue } from "../../src/kube/object-store.ts";
 import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
 import { CONNECTOR_LABEL, PUBLICATION_KEY, publicationName } from "../../src/kube/objects/connector-publication.ts";
 import { CONFIG_MAPS } from "../../src/kube/resource.ts";
@@ -64,7 +65,7 @@ export class Publisher {
     const shows = seen !== undefined && formatPublication(seen) === formatPublication(publication);
     const lost = this.#shown && !shows;
     this.#shown = shows;
-    if (Bun.deepEquals(manifest, this.#wanted) && !lost) return true;
+    if (sameValue(manifest, this.#wanted) && !lost) return true;
     this.#wanted = manifest;
     void this.#reconciler.trigger();
     return true;
@@ -73,7 +74,7 @@ export class Publisher {
   /** The last word of a connector that ends: written at once, whatever the scope says. */
   async conclude(publication: ConnectorPublication, uid: string, signal: AbortSignal): Promise<void> {
     const manifest = planPublication(this.#options.namespace, publication, uid);
-    if (manifest === undefined || Bun.deepEquals(manifest, this.#written)) return;
+    if (manifest === undefined || sameValue(manifest, this.#written)) return;
     await this.#write(manifest, signal);
   }
 

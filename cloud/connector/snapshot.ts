@@ -5,7 +5,7 @@ import { type JsonView, parseJson } from "../../src/kube/json-view.ts";
 import { parseJsonText } from "../../src/kube/object-reader.ts";
 import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
 import { type ConnectorDocument, parseConnectorText } from "../../src/kube/objects/connector-documents.ts";
-import { parsePublicationText } from "../../src/kube/objects/connector-publication.ts";
+import { NODE_PREFIXES_MAX, parsePublicationText } from "../../src/kube/objects/connector-publication.ts";
 import { NAME_LENGTH_MAX, OPAQUE_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { NODE_ADDRESSES_MAX } from "../../src/kube/objects/node.ts";
 import { ADDRESS_LENGTH_MAX } from "../../src/kube/objects/service.ts";
@@ -32,8 +32,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
 /** Of this file's format: another one's is not read, and what it said is heard from the API server. */
 const VERSION = 1;
 /** The documents of the largest cluster, and what its connectors publish. */
-export const SNAPSHOT_BYTES_MAX = 64 * 1024 * 1024;
-const NODE_PREFIXES_MAX = 1024;
+const SNAPSHOT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The private key is in it. */
 export function formatSnapshot({ documents, credentials, place, publications }: Snapshot): string {
@@ -48,7 +47,8 @@ export function formatSnapshot({ documents, credentials, place, publications }: 
 
 /** Reads what {@link formatSnapshot} wrote. A part that cannot be read is refused with the rest: it was not written so. */
 export function parseSnapshot(text: string): Result<Snapshot, DecodeError> {
-  return parseJson(parseJsonText(text), (file) => {
+  const json = text.length > SNAPSHOT_BYTES_MAX ? undefined : parseJsonText(text);
+  return parseJson(json, (file) => {
     if (file.field("version").integer(0, Number.MAX_SAFE_INTEGER) !== VERSION) file.refuse("of another version");
     return {
       documents: new Map(

@@ -20,7 +20,7 @@ const PUBLICATION_PREFIX = "fabedge-connector-";
 /** Each takes a hundred bytes of the ConfigMap that they share. */
 const PUBLISHED_EDGES_MAX = 10_000;
 /** Pods' prefixes of one node: Calico gives a node a block of 64 addresses at a time. */
-const NODE_PREFIXES_MAX = 1024;
+export const NODE_PREFIXES_MAX = 1024;
 /** Of one edge: a prefix or a few in each family. */
 const EDGE_PREFIXES_MAX = 64;
 
