@@ -2,16 +2,13 @@
  * FabEdge's agent arguments that this program does not have, and why: manifests and annotations that carry them keep
  * working, with a warning. Those that it has are rows of options.ts.
  */
-const TUNNELS = "there are no tunnels in this version";
-const PODS = "what leaves the pods' networks is masqueraded by another program in this version";
 const PEERS = "there is no discovery of peers in this version";
 const GONE = "FabEdge itself has removed it";
 
 export const FABEDGE_ARGUMENTS: Readonly<Record<string, string>> = {
-  "tunnel-init-timeout": TUNNELS,
+  "tunnel-init-timeout": "no call waits for a tunnel: charon tells when it is up",
   "sync-period": "changes are followed as they come, and everything is looked at again each minute",
   debounce: "changes that come together are taken together without waiting",
-  "masq-outgoing": PODS,
   "auto-networking": PEERS,
   "multicast-address": PEERS,
   "multicast-token": PEERS,

@@ -248,6 +248,21 @@ export const OPTIONS = {
     fallback: () => "tls.crt",
     help: "With --tunnels-conf, this node's certificate: a path, or a name in /etc/ipsec.d/certs. Keys are in ../private.",
   }),
+  viciSocket: option({
+    name: "vici-socket",
+    group: "fabric",
+    type: path,
+    fallback: () => "/run/selvedge/charon/charon.vici",
+    help: "Where charon listens for us. FabEdge's charon does so at /var/run/charon.vici.",
+  }),
+  masqOutgoing: option({
+    name: "masq-outgoing",
+    group: "fabric",
+    fabedge: true,
+    type: boolean,
+    fallback: () => true,
+    help: "Let pods speak to the world outside the fabric under this node's address.",
+  }),
   cniPlugins: option({
     name: "cni-plugins",
     group: "pods",

@@ -4,10 +4,10 @@ import { type Duration, minutes, seconds } from "../../src/base/duration.ts";
 
 /** Until another address is tried: a round trip and what a slow card takes to sign. Doubled after all were tried. */
 const PATIENCE = seconds(2);
-const PATIENCE_MAX = seconds(30);
+const LONGEST_PATIENCE = seconds(30);
 /** How long a worse address has to do well before a better one is tried; doubled each time that one does not answer. */
 const RETURN_AFTER = minutes(10);
-const RETURN_AFTER_MAX = minutes(160);
+const LATEST_RETURN = minutes(160);
 /** Nothing is down while a better address is tried: so it gets more time. */
 const TRIAL_PATIENCE = seconds(10);
 
@@ -93,13 +93,13 @@ export class ConnectorChoice {
   }
 
   #abandonTrial(now: MonotonicTime): void {
-    this.#returnAfter = Math.min(this.#returnAfter * 2, RETURN_AFTER_MAX);
+    this.#returnAfter = Math.min(this.#returnAfter * 2, LATEST_RETURN);
     this.#choose(this.#before ?? 0, now);
     this.#before = undefined;
   }
 
   #next(now: MonotonicTime): void {
-    if (this.#tried % this.#addresses.length === 0) this.#patience = Math.min(this.#patience * 2, PATIENCE_MAX);
+    if (this.#tried % this.#addresses.length === 0) this.#patience = Math.min(this.#patience * 2, LONGEST_PATIENCE);
     this.#tried += 1;
     this.#choose((this.#index + 1) % this.#addresses.length, now);
   }

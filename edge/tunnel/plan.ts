@@ -6,6 +6,7 @@ import {
   POD_ROUTES_TABLE,
   type WantedRoute,
 } from "../../src/linux/routing-table-plan.ts";
+import { IKE_MARK } from "../../src/linux/uplink.ts";
 import { nodePrefixes, type TunnelChildKind } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { SMALLEST_LINK_MTU } from "../../src/network/tunnel-mtu.ts";
@@ -25,6 +26,10 @@ export interface Way {
 export interface PeerPath {
   readonly installed: ReadonlySet<TunnelChildKind>;
   readonly way: Way | undefined;
+  /** Of the link that its ESP packets leave by; undefined: there is no way. */
+  readonly uplinkMtu: number | undefined;
+  /** Of the link that they are led into: the uplink itself, or charon's. */
+  readonly linkMtu: number;
   /** Where its IKE_SAs lead. */
   readonly hosts: readonly Ip[];
 }
@@ -88,7 +93,14 @@ function planExceptions({ fabric, paths }: TunnelFacts): readonly WantedRoute[] 
 
 function planRules(own: TunnelEndpoint): readonly WantedRule[] {
   return [
-    ...([4, 6] as const).map((family) => ({ family, priority: POD_ROUTES_TABLE, table: POD_ROUTES_TABLE })),
+    // IKE, and ESP of charon's own, go by the main table whatever is behind the tunnel.
+    ...([4, 6] as const).map((family) => ({
+      family,
+      priority: POD_ROUTES_TABLE,
+      table: POD_ROUTES_TABLE,
+      mark: { value: IKE_MARK, mask: 0xffffffff },
+      invert: true,
+    })),
     ...own.subnets.map((from) => ({
       family: ipFamily(from.address),
       priority: NODE_ROUTES_TABLE,

@@ -39,6 +39,8 @@ const FAMILIES = [4, 6] as const;
 export interface FabricRules {
   /** Whether pods that speak to the world outside the fabric do so under this node's address. */
   readonly masquerade: boolean;
+  /** Whether the kernel can say that IPsec takes a packet; where it cannot, charon does ESP behind its own link. */
+  readonly kernelTellsIpsec: boolean;
 }
 
 /**

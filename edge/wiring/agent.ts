@@ -12,6 +12,7 @@ import { openSource } from "../../src/kube/source.ts";
 import { DescriptorStore, parseListenDescriptors } from "../../src/linux/descriptor-store.ts";
 import { SdNotify } from "../../src/linux/sd-notify.ts";
 import type { ComponentState, Resolution, StatusReport } from "../../src/network/agent-report.ts";
+import type { FabricIdentity } from "../../src/network/fabric-identity.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import { ServiceIndex } from "../../src/network/service-index.ts";
@@ -24,6 +25,7 @@ import type { Config } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { DnsStatus } from "../dns/dns.ts";
 import type { NodeIdentity } from "../identity/node-identity.ts";
+import type { PodNetwork } from "../pod/pod-network.ts";
 import { hasRuleset } from "../service/open-nftables.ts";
 import type { ServiceProxy } from "../service/service-proxy.ts";
 import type { ControlHandlers } from "../status/control.ts";
@@ -32,14 +34,18 @@ import { keepHeapSmall } from "../status/heap-keeper.ts";
 import { openLogSink } from "../status/log-sink.ts";
 import type { StatusParts } from "../status/status.ts";
 import { registerStatusMetrics } from "../status/status-metrics.ts";
+import type { TunnelView } from "../status/tunnel-view.ts";
 import { logStall, Watchdog } from "../status/watchdog.ts";
+import type { Tunnels } from "../tunnel/tunnels.ts";
 import { dnsSettings, type Foundation, makeDns, makeServiceProxy } from "./capabilities.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { makeIdentity, ownDocuments } from "./identity.ts";
 import { NodeNetwork } from "./node-network.ts";
+import { makePodNetwork } from "./pods.ts";
 import { reportServices, reportStatus } from "./report.ts";
 import { sourceConfig } from "./source.ts";
 import type { System } from "./system.ts";
+import { addressesOf, makeTunnels, makeTunnelView } from "./tunnels.ts";
 
 /** Runs until the process is asked to end. The kernel keeps what it has: traffic goes on. @returns the exit status */
 export async function runAgent(loaded: LoadedConfig, system: System): Promise<number> {
@@ -60,6 +66,9 @@ class Agent {
   readonly #network: NodeNetwork;
   readonly #cache: Cache;
   readonly #identity: NodeIdentity;
+  readonly #pods: PodNetwork;
+  readonly #tunnels: Tunnels;
+  readonly #tunnelView: TunnelView;
   readonly #index = new ServiceIndex();
   readonly #service: ServiceProxy | undefined;
   readonly #dns: DnsClient | undefined;
@@ -93,6 +102,9 @@ class Agent {
     this.#cache = new Cache({ ...foundation, store, clock, random, documents: ownDocuments(config) });
     this.#identity = makeIdentity(config, this.#health, clock);
     const whole: Foundation = { ...foundation, network: this.#network };
+    this.#pods = makePodNetwork(whole, scope);
+    this.#tunnels = makeTunnels(whole, this.#index, scope);
+    this.#tunnelView = makeTunnelView(whole, this.#tunnels, this.#identity, scope);
     this.#service = config.enableProxy ? makeServiceProxy(whole, scope) : undefined;
     this.#dns = config.enableDns ? makeDns(whole) : undefined;
     registerStatusMetrics(this.#metrics, {
@@ -135,7 +147,7 @@ class Agent {
     const known = this.#cache.load();
     this.#index.preferEndpoints(this.#cache.slicesWithheld);
     this.#take(known);
-    this.#identity.start(() => undefined, this.#scope);
+    this.#identity.start((identity) => this.#setIdentity(identity), this.#scope);
     // Without DNS the link is there all the same, for the routes to services; its addresses are another program's then.
     this.#network.hold("dns", new Set(this.#config.enableDns ? this.#config.dnsBindIp : []));
     if (!this.#config.enableDns) this.#dropHeldSockets();
@@ -214,6 +226,13 @@ class Agent {
       void this.#service?.setNode({ name: this.#config.nodeName, zone: change.value?.zone });
     }
     this.#viewsChanged(changed);
+    if (this.#service !== undefined) this.#tunnels.addServiceAddresses(addressesOf(this.#index, changed));
+  }
+
+  /** What is behind tunnels does not leave in clear from here on: then pods may come, and then tunnels, which need the bridge. */
+  #setIdentity(identity: FabricIdentity): void {
+    void this.#tunnels.setIdentity(identity);
+    void this.#pods.set({ subnets: identity.config.endpoint.subnets });
   }
 
   #viewsChanged(changed: ReadonlySet<ObjectKey>): void {
@@ -248,6 +267,8 @@ class Agent {
   }
 
   #networkChanged(): void {
+    void this.#pods.repair();
+    void this.#tunnels.resync();
     this.#dns?.setInside(this.#network.inside());
     void this.#service?.resync();
   }
@@ -307,7 +328,7 @@ class Agent {
       status: () => this.#status(),
       statusText: async () => formatStatus(await this.#status(), plain),
       services: (filter) => reportServices(this.#index, this.#service?.services() ?? new Map(), filter),
-      tunnels: async () => [],
+      tunnels: () => this.#tunnelView.freshTunnels(),
       resolve: (name, type) => this.#resolve(name, type),
       components: () => this.#components(),
       conditions: () => this.#health.list(),
@@ -339,12 +360,13 @@ class Agent {
 
   #fabricStatus(): StatusParts["fabric"] {
     const config = this.#identity.current?.config;
+    const { phase, version } = this.#tunnelView.charon;
     return {
       name: config?.endpoint.name ?? null,
       peers: config?.peers.length ?? 0,
-      tunnelsUp: 0,
+      tunnelsUp: this.#tunnelView.tunnels().filter(({ state }) => state === "up").length,
       certificateEnds: this.#identity.certificate?.notAfter,
-      charon: { state: "absent", version: null },
+      charon: { state: phase, version: version ?? null },
     };
   }
 

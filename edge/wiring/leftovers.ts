@@ -4,6 +4,7 @@ import type { Leftover } from "../cli/cli-io.ts";
 import type { Config } from "../config/options.ts";
 import { removePodNetwork } from "../pod/leftovers.ts";
 import { removeRuleset } from "../service/open-nftables.ts";
+import { removeFabric } from "../tunnel/leftovers.ts";
 import { podNetworkSettings } from "./pods.ts";
 
 /** What the agent leaves in the kernel when it stops, so that traffic goes on: all of it, and nothing else. */
@@ -17,6 +18,7 @@ export function findLeftovers(config: Config): readonly Leftover[] {
       what,
       remove: async () => void removePodNetwork(route, pods, false),
     })),
+    ...removeFabric(route, true).map((what) => ({ what, remove: async () => void removeFabric(route, false) })),
     ...link.remove(true).map((what) => ({ what, remove: async () => void link.remove(false) })),
   ];
 }

@@ -1,0 +1,193 @@
+import { errorCode, errorText } from "../../src/base/errors.ts";
+import { formatPrefix, type Ip, type Prefix } from "../../src/base/ip.ts";
+import { listAddresses } from "../../src/linux/addresses.ts";
+import { findDroppingForwards } from "../../src/linux/forward-policy.ts";
+import { findLink } from "../../src/linux/links.ts";
+import type { NetlinkEvents } from "../../src/linux/netlink-events.ts";
+import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
+import { Nftables } from "../../src/linux/nftables.ts";
+import { KeptTable } from "../../src/linux/nftables-table.ts";
+import { watchRouting } from "../../src/linux/routing-events.ts";
+import { applyRoutingRules } from "../../src/linux/routing-rules.ts";
+import { RoutingTable } from "../../src/linux/routing-table.ts";
+import { NODE_ROUTES_TABLE, POD_ROUTES_TABLE } from "../../src/linux/routing-table-plan.ts";
+import { IKE_MARK, lookUpUplink, type Uplink } from "../../src/linux/uplink.ts";
+import type { TunnelChildKind } from "../../src/network/tunnel-connection.ts";
+import { espCipher, SMALLEST_LINK_MTU, tunnelMtu } from "../../src/network/tunnel-mtu.ts";
+import type { IkeAssociation } from "../../src/strongswan/security-association.ts";
+import { carriesPackets } from "../../src/strongswan/tunnel-look.ts";
+import type { FabricView } from "./fabric-view.ts";
+import type { TunnelFinding } from "./finding.ts";
+import { type PeerPath, planRouting, type RoutingPlan, type Way } from "./plan.ts";
+import { ESP_LINK, FABRIC_TABLE, planFabricElements, planFabricTable } from "./ruleset.ts";
+
+/** A tunnel that carries packets. */
+export interface LiveTunnel {
+  readonly installed: ReadonlySet<TunnelChildKind>;
+  /** The newest IKE_SA that is up. */
+  readonly association: IkeAssociation;
+  /** What is known of the path beyond the link; undefined: nothing. */
+  readonly pathMtu: number | undefined;
+}
+
+export interface WantedFabric {
+  readonly fabric: FabricView;
+  readonly tunnels: ReadonlyMap<string, LiveTunnel>;
+  readonly servesPrefix: (prefix: Prefix) => boolean;
+  readonly masquerade: boolean;
+}
+
+export interface FabricState {
+  /** Changes that the kernel made. */
+  readonly writes: number;
+  readonly findings: readonly TunnelFinding[];
+  /** By the peer's name. */
+  readonly paths: ReadonlyMap<string, PeerPath>;
+  /** Of this node, on any link. */
+  readonly ownAddresses: ReadonlySet<Ip>;
+}
+
+/** Routes, rules and the table of nftables around this node's tunnels. */
+export class FabricKernel {
+  readonly #route = new NetlinkSocket(NETLINK_ROUTE);
+  readonly #podRoutes = new RoutingTable(this.#route, POD_ROUTES_TABLE);
+  readonly #nodeRoutes = new RoutingTable(this.#route, NODE_ROUTES_TABLE);
+  #nft: Nftables | undefined;
+  #table: KeptTable | undefined;
+  #events: readonly NetlinkEvents[] = [];
+  #kernelTellsIpsec = true;
+
+  /** @param onChange when another program has changed what is ours, or a link or route that ours depend on */
+  async watch(onChange: () => void, onFailure: (error: unknown) => void): Promise<void> {
+    const tables = [POD_ROUTES_TABLE, NODE_ROUTES_TABLE];
+    const routing = await watchRouting(
+      this.#route,
+      (change) => {
+        const main = [...change.tables].some((table) => tables.includes(table) || table === MAIN_TABLE);
+        if (main || change.links || change.rules || change.lost) onChange();
+      },
+      onFailure,
+    );
+    this.#events = [routing];
+    if (this.#nft === undefined) return;
+    this.#events = [routing, await this.#nft.watch(FABRIC_TABLE, onChange, onFailure)];
+  }
+
+  close(): void {
+    for (const events of this.#events) events.close();
+    this.#nft?.close();
+    this.#route.close();
+  }
+
+  /** What guards comes first: no route leads anywhere before nothing can leave in clear. */
+  apply(wanted: WantedFabric): FabricState {
+    const findings: TunnelFinding[] = [];
+    let writes = this.#guard(wanted, findings);
+    const ownAddresses = new Set(
+      ([4, 6] as const).flatMap((family) => listAddresses(this.#route, family)).map(({ address }) => address),
+    );
+    const paths = this.#paths(wanted.tunnels);
+    const plan = planRouting({ fabric: wanted.fabric, servesPrefix: wanted.servesPrefix, paths, ownAddresses });
+    writes += this.#applyRoutes(plan, findings);
+    return { writes, findings, paths, ownAddresses };
+  }
+
+  #guard({ fabric, masquerade }: WantedFabric, findings: TunnelFinding[]): number {
+    try {
+      this.#nft ??= new Nftables();
+      const nft = this.#nft;
+      this.#table ??= new KeptTable(nft);
+      const table = this.#table;
+      const elements = planFabricElements(fabric);
+      const keep = () =>
+        table.keep(planFabricTable({ masquerade, kernelTellsIpsec: this.#kernelTellsIpsec }), elements);
+      let changed: boolean;
+      try {
+        changed = keep();
+      } catch (error) {
+        // nft_rt without CONFIG_XFRM.
+        if (!this.#kernelTellsIpsec || errorCode(error) !== "EOPNOTSUPP") throw error;
+        this.#kernelTellsIpsec = false;
+        changed = keep();
+      }
+      this.#judgeForwarding(nft, findings);
+      return Number(changed);
+    } catch (error) {
+      findings.push({
+        code: "TUNNEL_GUARD_FAILED",
+        severity: "degraded",
+        message: `Cannot see to it by nftables that nothing of the fabric leaves in clear: ${errorText(error)}`,
+        hint: "Routes see to it still. The kernel needs nf_tables with nft_rt, nft_exthdr and nft_masq; `selvedge check` looks for them.",
+      });
+      return 0;
+    }
+  }
+
+  #judgeForwarding(nft: Nftables, findings: TunnelFinding[]): void {
+    const chains = findDroppingForwards(nft);
+    if (chains.length === 0) return;
+    findings.push({
+      code: "FORWARD_DROPPED",
+      severity: "degraded",
+      message: `Cannot be sure that pods are reached as another program drops what is forwarded: chain ${chains.join(", ")} has policy drop`,
+      hint: "Let the pods' networks pass there: docker takes rules in DOCKER-USER, ufw by `ufw route allow`, firewalld by a zone with forwarding for br-fabedge.",
+    });
+  }
+
+  #paths(tunnels: ReadonlyMap<string, LiveTunnel>): ReadonlyMap<string, PeerPath> {
+    const espLink = findLink(this.#route, ESP_LINK);
+    const uplinks = new Map<Ip, Uplink | undefined>();
+    const uplinkTo = (host: Ip) => {
+      if (!uplinks.has(host)) uplinks.set(host, lookUpUplink(this.#route, host, IKE_MARK));
+      return uplinks.get(host);
+    };
+    return new Map(
+      [...tunnels].map(([name, tunnel]) => {
+        const { remoteHost } = tunnel.association;
+        const uplink = uplinkTo(remoteHost);
+        const linkMtu = espLink?.mtu ?? uplink?.link.mtu ?? SMALLEST_LINK_MTU;
+        const way: Way | undefined = uplink && {
+          linkIndex: (espLink ?? uplink.link).index,
+          gateway: espLink === undefined ? uplink.gateway : undefined,
+          mtu: Math.min(innerMtu(tunnel, uplink.mtu), linkMtu),
+        };
+        return [name, { installed: tunnel.installed, way, uplinkMtu: uplink?.mtu, linkMtu, hosts: [remoteHost] }];
+      }),
+    );
+  }
+
+  #applyRoutes({ podRoutes, nodeRoutes, rules }: RoutingPlan, findings: TunnelFinding[]): number {
+    const states = [this.#podRoutes.apply(podRoutes), this.#nodeRoutes.apply(nodeRoutes)];
+    const writes = applyRoutingRules(this.#route, rules, [POD_ROUTES_TABLE, NODE_ROUTES_TABLE]);
+    const [blocked] = states.flatMap((state) => state.blocked);
+    const [failure] = states.flatMap((state) => state.failures);
+    if (blocked !== undefined || failure !== undefined) {
+      findings.push({
+        code: "TUNNEL_ROUTES_FAILED",
+        severity: "degraded",
+        message:
+          failure !== undefined
+            ? `Cannot lead packets into a tunnel: ${errorText(failure.error)}`
+            : `Cannot lead packets into a tunnel as another program has a route to ${blocked === undefined ? "" : formatPrefix(blocked.destination)} in table ${blocked?.table}`,
+        hint: "`ip route show table 220` and `ip route show table 221` show who is in the way; FabEdge's agent must not run beside this one.",
+      });
+    }
+    return states.reduce((sum, state) => sum + state.writes, writes);
+  }
+}
+
+/** RT_TABLE_MAIN, linux/rtnetlink.h. */
+const MAIN_TABLE = 254;
+
+/** What fits into the tunnel over a path of that MTU. Children of one connection have the same cipher. */
+export function innerMtu(
+  { association, pathMtu }: Pick<LiveTunnel, "association" | "pathMtu">,
+  uplinkMtu: number,
+): number {
+  const carrier = association.children.find(carriesPackets);
+  return tunnelMtu(Math.min(uplinkMtu, pathMtu ?? uplinkMtu), {
+    family: association.remoteHost.includes(":") ? 6 : 4,
+    udp: carrier?.encapsulated ?? true,
+    cipher: espCipher(carrier?.encryption, carrier?.integrity),
+  });
+}

@@ -1,0 +1,57 @@
+import type { Ip } from "../../src/base/ip.ts";
+import type { Scope } from "../../src/base/scope.ts";
+import type { ObjectKey } from "../../src/network/service.ts";
+import type { ServiceIndex } from "../../src/network/service-index.ts";
+import { ConnectionKeeper } from "../../src/strongswan/connection-keeper.ts";
+import { resolveHost } from "../../src/strongswan/host-names.ts";
+import type { NodeIdentity } from "../identity/node-identity.ts";
+import { TunnelView } from "../status/tunnel-view.ts";
+import { FabricKernel } from "../tunnel/fabric-kernel.ts";
+import { Tunnels } from "../tunnel/tunnels.ts";
+import type { Foundation } from "./capabilities.ts";
+
+/** They rest until the node knows who it is in the fabric. */
+export function makeTunnels(foundation: Foundation, services: ServiceIndex, scope: Scope): Tunnels {
+  const { config, system, log, health, metrics } = foundation;
+  const { clock, random } = system;
+  const { viciSocket, masqOutgoing, enableProxy } = config;
+  return new Tunnels(
+    {
+      keeper: (listener) => new ConnectionKeeper({ viciSocket, clock, random, resolve: resolveHost, listener }, scope),
+      kernel: new FabricKernel(),
+      masquerade: masqOutgoing,
+      serviceAddresses: () => (enableProxy ? allAddresses(services) : []),
+      clock,
+      random,
+      log,
+      health,
+      metrics,
+    },
+    scope,
+  );
+}
+
+export function makeTunnelView(
+  { health, system }: Foundation,
+  tunnels: Tunnels,
+  identity: NodeIdentity,
+  scope: Scope,
+): TunnelView {
+  const options = {
+    keeper: tunnels.keeper,
+    identity: () => identity.current,
+    latency: (peer: string) => tunnels.latency(peer),
+    health,
+    clock: system.clock,
+  };
+  return new TunnelView(options, scope);
+}
+
+/** @param keys of services, of which some may be gone */
+export function* addressesOf(services: ServiceIndex, keys: Iterable<ObjectKey>): Generator<Ip> {
+  for (const key of keys) yield* services.get(key)?.service.clusterIps ?? [];
+}
+
+function* allAddresses(services: ServiceIndex): Generator<Ip> {
+  for (const { service } of services.views()) yield* service.clusterIps;
+}
