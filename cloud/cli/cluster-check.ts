@@ -7,6 +7,7 @@ import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { LEASES } from "../../src/kube/resource.ts";
 import { nameFew } from "../operator/named-few.ts";
+import { endpointName } from "../operator/object-names.ts";
 import { type CertificateReport, readCertificates } from "./certificate-report.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import { checkDefinitions } from "./definition-check.ts";
@@ -43,7 +44,7 @@ export async function checkCluster(
     results.push(await checkLeader(cluster, operator, wall));
     if (installationOnly) return results;
     const plan = await planCluster(operator.options.settings, cluster);
-    results.push(...judgeUnreadable(cluster), ...judgeConnector(plan), ...judgePlan(plan));
+    results.push(...judgeUnreadable(cluster), ...judgeConnector(plan), ...judgePlan(plan), ...judgeHolders(plan));
     results.push(...judgeCertificates(await readCertificates(cluster, operator, plan, wall), operator));
   } catch (error) {
     const hint = error instanceof SelvedgeError ? (error.hint ?? "") : "";
@@ -159,6 +160,28 @@ export function judgePlan({ planner, nodes, communities, clusters }: ClusterPlan
   if (troubles.some((result) => !result.ok && result.severity !== "info")) return troubles;
   const what = `${edges} edge nodes, ${nodes.length - edges} others, ${communities.length} communities, ${clusters.length} clusters`;
   return [good("plan", `nothing is wrong with ${what}`), ...troubles];
+}
+
+/** Which edges are connected, as far as connectors say. An edge that is switched off is no trouble of the cluster's. */
+export function judgeHolders({ planner, settings, nodes, publications, holders }: ClusterPlan): readonly CheckResult[] {
+  const edges = nodes
+    .filter(({ name }) => planner.edge(name)?.endpoint !== undefined)
+    .map(({ name }) => endpointName(settings.cluster, name));
+  if (edges.length === 0 || publications.length === 0) return [];
+  const away = edges.filter((edge) => !holders.has(edge));
+  if (away.length === 0) {
+    const at = publications.map(({ node }) => node).join(", ");
+    return [good("tunnels", `all ${edges.length} edge nodes are connected, to ${at}`)];
+  }
+  return [
+    bad({
+      component: "tunnels",
+      code: "EDGES_AWAY",
+      severity: away.length === edges.length ? "degraded" : "info",
+      message: `Cannot see ${away.length} of ${edges.length} edge nodes at any connector: ${nameFew(away)}`,
+      hint: "See selvedge tunnels on such a node, if it runs.",
+    }),
+  ];
 }
 
 export function judgeCertificates(

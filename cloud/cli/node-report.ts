@@ -20,6 +20,10 @@ export interface NodeReport {
   readonly podCidrs: readonly string[];
   readonly communities: readonly string[];
   readonly peers: readonly string[];
+  /** Of an edge: the node of the connector that it is connected to. */
+  readonly connectedTo: string | null;
+  /** Of a connector's node: the edges that are connected to it; null: no connector says so. */
+  readonly holds: readonly string[] | null;
   readonly problems: readonly Problem[];
 }
 
@@ -52,11 +56,14 @@ function reportConnector({ planner }: ClusterPlan, memberships: Memberships): No
     podCidrs: subnets.map(formatPrefix),
     communities: memberships.get(name) ?? [],
     peers: planner.peersOf(name),
+    connectedTo: null,
+    holds: null,
     problems: [],
   };
 }
 
-function reportNode({ planner, settings }: ClusterPlan, memberships: Memberships, node: ClusterNode): NodeReport {
+function reportNode(plan: ClusterPlan, memberships: Memberships, node: ClusterNode): NodeReport {
+  const { planner, settings, holders } = plan;
   const { name } = node;
   const edge = planner.edge(name);
   const problems = planner.problems(`Node/${name}`);
@@ -72,8 +79,15 @@ function reportNode({ planner, settings }: ClusterPlan, memberships: Memberships
     podCidrs: planner.podSubnets(name).map(formatPrefix),
     communities: edge === undefined ? [] : (memberships.get(endpoint) ?? []),
     peers: edge === undefined ? [] : planner.peersOf(endpoint),
+    connectedTo: holders.get(endpoint)?.connector.node ?? null,
+    holds: edgesHeldBy(plan, name),
     problems,
   };
+}
+
+function edgesHeldBy({ publications, holders }: ClusterPlan, node: string): readonly string[] | null {
+  if (!publications.some((publication) => publication.node === node)) return null;
+  return [...holders].flatMap(([edge, { connector }]) => (connector.node === node ? [edge] : [])).sort();
 }
 
 export function formatNodes(reports: readonly NodeReport[], paint: Paint): string {
@@ -87,10 +101,11 @@ export function formatNodes(reports: readonly NodeReport[], paint: Paint): strin
     list(report.podCidrs),
     list(report.communities),
     report.role === "cloud" ? "-" : String(report.peers.length),
+    report.holds === null ? (report.connectedTo ?? "-") : `holds ${report.holds.length}`,
     report.problems.map(({ code }) => code).join(","),
   ]);
   return formatTable(
-    ["NAME", "ROLE", "MODE", "READY", "PUBLIC", "ADDRESSES", "POD-CIDRS", "COMMUNITIES", "PEERS", "WHY"],
+    ["NAME", "ROLE", "MODE", "READY", "PUBLIC", "ADDRESSES", "POD-CIDRS", "COMMUNITIES", "PEERS", "CONNECTOR", "WHY"],
     rows,
   );
 }
@@ -107,6 +122,8 @@ export function formatNode(report: NodeReport, paint: Paint): string {
     ["Pod CIDRs", list(report.podCidrs)],
     ["Communities", list(report.communities)],
     ["Peers", list(report.peers)],
+    ...(report.role === "edge" ? [["Connector", report.connectedTo ?? "-"] as const] : []),
+    ...(report.holds === null ? [] : [["Holds", list(report.holds)] as const]),
   ];
   const problems = report.problems.flatMap(({ code, message, hint }) => [code, `  ${message}`, `  ${hint}`]);
   return [

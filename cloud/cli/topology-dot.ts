@@ -14,7 +14,10 @@ export function formatDot({ cluster, endpoints, communities, links }: Topology):
     for (const endpoint of members) lines.push(`    ${quote(endpoint.name)} [${attributes(endpoint)}];`);
     lines.push("  }");
   }
-  for (const { from, to } of links) lines.push(`  ${quote(from)} -- ${quote(to)};`);
+  for (const { from, to, via } of links) {
+    const label = via === null ? "" : ` [label=${quote(via)}, fontsize=9, fontcolor=gray40]`;
+    lines.push(`  ${quote(from)} -- ${quote(to)}${label};`);
+  }
   for (const { name, members } of communities) {
     const colour = `color=darkorange, tooltip=${quote(name)}`;
     if (members.length <= PAIRS_LIMIT) {

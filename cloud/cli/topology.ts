@@ -21,6 +21,13 @@ export interface TopologyCommunity {
   readonly members: readonly string[];
 }
 
+export interface TopologyLink {
+  readonly from: string;
+  readonly to: string;
+  /** The node of the connector that the edge is connected to now, as far as connectors say; null: to none. */
+  readonly via: string | null;
+}
+
 /** Who has tunnels with whom: an edge node with its own cluster's connector, and communities within themselves. */
 export interface Topology {
   readonly cluster: string;
@@ -29,10 +36,10 @@ export interface Topology {
   /** The largest first, then by name. */
   readonly communities: readonly TopologyCommunity[];
   /** From each edge node that can be used to its connector. */
-  readonly links: readonly { readonly from: string; readonly to: string }[];
+  readonly links: readonly TopologyLink[];
 }
 
-export function planTopology({ settings, planner, nodes, communities }: ClusterPlan): Topology {
+export function planTopology({ settings, planner, nodes, communities, holders }: ClusterPlan): Topology {
   const { cluster } = settings;
   const connector = planner.connector;
   const endpoints: TopologyEndpoint[] = [
@@ -61,7 +68,8 @@ export function planTopology({ settings, planner, nodes, communities }: ClusterP
       .sort((a, b) => b.members.length - a.members.length || (a.name < b.name ? -1 : 1)),
     links: endpoints.flatMap((endpoint) => {
       const to = connectors.get(endpoint.cluster);
-      return endpoint.type === "EdgeNode" && endpoint.ready && to !== undefined ? [{ from: endpoint.name, to }] : [];
+      if (endpoint.type !== "EdgeNode" || !endpoint.ready || to === undefined) return [];
+      return [{ from: endpoint.name, to, via: holders.get(endpoint.name)?.connector.node ?? null }];
     }),
   };
 }

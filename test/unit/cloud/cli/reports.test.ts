@@ -1,14 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { reportLeaves } from "../../../../cloud/cli/certificate-report.ts";
-import { judgeConnector, judgePlan } from "../../../../cloud/cli/cluster-check.ts";
+import { judgeConnector, judgeHolders, judgePlan } from "../../../../cloud/cli/cluster-check.ts";
 import { judgeDefinitions } from "../../../../cloud/cli/definition-check.ts";
 import { reportImages } from "../../../../cloud/cli/image-report.ts";
 import { formatNode, formatNodes, reportNodes } from "../../../../cloud/cli/node-report.ts";
 import { planObjects } from "../../../../cloud/cli/planned-cluster.ts";
+import { planTopology } from "../../../../cloud/cli/topology.ts";
+import { formatDot } from "../../../../cloud/cli/topology-dot.ts";
 import type { Workload } from "../../../../cloud/cli/workloads.ts";
 import type { OperatorSettings } from "../../../../cloud/operator/settings.ts";
 import { plain } from "../../../../src/cli/table.ts";
 import { CertificateWorld, DAY, START, wanted } from "../../../support/certificate-world.ts";
+import { ip } from "../../../support/network-objects.ts";
 import { cloudNode, community, edgeNode, makeOperatorSettings } from "../../../support/operator-objects.ts";
 
 const CLOUD = cloudNode("cloud-1", { ip: "10.0.0.1", cidrs: ["10.1.1.0/24"] });
@@ -27,6 +30,70 @@ describe("nodes", () => {
     expect(formatNodes(reports, plain).split("\n")[2]).toMatch(/^bare +edge +pod +no .* INTERNAL_IP_MISSING$/);
     const [, bare] = reports;
     expect(bare && formatNode(bare, plain)).toContain("\nINTERNAL_IP_MISSING\n  Cannot connect node bare");
+  });
+});
+
+describe("who holds whom", () => {
+  const publication = (node: string, ...edges: readonly (readonly [name: string, claim: number])[]) => ({
+    node,
+    address: ip("10.0.0.1"),
+    prefixes: [],
+    edges: edges.map(([name, claim]) => ({ name, claim, subnets: [], nodeSubnets: [] })),
+  });
+  const C2 = cloudNode("cloud-2", { ip: "10.0.0.2", cidrs: ["10.1.2.0/24"] });
+  const E2 = edgeNode("e2", { ip: "192.168.9.8", cidrs: ["10.1.8.0/24"] });
+  const made = (...publications: readonly ReturnType<typeof publication>[]) =>
+    planObjects(makeOperatorSettings(), [CLOUD, C2, E1, E2], publications);
+  const checked = (...publications: readonly ReturnType<typeof publication>[]) =>
+    judgeHolders(made(...publications)).map((each) => (each.ok ? each.message : [each.severity, each.message]));
+
+  test("is told of edges and of connectors' nodes, the highest claim counting", () => {
+    const reports = reportNodes(made(publication("cloud-2", ["paris.e1", 2]), publication("cloud-1", ["paris.e1", 1])));
+    expect(reports.map(({ name, connectedTo, holds }) => [name, connectedTo, holds])).toEqual([
+      ["paris.connector", null, null],
+      ["cloud-1", null, []],
+      ["cloud-2", null, ["paris.e1"]],
+      ["e1", "cloud-2", null],
+      ["e2", null, null],
+    ]);
+    const lines = formatNodes(reports, plain).split("\n");
+    expect(lines.map((line) => line.split(/ {3,}/)[9])).toEqual([
+      "CONNECTOR",
+      "-",
+      "holds 0",
+      "holds 1",
+      "cloud-2",
+      "-",
+      undefined,
+    ]);
+    expect(reports.map((report) => formatNode(report, plain)).join("")).toContain("Connector   cloud-2\n");
+    expect(reports.map((report) => formatNode(report, plain)).join("")).toContain("Holds       paris.e1\n");
+  });
+
+  test("stands at the lines of the picture", () => {
+    const topology = planTopology(made(publication("cloud-2", ["paris.e1", 2])));
+    expect(topology.links).toEqual([
+      { from: "paris.e1", to: "paris.connector", via: "cloud-2" },
+      { from: "paris.e2", to: "paris.connector", via: null },
+    ]);
+    expect(formatDot(topology)).toContain('"paris.e1" -- "paris.connector" [label="cloud-2",');
+    expect(formatDot(topology)).toContain('"paris.e2" -- "paris.connector";');
+  });
+
+  test("is good when all are held, worth knowing when one is not, and wrong when none is", () => {
+    expect(checked(publication("cloud-1", ["paris.e1", 1], ["paris.e2", 1]), publication("cloud-2"))).toEqual([
+      "all 2 edge nodes are connected, to cloud-1, cloud-2",
+    ]);
+    expect(checked(publication("cloud-1", ["paris.e1", 1]))).toEqual([
+      ["info", "Cannot see 1 of 2 edge nodes at any connector: paris.e2"],
+    ]);
+    expect(checked(publication("cloud-1", ["paris.other", 1]))).toEqual([
+      ["degraded", "Cannot see 2 of 2 edge nodes at any connector: paris.e1, paris.e2"],
+    ]);
+  });
+
+  test("is nothing to judge where no connector says anything, as FabEdge's do not", () => {
+    expect(checked()).toEqual([]);
   });
 });
 

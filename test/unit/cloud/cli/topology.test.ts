@@ -30,7 +30,7 @@ describe("the topology", () => {
       edgeNode("bare"),
       community("c", ["paris.e0", "lyon.connector", "paris.x", "paris.bare"]),
     );
-    expect(topology.links).toEqual(members(2).map((from) => ({ from, to: "paris.connector" })));
+    expect(topology.links).toEqual(members(2).map((from) => ({ from, to: "paris.connector", via: null })));
     expect(topology.communities).toEqual([{ name: "c", members: ["lyon.connector", "paris.e0"] }]);
     expect(topology.endpoints.map(({ name, local, ready }) => [name, local, ready])).toEqual([
       ["paris.connector", true, true],
