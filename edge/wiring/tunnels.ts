@@ -5,6 +5,7 @@ import type { ServiceIndex } from "../../src/network/service-index.ts";
 import { ConnectionKeeper } from "../../src/strongswan/connection-keeper.ts";
 import { resolveHost } from "../../src/strongswan/host-names.ts";
 import type { NodeIdentity } from "../identity/node-identity.ts";
+import { registerTunnelMetrics } from "../status/tunnel-metrics.ts";
 import { TunnelView } from "../status/tunnel-view.ts";
 import { FabricKernel } from "../tunnel/fabric-kernel.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
@@ -32,7 +33,7 @@ export function makeTunnels(foundation: Foundation, services: ServiceIndex, scop
 }
 
 export function makeTunnelView(
-  { health, system }: Foundation,
+  { health, metrics, system }: Foundation,
   tunnels: Tunnels,
   identity: NodeIdentity,
   scope: Scope,
@@ -44,7 +45,13 @@ export function makeTunnelView(
     health,
     clock: system.clock,
   };
-  return new TunnelView(options, scope);
+  const view = new TunnelView(options, scope);
+  registerTunnelMetrics(metrics, {
+    tunnels: () => view.tunnels(),
+    charon: () => view.charon,
+    certificateEnds: () => identity.certificate?.notAfter,
+  });
+  return view;
 }
 
 /** @param keys of services, of which some may be gone */
