@@ -2,10 +2,11 @@ import type { Layout } from "./plan.ts";
 
 /**
  * The service manager's side of the agent. It runs as root, for the keys that edgecore and kubelet keep for root alone,
- * and with no other power of root than these two:
+ * and with no other power of root than these three:
  *
  * - CAP_NET_ADMIN: nftables, links, addresses, routes, conntrack.
  * - CAP_NET_BIND_SERVICE: DNS on port 53, service ports in user space.
+ * - CAP_NET_RAW: echo requests through tunnels.
  */
 export function formatUnit({ binary }: Layout): string {
   return `# Selvedge: services and names on this node, with or without the cloud.
@@ -45,7 +46,7 @@ RuntimeDirectory=selvedge
 RuntimeDirectoryPreserve=yes
 UMask=0077
 
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes

@@ -95,11 +95,11 @@ describe("the Debian package", () => {
     expect(await agentStatus("selvedge")).toContain("edge1");
   });
 
-  test("holds two capabilities, and neither variable that would make another program of it", async () => {
+  test("holds three capabilities, and neither variable that would make another program of it", async () => {
     const pid = await property("MainPID");
     const status = await node.output(["cat", `/proc/${pid}/status`]);
-    // CAP_NET_BIND_SERVICE is 10, CAP_NET_ADMIN is 12 (linux/capability.h).
-    expect(status).toMatch(/^CapEff:\s*0*1400$/m);
+    // CAP_NET_BIND_SERVICE is 10, CAP_NET_ADMIN is 12, CAP_NET_RAW is 13 (linux/capability.h).
+    expect(status).toMatch(/^CapEff:\s*0*3400$/m);
     expect(status).toMatch(/^NoNewPrivs:\s*1$/m);
     expect(status).toMatch(/^Seccomp:\s*2$/m);
     await changeUnit("Environment=BUN_BE_BUN=1 BUN_OPTIONS=--version");
