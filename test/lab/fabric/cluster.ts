@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { ApiServer } from "../api-server.ts";
 import type { Host } from "../host.ts";
 import type { LabProcess } from "../process.ts";
-import { formatManifest, type KubernetesObject } from "../service-objects.ts";
+import { formatManifest, type KubernetesObject, type ServiceDescription, serviceObjects } from "../service-objects.ts";
 import { toolPaths } from "../tools.ts";
 import type { EdgeNode, FabricNetwork, FabricNode } from "./network.ts";
 
@@ -73,6 +73,10 @@ export class FabricCluster {
   async applyCommunity(name: string, members: readonly string[]): Promise<void> {
     const spec = { members: members.map((member) => `${CLUSTER}.${member}`) };
     await this.apply({ apiVersion: "fabedge.io/v1alpha1", kind: "Community", metadata: { name }, spec });
+  }
+
+  async declareService(description: ServiceDescription): Promise<void> {
+    await this.apply(...serviceObjects(description));
   }
 
   async apply(...objects: readonly KubernetesObject[]): Promise<void> {
