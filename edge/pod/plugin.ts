@@ -13,7 +13,7 @@ import { type NetworkConfig, parseNetworkConfig, parseRequestedVersion } from ".
 import { checkReadiness } from "./readiness.ts";
 
 /** What a container runtime gives its plugin, and what it takes back. */
-export interface PluginProcess {
+export interface PluginCaller {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** All of standard input. @throws SelvedgeError CNI_INPUT */
   readonly readInput: () => string;
@@ -27,15 +27,15 @@ export interface PluginOutcome {
 }
 
 /** One command of the CNI specification, 0.3.0 to 1.1.0, in the version that it is asked in. */
-export async function runPlugin(process: PluginProcess): Promise<PluginOutcome> {
+export async function runPlugin(caller: PluginCaller): Promise<PluginOutcome> {
   let version: CniVersion = NEWEST_CNI_VERSION;
   try {
-    const request = parseCniRequest(process.env);
-    const input = process.readInput();
+    const request = parseCniRequest(caller.env);
+    const input = caller.readInput();
     if (request.command === "VERSION") return { exitCode: 0, text: formatVersions(input) };
     version = parseRequestedVersion(input);
     refuseUnknownCommand(request, version);
-    return { exitCode: 0, text: await execute(request, parseNetworkConfig(input), process.clock) };
+    return { exitCode: 0, text: await execute(request, parseNetworkConfig(input), caller.clock) };
   } catch (error) {
     return { exitCode: 1, text: formatCniError(version, error) };
   }

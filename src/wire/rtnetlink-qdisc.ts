@@ -45,9 +45,9 @@ const TCA_TBF_RATE64 = 4;
 const TCA_TBF_BURST = 6;
 /** struct tc_tbf_qopt: two of struct tc_ratespec (12 bytes, the rate last), u32 limit, buffer, mtu. */
 const TBF_PARMS_LENGTH = 36;
-const TBF_RATE = 8;
-const TBF_LIMIT = 24;
-const TBF_BUFFER = 28;
+const TBF_RATE_OFFSET = 8;
+const TBF_LIMIT_OFFSET = 24;
+const TBF_BUFFER_OFFSET = 28;
 
 /** linux/pkt_cls.h */
 const TCA_U32_CLASSID = 1;
@@ -71,9 +71,9 @@ export function encodeTokenBucket(writer: NetlinkWriter, sequence: number, bucke
   const options = writer.beginNested(TCA_OPTIONS);
   const parameters = new DataView(new ArrayBuffer(TBF_PARMS_LENGTH));
   const ticks = (burstBytes / bytesPerSecond) * (1e9 / TICK_NANOSECONDS);
-  parameters.setUint32(TBF_RATE, Math.min(bytesPerSecond, U32), true);
-  parameters.setUint32(TBF_LIMIT, Math.min(limitBytes, U32), true);
-  parameters.setUint32(TBF_BUFFER, Math.min(Math.ceil(ticks), U32), true);
+  parameters.setUint32(TBF_RATE_OFFSET, Math.min(bytesPerSecond, U32), true);
+  parameters.setUint32(TBF_LIMIT_OFFSET, Math.min(limitBytes, U32), true);
+  parameters.setUint32(TBF_BUFFER_OFFSET, Math.min(Math.ceil(ticks), U32), true);
   writer.attrBytes(TCA_TBF_PARMS, new Uint8Array(parameters.buffer));
   if (bytesPerSecond > U32) writer.attrBytes(TCA_TBF_RATE64, u64(bytesPerSecond));
   // The buffer above is a time, and too long for its 32 bits where a burst takes minutes at the rate.
@@ -141,7 +141,7 @@ function rateOf(options: AttributeReader): number | undefined {
   while (options.next()) {
     if (options.type === TCA_TBF_PARMS) {
       const parameters = options.exactly(TBF_PARMS_LENGTH);
-      if (parameters.length > 0) rate = view(parameters).getUint32(TBF_RATE, true);
+      if (parameters.length > 0) rate = view(parameters).getUint32(TBF_RATE_OFFSET, true);
     } else if (options.type === TCA_TBF_RATE64) {
       const value = options.exactly(8);
       if (value.length > 0) large = Number(view(value).getBigUint64(0, true));
