@@ -13,6 +13,8 @@ export interface ReadyCondition {
 
 /** The API's own bound for a message. */
 const MESSAGE_LENGTH_MAX = 32_768;
+/** Something: a Node's condition is served without an empty message, and would look as if it was not what was applied. */
+const ALL_WELL = "Nothing is wrong";
 const RANK: Readonly<Record<Severity, number>> = { failed: 0, degraded: 1, info: 2 };
 
 /**
@@ -36,8 +38,9 @@ export function planCondition(
     type,
     status,
     reason: worst === undefined ? "AsWanted" : reasonOf(worst.code),
-    message: text.slice(0, MESSAGE_LENGTH_MAX),
+    message: text.slice(0, MESSAGE_LENGTH_MAX) || ALL_WELL,
     ...(generation === undefined ? {} : { observedGeneration: generation }),
-    lastTransitionTime: before?.status === status ? before.lastTransitionTime : time,
+    // A Node's condition may lack it where somebody else wrote it.
+    lastTransitionTime: (before?.status === status && before.lastTransitionTime) || time,
   };
 }

@@ -25,6 +25,7 @@ import type { Desired, DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
 import { FirstList } from "./first-list.ts";
 import { CREATED_BY, CREATED_BY_LABEL } from "./object-names.ts";
+import { ObjectReports } from "./object-reports.ts";
 import {
   type AgentPod,
   agentPods,
@@ -43,7 +44,7 @@ import { registerOperator } from "./operator-metrics.ts";
 import { OperatorPlanner, type PlanDelta } from "./planner.ts";
 import type { Subject } from "./problem.ts";
 import type { OperatorSettings } from "./settings.ts";
-import { CONDITION, NODE_CONDITION, type Reports, StatusWriter } from "./status-writer.ts";
+import { CONDITION, NODE_CONDITION, StatusWriter } from "./status-writer.ts";
 import { TextPool } from "./text-pool.ts";
 
 export interface OperatorOptions {
@@ -110,6 +111,7 @@ export class Operator {
   /** Of the Lease's, in a row. */
   #answers = 0;
   #planner: OperatorPlanner | undefined;
+  #reports: ObjectReports | undefined;
   #term: AbortSignal | undefined;
 
   constructor(options: OperatorOptions, scope: Scope) {
@@ -358,6 +360,7 @@ export class Operator {
     const planner = new OperatorPlanner(this.#options.settings, this.#everything());
     if (this.#firstList.isDoubted((key) => planner.has(key))) return;
     this.#planner = planner;
+    this.#reports = new ObjectReports({ planner, own: this.#own, authority: () => this.#authority.problems() });
     this.#options.log.info("operator.planned", "Everything has been read", {
       object_count: this.#inputs.Node.store.size,
     });
@@ -414,24 +417,18 @@ export class Operator {
   }
 
   async #work(key: WorkKey): Promise<void> {
-    const [term, planner] = [this.#term, this.#planner];
+    const [term, planner, reports] = [this.#term, this.#planner, this.#reports];
     // Asked of the clock, not of a timer that could have been late. Who leads next sweeps.
-    if (term === undefined || planner === undefined || !this.#elector.leading) return;
+    if (term === undefined || planner === undefined || reports === undefined || !this.#elector.leading) return;
     if (key === "authority") {
       this.#queue.addAfter(key, milliseconds(Math.min(SWEEP_PERIOD, await this.#authority.step(term))));
     } else if (key.startsWith("status:")) {
-      await this.#statuses.write(key.slice("status:".length) as Subject, this.#reports(planner), term);
+      await this.#statuses.write(key.slice("status:".length) as Subject, reports, term);
     } else {
-      await this.#documents.write(key, planner.document(key), term);
+      const desired = planner.document(key);
+      await this.#documents.write(key, desired, term);
+      this.#tell(reports.written(key, desired));
     }
-  }
-
-  /** What the plan says, and what only the authority knows. */
-  #reports(planner: OperatorPlanner): Reports {
-    return {
-      community: (key) => planner.community(key),
-      problems: (subject) => (subject === this.#own ? this.#authority.problems() : planner.problems(subject)),
-    };
   }
 
   #failed(key: WorkKey, error: unknown, retryIn: number): void {
@@ -441,5 +438,10 @@ export class Operator {
     // Another look at the object is all that a conflict asks for.
     if (code === "KUBE_CONFLICT") log.debug("operator.conflict", errorText(error), fields);
     else log.warn("operator.failed", errorText(error), fields);
+    if (key !== "authority" && !key.startsWith("status:")) this.#tell(this.#reports?.failed(key, error));
+  }
+
+  #tell(subject: Subject | undefined): void {
+    if (subject !== undefined) this.#queue.add(`status:${subject}`);
   }
 }

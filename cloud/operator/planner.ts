@@ -111,6 +111,11 @@ export class OperatorPlanner {
     return this.#makers.has(key);
   }
 
+  /** Whose document it is; undefined: no node's alone, or no document. */
+  nodeOf(key: DocumentKey): string | undefined {
+    return this.#makers.get(key)?.node || undefined;
+  }
+
   document(key: DocumentKey): Desired {
     const maker = this.#makers.get(key);
     return maker === undefined ? ABSENT : maker.make(maker.node);

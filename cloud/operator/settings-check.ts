@@ -5,12 +5,26 @@ import type { OperatorSettings } from "./settings.ts";
 
 /** What settings contradict each other, or the samples of FabEdge's formats; with any, the operator does not start. */
 export function checkSettings(settings: OperatorSettings): readonly Problem[] {
-  const { cni, edgePools, connector, clusterCidrs, endpointIdFormat, certificateOrganization, agent } = settings;
+  const { cni, edgeLabels, edgePools, connector, clusterCidrs, endpointIdFormat, certificateOrganization, agent } =
+    settings;
   const problems: Problem[] = [];
   const refuse = (message: string, hint: string) =>
     problems.push({ code: "OPERATOR_SETTINGS", severity: "failed", message, hint });
   if (cni === "calico" && !edgePools.some((pool) => ipFamily(pool.cidr.address) === 4)) {
     refuse("Cannot run beside Calico without an IPv4 network for edge pods", "Set --edge-pod-cidr.");
+  }
+  if (Object.keys(edgeLabels).length === 0) {
+    refuse(
+      "Cannot tell edge nodes from others as there is no label: every node would be one",
+      "Set --edge-labels to node-role.kubernetes.io/edge=.",
+    );
+  }
+  const families = edgePools.map(({ cidr }) => ipFamily(cidr.address));
+  if (new Set(families).size < families.length) {
+    refuse(
+      `Cannot take edge pods' addresses from two networks of one family: current value is ${edgePools.map(({ cidr }) => formatPrefix(cidr)).join(", ")}`,
+      "Set --edge-pod-cidr and --edge-pod-cidr6 to one network each.",
+    );
   }
   for (const { cidr, blockLength } of edgePools) {
     const most = ipFamily(cidr.address) === 4 ? 32 : 128;

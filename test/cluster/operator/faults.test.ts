@@ -193,6 +193,23 @@ inCluster(import.meta.path, () => {
     }
   });
 
+  test("what the server refuses is told of at its node for as long as it does, and everybody else goes on", async () => {
+    const operator = await start("refused");
+    await operator.settled();
+    const isRefused = (path: string) => path.includes("/fabedge-agent-config-e2");
+    operator.proxy.choose(({ method, path }) =>
+      method !== "GET" && isRefused(path) ? { kind: "answer", status: 403 } : { kind: "pass" },
+    );
+    change("e2");
+    const condition = () =>
+      see("node", "e2")?.status?.conditions?.find((each) => each["type"] === "SelvedgeReady")?.["reason"];
+    await waitFor("the condition", () => condition() === "KubeForbidden");
+    await sees("e1", change("e1"));
+    operator.proxy.become({ kind: "pass" });
+    await sees("e2", change("e2"));
+    await waitFor("that it is right again", () => condition() === "AsWanted");
+  });
+
   test("a server that is away altogether is asked less and less, costs nobody anything, and is heard once it is back", async () => {
     const operator = await start("away");
     await operator.settled();

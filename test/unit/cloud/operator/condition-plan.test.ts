@@ -15,11 +15,16 @@ describe("a condition", () => {
       type: "Ready",
       status: "True",
       reason: "AsWanted",
-      message: "",
+      message: "Nothing is wrong",
       observedGeneration: 7,
       lastTransitionTime: "2026-01-02T00:00:00Z",
     });
     expect(plan([problem("SUBNET_SMALL", "degraded")])).toMatchObject({ status: "True", reason: "SubnetSmall" });
+  });
+
+  test("that somebody wrote without a time gets one", () => {
+    const { lastTransitionTime } = plan([], { status: "True", lastTransitionTime: "" });
+    expect(lastTransitionTime).toBe("2026-01-02T00:00:00Z");
   });
 
   test("names the worst problem as its reason, and every one with its hint in its message", () => {

@@ -17,6 +17,13 @@ describe("settings", () => {
     ["/16", makeCalicoSettings({ edgePools: [{ cidr: prefix("10.1.0.0/16"), blockLength: 16 }] })],
     ["/33", makeCalicoSettings({ edgePools: [{ cidr: prefix("10.1.0.0/16"), blockLength: 33 }] })],
     ["service network", makeCalicoSettings({ edgePools: [{ cidr: prefix("10.96.8.0/21"), blockLength: 24 }] })],
+    ["every node would be one", makeOperatorSettings({ edgeLabels: {} })],
+    [
+      "two networks of one family",
+      makeCalicoSettings({
+        edgePools: ["10.1.0.0/16", "10.2.0.0/16"].map((cidr) => ({ cidr: prefix(cidr), blockLength: 24 })),
+      }),
+    ],
     ["public address", makeOperatorSettings({ connector: { ...connector, publicAddresses: [] } })],
     ["cluster CIDR", makeOperatorSettings({ clusterCidrs: [] })],
     ["{node}", makeOperatorSettings({ endpointIdFormat: "C=CN, O=fabedge.io, CN=paris" })],
