@@ -21,9 +21,9 @@ export function applyRoutingRules(
 ): number {
   const own = wanted.filter((rule) => families.includes(rule.family));
   const plan = planRoutingRules(own, observeRules(route, families), tables);
-  // Who made the same between our look and now has spared us the work.
-  for (const rule of plan.add) unless("EEXIST", () => addRule(route, rule));
-  for (const rule of plan.remove) unless("ENOENT", () => deleteRule(route, rule));
+  // Who made the same between our look and now has spared us the work; a kernel without the family has no packets of it.
+  for (const rule of plan.add) unless(["EEXIST", "EAFNOSUPPORT"], () => addRule(route, rule));
+  for (const rule of plan.remove) unless(["ENOENT"], () => deleteRule(route, rule));
   return plan.add.length + plan.remove.length;
 }
 
@@ -40,7 +40,7 @@ export function removeRoutingRules(
   families: readonly Family[] = [4, 6],
 ): readonly string[] {
   const { remove } = planRoutingRules([], observeRules(route, families), tables);
-  if (!dryRun) for (const rule of remove) unless("ENOENT", () => deleteRule(route, rule));
+  if (!dryRun) for (const rule of remove) unless(["ENOENT"], () => deleteRule(route, rule));
   return remove.map(ruleText);
 }
 
@@ -48,10 +48,10 @@ function observeRules(route: NetlinkSocket, families: readonly Family[]): readon
   return families.flatMap((family) => listRules(route, family));
 }
 
-function unless(code: string, change: () => void): void {
+function unless(codes: readonly string[], change: () => void): void {
   try {
     change();
   } catch (error) {
-    if (errorCode(error) !== code) throw error;
+    if (!codes.includes(errorCode(error))) throw error;
   }
 }

@@ -50,10 +50,13 @@ export class RoutingTable {
 
   /**
    * Gives the table these routes of ours and no others. Whatever is there already is not written again.
+   * @param wanted or what says it, given everybody's routes of the table
    * @throws SelvedgeError with an errno's name when the table cannot be read
    */
-  apply(wanted: Iterable<WantedRoute>): RoutingTableState {
-    const plan = planRoutingTable(this.#table, wanted, this.observe());
+  apply(wanted: Iterable<WantedRoute> | ((observed: readonly Route[]) => Iterable<WantedRoute>)): RoutingTableState {
+    const observed = this.observe();
+    const routes = typeof wanted === "function" ? wanted(observed) : wanted;
+    const plan = planRoutingTable(this.#table, routes, observed);
     const failures: RouteFailure[] = [];
     const writes =
       this.#write("add", encodeRouteAdd, plan.add, failures) +

@@ -23,6 +23,21 @@ export function matchFamily(family: Family): readonly Expression[] {
   return compare({ name: "meta", register: 1, key: "nfproto" }, Uint8Array.of(family === 4 ? 2 : 10));
 }
 
+/** `meta mark and 0x4000 == 0x4000`. @param bits that are all set */
+export function matchMark(bits: number): readonly Expression[] {
+  const value = new Uint8Array(Uint32Array.of(bits).buffer);
+  return [
+    { name: "meta", register: 1, key: "mark" },
+    { name: "bitwise", register: 1, mask: value },
+    { name: "cmp", register: 1, equal: true, value },
+  ];
+}
+
+/** `snat to` its own address: a connection that is translated is not translated again, by whoever comes later. */
+export function keepSource(family: Family): readonly Expression[] {
+  return [loadAddress(family, "saddr"), { name: "snat", family, address: 1 }];
+}
+
 /** `ip saddr @set`, or `!= @set`. */
 export function matchAddress(
   family: Family,
