@@ -5,7 +5,8 @@ import { parseCluster } from "../../src/kube/objects/cluster.ts";
 import { parseCommunity } from "../../src/kube/objects/community.ts";
 import { KINDS } from "../../src/kube/objects/kinds.ts";
 import { NAME_LENGTH_MAX, parseIdentity } from "../../src/kube/objects/metadata.ts";
-import { CLUSTERS, COMMUNITIES, type Resource } from "../../src/kube/resource.ts";
+import { TUNNELS_FILE } from "../../src/kube/objects/node-documents.ts";
+import { CLUSTERS, COMMUNITIES, CONFIG_MAPS, type Resource } from "../../src/kube/resource.ts";
 import { type Document, type FileError, parseDocuments } from "./documents.ts";
 import { resourceOf } from "./resources.ts";
 
@@ -102,8 +103,15 @@ const FABRIC = new Map<Resource, (object: Json) => Result<unknown, DecodeError>>
   [CLUSTERS, parseCluster],
 ]);
 
+function hasTunnels(object: Json): boolean {
+  const data = object["data"];
+  return typeof data === "object" && data !== null && TUNNELS_FILE in data;
+}
+
 /** What an agent would make of the object: a mistake is told to whoever wrote it, not to every node. */
 function checkContent(resource: Resource, object: Json): DecodeError | undefined {
+  // Of ConfigMaps only those are an agent's that have what it reads.
+  if (resource === CONFIG_MAPS && !hasTunnels(object)) return undefined;
   const known = Object.values(KINDS).find((kind) => kind.resource === resource);
   const parsed = known?.parse(object) ?? FABRIC.get(resource)?.(object);
   if (parsed !== undefined && !parsed.ok) return parsed.error;

@@ -36,6 +36,13 @@ describe("a manifest file", () => {
     expect(result.ok && [result.value.manifests.length, result.value.passedOver]).toEqual([1, ["apps/v1 Deployment"]]);
   });
 
+  test("a ConfigMap is checked only where it is a node's", () => {
+    const configMap = (data: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: ${data}\n`;
+    expect(parseManifestFile(configMap('{"app.conf": ""}')).ok).toBeTrue();
+    expect(parseManifestFile(configMap("null")).ok).toBeTrue();
+    expect(parseManifestFile(configMap('{"tunnels.yaml": "name: ["}')).ok).toBeFalse();
+  });
+
   test("a service without an address is refused with what to write", () => {
     const text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n";
     expect(refusal(`${WEB}---\n${text}`)).toBe(
