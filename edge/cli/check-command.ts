@@ -11,6 +11,7 @@ import {
   socketPath,
 } from "./command-context.ts";
 import { judgeHost } from "./host-check.ts";
+import { praiseTunnels } from "./tunnel-check.ts";
 
 type Trouble = Extract<CheckResult, { readonly ok: false }>;
 
@@ -40,7 +41,8 @@ async function askAgent(
     const status = await context.io.ask(await socketPath(context), "/v1/status", "Status");
     const { agent } = status;
     const message = `the agent runs: ${agent.version} on ${agent.node}, pid ${agent.pid}`;
-    return { status, results: [{ ok: true, component: "agent", message }, ...status.conditions.map(troubleOf)] };
+    const good: readonly CheckResult[] = [{ ok: true, component: "agent", message }, ...praiseTunnels(status)];
+    return { status, results: [...good, ...status.conditions.map(troubleOf)] };
   } catch (error) {
     const hint = error instanceof SelvedgeError ? (error.hint ?? "") : "";
     const trouble = { component: "agent", code: errorCode(error), severity: "failed", message: errorText(error), hint };

@@ -5,6 +5,7 @@ import type { MissingFeature } from "../../src/linux/kernel-features.ts";
 import type { PortHolder } from "../../src/linux/port-holders.ts";
 import { isInTheWay } from "../../src/linux/socket-table.ts";
 import type { Config } from "../config/options.ts";
+import { judgeTunnelHost, type TunnelHost } from "./tunnel-check.ts";
 
 /** Undefined when it works, else why not. */
 export type Refusal = string | undefined;
@@ -22,6 +23,7 @@ export interface HostState {
   readonly disk: { readonly path: string; readonly freeBytes: number; readonly refusal: Refusal };
   /** Undefined where only a kubeconfig knows where the source is. */
   readonly source: { readonly url: string; readonly refusal: Refusal } | undefined;
+  readonly tunnels: TunnelHost;
 }
 
 /** linux/capability.h */
@@ -37,6 +39,7 @@ export function judgeHost(host: HostState, config: Config, agentPid: number | un
     ...(config.enableDns ? judgeDns(host, config, agentPid) : []),
     judgeDisk(host),
     ...judgeSource(host),
+    ...judgeTunnelHost(host.tunnels),
   ];
 }
 

@@ -1,12 +1,17 @@
-import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
 import { connect } from "node:net";
 import { release } from "node:os";
 import { dirname } from "node:path";
-import { errorCode } from "../../src/base/errors.ts";
+import { errorCode, errorText } from "../../src/base/errors.ts";
+import { probeEsp } from "../../src/linux/esp-probe.ts";
 import { probeConntrack, probeNftables } from "../../src/linux/kernel-features.ts";
 import { observePortHolders } from "../../src/linux/port-holders.ts";
+import { SystemClock } from "../../src/linux/system-clock.ts";
+import { CharonCommands } from "../../src/strongswan/charon-commands.ts";
+import { ViciSession } from "../../src/strongswan/vici-session.ts";
 import type { Config } from "../config/options.ts";
 import type { HostState, Refusal } from "./host-check.ts";
+import type { TunnelHost } from "./tunnel-check.ts";
 
 /** A source on this node or nearby answers at once; a person waits. */
 const CONNECT_PATIENCE_MS = 3000;
@@ -21,7 +26,45 @@ export async function observeHost(config: Config): Promise<HostState> {
     dnsPort: observePortHolders(config.dnsBindPort),
     disk: observeDisk(config.stateDir),
     source: url === undefined ? undefined : { url, refusal: await probeConnection(new URL(url)) },
+    tunnels: await observeTunnelHost(config),
   };
+}
+
+/** Where Debian and what derives from it have charon and its plugins. */
+const CHARON = "/usr/sbin/charon-systemd";
+const LIBIPSEC_PLUGIN = "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so";
+
+async function observeTunnelHost({ tunnelsConf, tlsDir, viciSocket }: Config): Promise<TunnelHost> {
+  const installed = existsSync(CHARON);
+  return {
+    wanted: installed || tunnelsConf !== undefined || existsSync(tlsDir) || existsSync(viciSocket),
+    installed,
+    charon: await askCharon(viciSocket),
+    kernelEsp: observeKernelEsp(),
+    userspaceEsp: existsSync(LIBIPSEC_PLUGIN),
+  };
+}
+
+async function askCharon(viciSocket: string): Promise<TunnelHost["charon"]> {
+  try {
+    const session = await ViciSession.open(viciSocket, new SystemClock(), () => undefined);
+    try {
+      return { version: await new CharonCommands(session).version(), refusal: undefined };
+    } finally {
+      session.close();
+    }
+  } catch (error) {
+    return { version: undefined, refusal: errorText(error) };
+  }
+}
+
+function observeKernelEsp(): boolean | undefined {
+  try {
+    return probeEsp();
+  } catch {
+    // Without the privilege to ask, which has a line of its own.
+    return undefined;
+  }
 }
 
 function effectiveCapabilities(): bigint {

@@ -14,6 +14,13 @@ export const GOOD_HOST: HostState = {
   dnsPort: [],
   disk: { path: "/var/lib", freeBytes: 1024 ** 3, refusal: undefined },
   source: { url: "http://127.0.0.1:10550", refusal: undefined },
+  tunnels: {
+    wanted: true,
+    installed: true,
+    charon: { version: "5.9.8", refusal: undefined },
+    kernelEsp: true,
+    userspaceEsp: false,
+  },
 };
 
 export const UNREACHABLE = new SelvedgeError("Cannot reach the agent", {
@@ -60,6 +67,7 @@ export async function cli(argv: readonly string[], world: CliWorld = {}) {
     version: "0.1.0",
     platform: "bun 1.4.5 linux arm64",
     startAgent: async () => 0,
+    configureCharon: async () => "ESP is the kernel's.",
     findLeftovers: async () => [],
     install: async () => [],
     cni: async () => ({ exitCode: 0, text: "{}" }),

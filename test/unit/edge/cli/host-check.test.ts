@@ -29,7 +29,9 @@ const HOLDER: PortHolder = {
 describe("host check", () => {
   test("a good host has no trouble, and says what was looked at", () => {
     expect(troubles({})).toEqual([]);
-    expect(judge({}).map((result) => result.component)).toEqual(["service", "dns", "cache", "source"]);
+    expect(judge({}).map((result) => result.component)).toEqual([
+      ...["service", "dns", "cache", "source", "tunnels", "tunnels"],
+    ]);
   });
 
   const feature = (code: MissingFeature["code"]): MissingFeature => ({
