@@ -103,6 +103,10 @@ export type Desired =
 
 export const ABSENT: Desired = { state: "absent" };
 
+export function present(object: DesiredObject): Desired {
+  return { state: "present", object };
+}
+
 export function namespacedKey(kind: "ConfigMap" | "Secret" | "Pod", namespace: string, name: string): DocumentKey {
   return `${kind}/${namespace}/${name}`;
 }

@@ -1,5 +1,4 @@
 import type { Prefix } from "../../src/base/ip.ts";
-import { DATA_BYTES_MAX } from "../../src/kube/objects/config-map.ts";
 import { CONNECTOR_CONFIG, CONNECTOR_TLS, shardName } from "../../src/kube/objects/connector-documents.ts";
 import { YoungGarbage } from "../../src/kube/young-garbage.ts";
 import type { Community } from "../../src/network/community.ts";
@@ -10,11 +9,12 @@ import {
   ABSENT,
   clusterKey,
   type Desired,
-  type DesiredConfigMap,
   type DesiredObject,
   type DocumentKey,
   namespacedKey,
+  present,
 } from "./document.ts";
+import { presentWhereItFits } from "./document-size.ts";
 import { EndpointBook } from "./endpoint-book.ts";
 import { Membership } from "./membership.ts";
 import { type EdgeNode, NodeStates } from "./node-states.ts";
@@ -363,7 +363,9 @@ export class OperatorPlanner {
       this.#documents.add(this.#configKey(config));
       for (let shard = 0; shard < PEER_SHARD_COUNT; shard++) {
         const make = () =>
-          this.#checked(planPeerShard(config, shard, this.#texts(config, this.#peers.shard(shard)), this.#settings));
+          presentWhereItFits(
+            planPeerShard(config, shard, this.#texts(config, this.#peers.shard(shard)), this.#settings),
+          );
         this.#put(this.#configKey(shardName(config, shard)), sharded ? make : undefined);
       }
     }
@@ -374,11 +376,11 @@ export class OperatorPlanner {
     const peers = () => (this.#peers.shardCount > 0 ? [] : this.#peers.all());
     this.#put(this.#configKey(CONNECTOR_CONFIG), () => {
       const texts = this.#texts(CONNECTOR_CONFIG, peers());
-      return this.#checked(planConnectorConfig(this.connector, texts, this.#peers.shardCount, settings));
+      return presentWhereItFits(planConnectorConfig(this.connector, texts, this.#peers.shardCount, settings));
     });
     this.#put(this.#configKey(CLOUD_AGENT_CONFIG), () => {
       const texts = this.#texts(CLOUD_AGENT_CONFIG, peers());
-      return this.#checked(planCloudAgentConfig(this.connector, texts, this.#peers.shardCount, settings));
+      return presentWhereItFits(planCloudAgentConfig(this.connector, texts, this.#peers.shardCount, settings));
     });
     this.#put(namespacedKey("Secret", settings.namespace, CONNECTOR_TLS), () =>
       present(planConnectorCertificate(settings)),
@@ -395,25 +397,12 @@ export class OperatorPlanner {
     if (edge.endpoint === undefined) return { state: "held", problems: edge.problems };
     const others = this.#membership.peersOf(edge.endpoint.name).filter((name) => name !== this.#connectorName);
     const peers = this.#texts(CONNECTOR_CONFIG, [this.#connectorName, ...others]);
-    return this.#checked(planAgentConfig(edge, edge.endpoint, peers, this.connector, this.#settings));
+    return presentWhereItFits(planAgentConfig(edge, edge.endpoint, peers, this.connector, this.#settings));
   };
 
   #texts(config: typeof CONNECTOR_CONFIG | typeof CLOUD_AGENT_CONFIG, names: readonly string[]): readonly string[] {
     const book = this.#endpoints;
     return names.flatMap((name) => (config === CONNECTOR_CONFIG ? book.peerText(name) : book.routeText(name)) ?? []);
-  }
-
-  /** What does not fit into a ConfigMap would be refused by the API server, and the old one is better than none. */
-  #checked(object: DesiredConfigMap): Desired {
-    const size = Object.entries(object.data).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
-    if (size <= DATA_BYTES_MAX) return present(object);
-    const problem: Problem = {
-      code: "DOCUMENT_TOO_LARGE",
-      severity: "failed",
-      message: `Cannot write ConfigMap ${object.name} as it would be larger than ${DATA_BYTES_MAX} bytes: current value is ${size}`,
-      hint: "Make the communities smaller, or shorten the lists of public addresses; until then the node goes on with what it has.",
-    };
-    return { state: "held", problems: [problem] };
   }
 
   /** @param node whose document it is; empty: nobody's alone */
@@ -445,8 +434,4 @@ export class OperatorPlanner {
       return this.#endpoints.has(own) ? own : undefined;
     },
   };
-}
-
-function present(object: DesiredObject): Desired {
-  return { state: "present", object };
 }
