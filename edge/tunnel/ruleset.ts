@@ -30,7 +30,8 @@ export const CLEAR_CHAIN = "clear";
 export const ESP_LINK = "ipsec0";
 
 const PROTOCOL_ESP = 50;
-/** NF_IP_PRI_FILTER and NF_IP_PRI_NAT_SRC. */
+/** NF_IP_PRI_MANGLE, NF_IP_PRI_FILTER and NF_IP_PRI_NAT_SRC. */
+const PRIORITY_MANGLE = -150;
 const PRIORITY_FILTER = 0;
 const PRIORITY_SRCNAT = 100;
 
@@ -90,18 +91,17 @@ export function planFabricTable(rules: FabricRules): TableSpec {
       {
         name: "forward",
         hook: { type: "filter", hook: "forward", priority: PRIORITY_FILTER },
-        rules: [
-          [jump("guard")],
-          ...FAMILIES.flatMap((family) => [
-            [...from(family, "own-pods"), ...clampSegments()],
-            [...to(family, "own-pods"), ...clampSegments()],
-          ]),
-        ],
+        rules: FAMILIES.flatMap((family) => [
+          [...from(family, "own-pods"), ...clampSegments()],
+          [...to(family, "own-pods"), ...clampSegments()],
+        ]),
       },
       {
-        name: "output",
-        hook: { type: "filter", hook: "output", priority: PRIORITY_FILTER },
+        // Here, and not in output: there a packet that was translated from a service's address still shows its old link.
+        name: "leaving",
+        hook: { type: "filter", hook: "postrouting", priority: PRIORITY_MANGLE },
         rules: [
+          ...FAMILIES.map((family) => [...from(family, "own-pods"), jump("guard")]),
           // Tunnels themselves, to ends inside a prefix that is behind them.
           [...matchProtocol(PROTOCOL_ESP), accept],
           ...[IKE_PORT, NAT_T_PORT].map((port) => [...matchPort("udp", "sport", port), accept]),
