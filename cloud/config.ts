@@ -13,7 +13,7 @@ export type CloudCommand =
       readonly words: readonly string[];
     }
   /** Their arguments are read where they are meant. */
-  | { readonly kind: "operator" | "connector" | "token"; readonly words: readonly string[] };
+  | { readonly kind: "operator" | "connector" | "node-agent" | "token"; readonly words: readonly string[] };
 
 export interface ListenAddress {
   readonly hostname: string;
@@ -39,6 +39,8 @@ Usage:
   selvedge-cloud operator --cluster NAME --cni-type flannel|calico --cluster-cidr CIDR,…
                           --connector-public-addresses ADDR,… [OPTION…]
   selvedge-cloud connector [--node-name NAME] [OPTION…]
+  selvedge-cloud node-agent [--node-name NAME] [OPTION…]
+  selvedge-cloud node-agent cleanup [--dry-run]
   selvedge-cloud token create NODE [--expires 24h] [--server https://HOST:PORT] [-o json]
   selvedge-cloud token list | delete NODE
   selvedge-cloud nodes [NAME…] | topology | certs | check | images [OPTION…]
@@ -103,6 +105,15 @@ edges spread over them. It tells the cluster whom it holds.
   --http-bind [ADDR]:PORT              /livez, /readyz and /metrics. Default 127.0.0.1:8082.
   --log-level LEVEL                    Default info.
 
+node-agent keeps the routes to edge nodes on every other node of the cloud, by what the connectors publish, and keeps
+addresses between pods there and pods of edges as they are. cleanup takes all that back.
+
+  --node-name NAME                     Default: the variable NODE_NAME.
+  --namespace NAME                     Where the connectors publish. Default fabedge.
+  --kubeconfig FILE                    Default: the service account of the pod.
+  --http-bind [ADDR]:PORT              /livez, /readyz and /metrics. Default 127.0.0.1:8083.
+  --log-level LEVEL                    debug, info, warn or error. Default info.
+
 token lets one node in once: create prints the line to run there, with which the node makes its own key and gets a
 certificate for it. The key stays on the node. Only a hash of the token is kept.
 
@@ -135,7 +146,7 @@ export function parseCommandLine(words: readonly string[]): Result<CloudCommand,
   if (words.includes("--help") || words.includes("-h") || command === "help") return ok({ kind: "help" });
   if (command === "version" || command === "--version") return ok({ kind: "version" });
   if (command === undefined) return usage("a command is missing");
-  if (command === "operator" || command === "connector" || command === "token")
+  if (command === "operator" || command === "connector" || command === "node-agent" || command === "token")
     return ok({ kind: command, words: rest });
   if (command !== "hub") return usage(`there is no command "${command}"`);
   return parseHub(rest);

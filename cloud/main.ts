@@ -15,6 +15,8 @@ import { startConnector } from "./wiring/connector-command.ts";
 import { parseConnectorOptions } from "./wiring/connector-options.ts";
 import { startHub } from "./wiring/hub-command.ts";
 import { parseHubOptions } from "./wiring/hub-options.ts";
+import { cleanNode, startNodeAgent } from "./wiring/node-agent-command.ts";
+import { parseNodeAgentCommand } from "./wiring/node-agent-options.ts";
 import { startOperator } from "./wiring/operator-command.ts";
 import type { System } from "./wiring/system.ts";
 import { runToken } from "./wiring/token-command.ts";
@@ -63,6 +65,13 @@ async function main(): Promise<number> {
       const options = parseOperatorOptions(command.value.words, process.env);
       if (!options.ok) return refuse(options.error);
       return await runUntilStopped((scope) => startOperator(options.value, SYSTEM, scope));
+    }
+    case "node-agent": {
+      const parsed = parseNodeAgentCommand(command.value.words, process.env);
+      if (!parsed.ok) return refuse(parsed.error);
+      const nodeAgent = parsed.value;
+      if (nodeAgent.kind === "cleanup") return await report(async () => cleanNode(nodeAgent.dryRun, SYSTEM));
+      return await runUntilStopped((scope) => startNodeAgent(nodeAgent.options, SYSTEM, scope));
     }
     case "connector": {
       const options = parseConnectorOptions(command.value.words, process.env);
