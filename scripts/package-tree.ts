@@ -1,5 +1,6 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { formatCharonUnit } from "../edge/install/charon-unit.ts";
 import { PACKAGE_LAYOUT } from "../edge/install/plan.ts";
 import { formatSettings } from "../edge/install/settings.ts";
 import { formatUnit } from "../edge/install/unit.ts";
@@ -28,6 +29,7 @@ function makeTree(root: string, version: string, architecture: string): void {
 
   place(PACKAGE_LAYOUT.binary, 0o755, copy(executable));
   place(PACKAGE_LAYOUT.unit, 0o644, text(formatUnit(PACKAGE_LAYOUT)));
+  place(PACKAGE_LAYOUT.charonUnit, 0o644, text(formatCharonUnit(PACKAGE_LAYOUT)));
   place(PACKAGE_LAYOUT.config, 0o644, text(formatSettings()));
   place("usr/share/doc/selvedge/copyright", 0o644, copy(own("copyright")));
   const installedSize = sizeKib(root);
@@ -43,6 +45,7 @@ Architecture: ${architecture}
 Maintainer: The Selvedge authors <selvedge@localhost>
 Installed-Size: ${installedSizeKib}
 Depends: libc6 (>= ${LIBC}), init-system-helpers (>= 1.54~)
+Recommends: charon-systemd (>= 5.9.8), libcharon-extra-plugins, libstrongswan-standard-plugins
 Section: net
 Priority: optional
 Description: services and names on Kubernetes edge nodes

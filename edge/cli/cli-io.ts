@@ -45,6 +45,8 @@ export interface CliCommands {
   findLeftovers(config: Config): Promise<readonly Leftover[]>;
   /** @returns a line for each thing that was done or, in a dry run, would be. */
   install(dryRun: boolean): Promise<readonly string[]>;
+  /** @returns a sentence. @throws SelvedgeError CHARON_ELSEWHERE, IKE_PORT_TAKEN, and what the kernel says */
+  configureCharon(config: Config): Promise<string>;
   /** One command of a container runtime. @returns the exit status, and what goes to standard output */
   cni(env: Environment): Promise<{ readonly exitCode: number; readonly text: string }>;
   /** @returns the name that the operator knows this node by. @throws SelvedgeError JOIN_…, KEY_… */

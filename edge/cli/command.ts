@@ -149,6 +149,16 @@ export const COMMANDS: readonly Command[] = [
     flags: [DRY_RUN],
   },
   {
+    words: ["charon-config"],
+    summary: "Write what strongSwan's charon is to read before it starts, as its service does.",
+    description:
+      "Asks the kernel whether it does ESP, and writes /run/selvedge/charon/strongswan.conf. Fails where another charon is\n" +
+      "to be used (--vici-socket), or has IKE's port.",
+    examples: [{ line: "selvedge charon-config", does: "what selvedge-charon.service does first" }],
+    flags: [],
+    settings: true,
+  },
+  {
     words: ["cni"],
     summary: "Connect a pod, as a container runtime asks for it.",
     description:

@@ -121,6 +121,14 @@ export async function install({ io, commands, flags }: CommandContext): Promise<
   return EXIT.ok.code;
 }
 
+/** A configuration that cannot be read leaves the default place of charon's socket, which is our own charon's. */
+export async function configureCharon(context: CommandContext): Promise<number> {
+  const { loaded, problems } = await settingsOrDefaults(context);
+  await context.io.err(problems.map((problem) => `${printable(problem)} The defaults count here.\n`).join(""));
+  await context.io.out(`${await context.commands.configureCharon(loaded.config)}\n`);
+  return EXIT.ok.code;
+}
+
 /** The runtime reads the answer from standard output, be it an error. */
 export async function connectPod({ io, commands, env }: CommandContext): Promise<number> {
   const { exitCode, text } = await commands.cni(env);

@@ -9,7 +9,17 @@ import { PROGRAM } from "./command.ts";
 import type { CommandContext } from "./command-context.ts";
 import { exitCodeOf } from "./exit-code.ts";
 import { formatHelp, formatOverview } from "./help.ts";
-import { cleanUp, connectPod, install, join, printCompletion, run, showVersion, viewConfig } from "./host-commands.ts";
+import {
+  cleanUp,
+  configureCharon,
+  connectPod,
+  install,
+  join,
+  printCompletion,
+  run,
+  showVersion,
+  viewConfig,
+} from "./host-commands.ts";
 
 /** What does each command of command.ts. */
 export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Promise<number>>> = {
@@ -23,6 +33,7 @@ export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Pro
   cleanup: cleanUp,
   "config view": viewConfig,
   install,
+  "charon-config": configureCharon,
   cni: connectPod,
   join,
   version: showVersion,

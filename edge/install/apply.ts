@@ -30,6 +30,7 @@ export function observeInstallation(layout: Layout): Installation {
   return {
     binaryDigest: ifPresent(layout.binary, digestOf),
     unitText: ifPresent(layout.unit, text),
+    charonUnitText: ifPresent(layout.charonUnit, text),
     configPresent: ifPresent(layout.config, text) !== undefined,
   };
 }

@@ -1,3 +1,4 @@
+import { formatCharonUnit } from "./charon-unit.ts";
 import { formatSettings } from "./settings.ts";
 import { formatUnit } from "./unit.ts";
 
@@ -5,6 +6,8 @@ import { formatUnit } from "./unit.ts";
 export interface Layout {
   readonly binary: string;
   readonly unit: string;
+  /** Of the charon that carries tunnels. */
+  readonly charonUnit: string;
   readonly config: string;
 }
 
@@ -12,6 +15,7 @@ export interface Layout {
 export const LOCAL_LAYOUT: Layout = {
   binary: "/usr/local/bin/selvedge",
   unit: "/etc/systemd/system/selvedge.service",
+  charonUnit: "/etc/systemd/system/selvedge-charon.service",
   config: "/etc/selvedge/config.yaml",
 };
 
@@ -19,6 +23,7 @@ export const LOCAL_LAYOUT: Layout = {
 export const PACKAGE_LAYOUT: Layout = {
   binary: "/usr/bin/selvedge",
   unit: "/usr/lib/systemd/system/selvedge.service",
+  charonUnit: "/usr/lib/systemd/system/selvedge-charon.service",
   config: "/etc/selvedge/config.yaml",
 };
 
@@ -27,6 +32,7 @@ export interface Installation {
   /** The checksum of a file's bytes, undefined where there is none. */
   readonly binaryDigest: string | undefined;
   readonly unitText: string | undefined;
+  readonly charonUnitText: string | undefined;
   readonly configPresent: boolean;
 }
 
@@ -46,18 +52,21 @@ export type InstallStep =
  * runs the node as soon as it exists.
  */
 export function planInstall(layout: Layout, executable: Executable, present: Installation): readonly InstallStep[] {
-  const unit = formatUnit(layout);
   return [
     present.binaryDigest === executable.digest
       ? { kind: "keep", path: layout.binary, why: "it is this executable" }
       : { kind: "copy", from: executable.path, path: layout.binary, mode: 0o755 },
-    present.unitText === unit
-      ? { kind: "keep", path: layout.unit, why: "nothing changed" }
-      : { kind: "write", text: unit, path: layout.unit, mode: 0o644 },
+    unitStep(layout.unit, formatUnit(layout), present.unitText),
+    unitStep(layout.charonUnit, formatCharonUnit(layout), present.charonUnitText),
     present.configPresent
       ? { kind: "keep", path: layout.config, why: "it is yours" }
       : { kind: "write", text: formatSettings(), path: layout.config, mode: 0o644 },
   ];
+}
+
+function unitStep(path: string, text: string, present: string | undefined): InstallStep {
+  if (present === text) return { kind: "keep", path, why: "nothing changed" };
+  return { kind: "write", text, path, mode: 0o644 };
 }
 
 /** One line for a person. */

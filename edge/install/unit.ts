@@ -16,7 +16,8 @@ Description=Selvedge edge network agent
 # every table when it starts.
 After=network-pre.target nftables.service
 Before=edgecore.service kubelet.service
-Wants=network-pre.target
+# Tunnels come with strongSwan; everything else does without.
+Wants=network-pre.target selvedge-charon.service
 # However often it fails, nobody is there to start it again.
 StartLimitIntervalSec=0
 

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { applyInstall, observeInstallation } from "../../../../edge/install/apply.ts";
+import { formatCharonUnit } from "../../../../edge/install/charon-unit.ts";
 import { type Layout, LOCAL_LAYOUT, planInstall } from "../../../../edge/install/plan.ts";
 import { formatUnit } from "../../../../edge/install/unit.ts";
 
@@ -13,6 +14,7 @@ beforeEach(() => {
   layout = {
     binary: `${root}/bin/selvedge`,
     unit: `${root}/units/selvedge.service`,
+    charonUnit: `${root}/charon/selvedge-charon.service`,
     config: `${root}/etc/config.yaml`,
   };
 });
@@ -32,12 +34,12 @@ function install(bytes: string | Buffer) {
 
 describe("an installation", () => {
   test("stands after it, with its modes, and the next one of the same changes nothing", () => {
-    expect(install("#!/bin/sh\necho one\n")).toEqual(["copy", "write", "write"]);
+    expect(install("#!/bin/sh\necho one\n")).toEqual(["copy", "write", "write", "write"]);
     expect(Bun.spawnSync([layout.binary]).stdout.toString()).toBe("one\n");
     expect(readFileSync(layout.unit, "utf8")).toBe(formatUnit(layout));
     const modes = [layout.binary, layout.unit, layout.config].map((path) => statSync(path).mode & 0o777);
     expect(modes).toEqual([0o755, 0o644, 0o644]);
-    expect(install("#!/bin/sh\necho one\n")).toEqual(["keep", "keep", "keep"]);
+    expect(install("#!/bin/sh\necho one\n")).toEqual(["keep", "keep", "keep", "keep"]);
   });
 
   test("replaces an executable that runs, and keeps the settings", async () => {
@@ -45,7 +47,7 @@ describe("an installation", () => {
     writeFileSync(layout.config, "node-name: mine\n");
     install(readFileSync("/bin/cat"));
     await using running = Bun.spawn([layout.binary], { stdin: "pipe", stdout: "pipe" });
-    expect(install(readFileSync("/bin/echo"))).toEqual(["copy", "keep", "keep"]);
+    expect(install(readFileSync("/bin/echo"))).toEqual(["copy", "keep", "keep", "keep"]);
     running.stdin.write("still a cat");
     running.stdin.end();
     expect(await running.stdout.text()).toBe("still a cat");
@@ -58,6 +60,7 @@ describe("an installation", () => {
     const steps = planInstall(layout, executable("one"), {
       binaryDigest: undefined,
       unitText: undefined,
+      charonUnitText: undefined,
       configPresent: true,
     });
     expect(() => applyInstall(steps)).toThrow(
@@ -67,10 +70,13 @@ describe("an installation", () => {
   });
 });
 
-describe("the unit", () => {
+describe.each([
+  ["selvedge.service", formatUnit],
+  ["selvedge-charon.service", formatCharonUnit],
+] as const)("%s", (name, format) => {
   const file = () => {
-    const path = join(root, "selvedge.service");
-    writeFileSync(path, formatUnit({ ...LOCAL_LAYOUT, binary: "/bin/true" }));
+    const path = join(root, name);
+    writeFileSync(path, format({ ...LOCAL_LAYOUT, binary: "/bin/true" }));
     return path;
   };
 
