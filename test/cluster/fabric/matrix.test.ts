@@ -138,4 +138,14 @@ describe("one cluster with edge nodes behind routers", () => {
     },
     LIMIT,
   );
+
+  test(
+    "cloud pods and nodes reach services of edges, beside kube-proxy",
+    async () => {
+      const { control, clouds } = fabric.network;
+      const nodes = [control, ...clouds].map(({ name, host }) => ({ name, host }));
+      await allReach([...pods.cloud, ...nodes], [service(EDGE_SERVICE.ip)]);
+    },
+    LIMIT,
+  );
 });

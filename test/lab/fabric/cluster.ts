@@ -8,7 +8,7 @@ import type { EdgeNode, FabricNetwork, FabricNode } from "./network.ts";
 
 export const CLUSTER = "paris";
 export const NAMESPACE = "fabedge";
-const CLUSTER_CIDRS = ["10.244.0.0/16", "fd00:10:244::/48"];
+export const CLUSTER_CIDRS = ["10.244.0.0/16", "fd00:10:244::/48"];
 export const SERVICE_CIDRS = ["10.96.0.0/16", "fd00:10:96::/112"];
 
 const ROOT = resolve(import.meta.dir, "../../..");

@@ -1,8 +1,10 @@
 import type { LabProcess } from "../process.ts";
+import { toolPaths } from "../tools.ts";
 import { CloudConnector } from "./cloud-connector.ts";
 import { startNodeAgent } from "./cloud-node-agent.ts";
 import { FabricCluster } from "./cluster.ts";
 import { EdgeAgent } from "./edge-agent.ts";
+import { startKubeProxy } from "./kube-proxy.ts";
 import { FabricNetwork } from "./network.ts";
 import { PAGE_PORT, servePages } from "./page.ts";
 
@@ -18,12 +20,14 @@ export class Fabric implements AsyncDisposable {
   static async start(size: { readonly clouds?: number; readonly edges?: number } = {}): Promise<Fabric> {
     const network = await FabricNetwork.create(size);
     try {
+      const tools = await toolPaths("kube-proxy");
       const cluster = await FabricCluster.start(network);
       await Promise.all(network.nodes.flatMap((node) => [servePages(node.pod), servePages(node.host)]));
       const [connectors, nodeAgent, agents] = await Promise.all([
         Promise.all(network.clouds.map((node) => CloudConnector.start(cluster, node))),
         startNodeAgent(cluster, network.control),
         Promise.all(network.edges.map((node) => EdgeAgent.start(cluster, node))),
+        ...[network.control, ...network.clouds].map((node) => startKubeProxy(cluster, node, tools["kube-proxy"])),
       ]);
       return new Fabric(network, cluster, connectors, nodeAgent, agents);
     } catch (error) {
