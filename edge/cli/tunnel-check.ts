@@ -41,7 +41,7 @@ function judgeCharon({ installed, charon }: TunnelHost): CheckResult {
     return {
       ok: false,
       component: "tunnels",
-      code: "CHARON_UNREACHABLE",
+      code: "CHARON_ABSENT",
       severity: "degraded",
       message: `Cannot reach charon: ${refusal}`,
       hint: "Start it with systemctl start selvedge-charon, or name its socket with --vici-socket.",

@@ -5,7 +5,7 @@ import type { Scope } from "../../src/base/scope.ts";
 import type { FabricIdentity } from "../../src/network/fabric-identity.ts";
 import type { TunnelReport } from "../../src/network/tunnel-report.ts";
 import type { CharonState, TunnelKeeping, TunnelState } from "../../src/strongswan/tunnel-state.ts";
-import { planTunnelsDown } from "./tunnel-conditions.ts";
+import { planTunnelConditions, TUNNEL_CONDITIONS } from "./tunnel-conditions.ts";
 import { reportTunnel } from "./tunnel-facts.ts";
 
 /** A renewal, a failover and a start are over by then: what is down at two looks is worth a word. */
@@ -91,16 +91,18 @@ export class TunnelView {
     });
   }
 
-  /** Of charon's own trouble tells whoever speaks with it; then no tunnel has a reason of its own. */
   #look(): void {
     const { health } = this.#options;
-    const tunnels = this.charon.phase === "connected" ? this.tunnels() : [];
+    const tunnels = this.tunnels();
     const lasting = tunnels.map((tunnel) =>
       this.#down.has(tunnel.peer) ? tunnel : { ...tunnel, state: "up" as const },
     );
     this.#down = new Set(tunnels.filter(({ state }) => state !== "up").map(({ peer }) => peer));
-    const condition = planTunnelsDown(lasting);
-    if (condition === undefined) health.clear("tunnels", "TUNNELS_DOWN");
-    else health.raise(condition);
+    const conditions = planTunnelConditions(this.charon, lasting);
+    for (const code of TUNNEL_CONDITIONS) {
+      const condition = conditions.find((one) => one.code === code);
+      if (condition === undefined) health.clear("tunnels", code);
+      else health.raise(condition);
+    }
   }
 }

@@ -130,9 +130,27 @@ describe("a tunnel that is down", () => {
   test("is charon's trouble while charon is away", async () => {
     const { world, clock, health } = make();
     world.down.add("paris.connector");
-    world.charon = { phase: "absent", version: undefined, failure: "ENOENT" };
-    await clock.advance(seconds(20));
-    expect(health.list()).toEqual([]);
+    const look = async (phase: CharonState["phase"], version?: string) => {
+      world.charon = { phase, version, failure: phase === "connected" ? undefined : "nobody listens" };
+      await clock.advance(seconds(10));
+      return health.list().map(({ code, severity }) => `${severity} ${code}`);
+    };
+    expect(await look("absent")).toEqual(["degraded CHARON_ABSENT"]);
+    expect(health.list()[0]?.message).toBe("Cannot keep tunnels as charon is not there: nobody listens");
+    expect(await look("silent")).toEqual(["degraded CHARON_SILENT"]);
+    expect(await look("connected", "5.9.8")).toEqual(["degraded TUNNELS_DOWN"]);
+  });
+
+  test("has a charon with known holes beside it", async () => {
+    const { world, clock, health } = make();
+    const codes = async (version: string) => {
+      world.charon = { phase: "connected", version, failure: undefined };
+      await clock.advance(seconds(5));
+      return health.list().map(({ code }) => code);
+    };
+    for (const old of ["5.9.7", "5.8.12", "4.9.9", "5.9"]) expect(await codes(old)).toEqual(["CHARON_OLD"]);
+    for (const good of ["5.9.8", "5.9.10", "5.10.0", "6.0.3", "6.0.0dr1", "unknown"])
+      expect(await codes(good)).toEqual([]);
   });
 
   test("is looked for until the scope ends", async () => {
