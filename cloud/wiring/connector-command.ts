@@ -11,6 +11,7 @@ import { EMPTY_SNAPSHOT, parseSnapshot, type Snapshot } from "../connector/snaps
 import { StateFolder } from "../hub/state-folder.ts";
 import { openCluster } from "./cluster-access.ts";
 import type { ConnectorOptions } from "./connector-options.ts";
+import { claimNodeFabric } from "./fabric-claim.ts";
 import { startHealthServer } from "./health-server.ts";
 import type { System } from "./system.ts";
 
@@ -33,6 +34,7 @@ export async function startConnector(options: ConnectorOptions, system: System, 
       else log.warn("connector.condition", message, { code, hint });
     },
   );
+  await claimNodeFabric("connector", health, clock, scope);
   const state = new StateFolder(stateDir);
   const connector = new Connector(
     {

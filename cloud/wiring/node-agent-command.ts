@@ -1,22 +1,19 @@
-import type { Clock } from "../../src/base/clock.ts";
-import { sleep } from "../../src/base/clock.ts";
-import { minutes, seconds } from "../../src/base/duration.ts";
+import { minutes } from "../../src/base/duration.ts";
 import { errorCode, errorText } from "../../src/base/errors.ts";
 import { Health } from "../../src/base/health.ts";
 import { foldRepeats, Log } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
-import { claimFabric } from "../../src/linux/network-claim.ts";
 import { Nftables } from "../../src/linux/nftables.ts";
 import { NodeKernel } from "../node-agent/kernel.ts";
 import { NodeAgent } from "../node-agent/node-agent.ts";
 import { openCluster } from "./cluster-access.ts";
+import { claimNodeFabric } from "./fabric-claim.ts";
 import { startHealthServer } from "./health-server.ts";
 import type { NodeAgentSettings } from "./node-agent-options.ts";
 import type { System } from "./system.ts";
 
 const LOG_WINDOW = minutes(1);
-const CLAIM_RETRY = seconds(1);
 
 /** `selvedge-cloud node-agent`, until its scope closes. */
 export async function startNodeAgent(settings: NodeAgentSettings, system: System, scope: Scope): Promise<void> {
@@ -39,7 +36,7 @@ export async function startNodeAgent(settings: NodeAgentSettings, system: System
   const notReady = () => agent?.notReady ?? "another program keeps this node's routes to edges";
   const url = startHealthServer({ listen, notReady, metrics }, scope);
   log.info("node-agent.started", "The node-agent follows the connectors", { url: url.href, name: node });
-  await waitForFabric(health, clock, scope);
+  await claimNodeFabric("node-agent", health, clock, scope);
   const kernel = new NodeKernel(openNftables(health));
   scope.onClose("kernel", () => kernel.close());
   const client = await openCluster(kubeconfig, system);
@@ -56,27 +53,6 @@ export function cleanNode(dryRun: boolean, { out }: Pick<System, "out">): void {
     out(removed.length === 0 ? "Nothing to remove.\n" : removed.map((what) => `${verb} ${what}\n`).join(""));
   } finally {
     kernel.close();
-  }
-}
-
-/** A connector that runs here, or still ends, has the routes of this node. */
-async function waitForFabric(health: Health, clock: Clock, scope: Scope): Promise<void> {
-  for (;;) {
-    const claim = claimFabric();
-    if (claim !== undefined) {
-      health.clear("node-agent", "FABRIC_TAKEN");
-      scope.onClose("claim of the node's routes", () => claim[Symbol.dispose]());
-      return;
-    }
-    health.raise({
-      component: "node-agent",
-      code: "FABRIC_TAKEN",
-      severity: "info",
-      message: "Cannot keep this node's routes to edges as another Selvedge program does: it is waited for",
-      hint: "A connector's node needs no node-agent. Otherwise see what else of Selvedge runs in the node's network.",
-    });
-    await sleep(clock, CLAIM_RETRY, scope.signal);
-    if (scope.signal.aborted) return;
   }
 }
 
