@@ -4,6 +4,7 @@ import { CHARON_TABLE } from "../../../src/strongswan/charon-config.ts";
 import { lastAddress } from "../../../src/wire/nftables-range.ts";
 import { Charon } from "../charon.ts";
 import type { LabProcess } from "../process.ts";
+import { waitFor } from "../wait-for.ts";
 import { type FabricCluster, SERVICE_CIDRS } from "./cluster.ts";
 import type { CloudNode, FabricNetwork } from "./network.ts";
 
@@ -73,7 +74,11 @@ async function addAnchors({ control, clouds }: FabricNetwork, own: CloudNode): P
       ...(address.includes(":") ? ["nodad"] : []),
     ]);
     await own.host.output([...ip, "route", "add", "local", address, "dev", "anchor", "table", String(CHARON_TABLE)]);
-    await own.host.output([...ip, "route", "del", "local", address, "dev", "anchor", "table", "local"]);
+    // The kernel makes the route of an IPv6 address a moment later.
+    await waitFor(`the local route of ${address}`, async () => {
+      const { code } = await own.host.run([...ip, "route", "del", "local", address, "dev", "anchor", "table", "local"]);
+      return code === 0;
+    });
   }
 }
 
