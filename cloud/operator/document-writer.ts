@@ -256,7 +256,9 @@ export class DocumentWriter {
     if (stored === undefined) return;
     const [namespace, name = ""] = resource.namespaced ? stored.key.split("/") : [undefined, stored.key];
     this.#options.onWrite("delete", key);
-    await this.#options.writer.delete(resource, { namespace, name }, { uid: stored.uid }, term);
+    // A pod's status changes all the time, and says nothing of whether it is wanted.
+    const seen = resource === PODS ? { uid: stored.uid } : versionOf(stored);
+    await this.#options.writer.delete(resource, { namespace, name }, seen ?? {}, term);
   }
 
   #podsOf(node: string): readonly Stored<AgentPod>[] {

@@ -135,32 +135,63 @@ inCluster(import.meta.path, () => {
     ).toBeLessThanOrEqual(6);
   }, 60_000);
 
-  test("what a leader sends that has been replaced is refused where its successor has made the object meanwhile", async () => {
-    const first = await start("replaced");
+  /** Two operators, of which the first one's writes to these paths are on their way until it is released. */
+  async function replaceLeader(identity: string, isHeld: (path: string) => boolean, count: number) {
+    const first = await start(`${identity}-first`);
     await first.settled();
-    const second = await start("successor");
+    const second = await start(`${identity}-second`);
     await waitFor("the second one has read everything", () => second.operator.status.planned);
     const release = Promise.withResolvers<void>();
-    const isHeld = (path: string) => /\/fabedge-agent-(?:tls|config)-late\b/.test(path);
+    const held = () => first.proxy.writes.filter(({ path }) => isHeld(path));
     first.proxy.choose(({ method, path }) => {
       if (method !== "GET" && isHeld(path)) return { kind: "hold", until: release.promise };
-      return { kind: path.includes("/leases/") && held().length === 2 ? "hang" : "pass" };
+      return { kind: path.includes("/leases/") && held().length === count ? "hang" : "pass" };
     });
-    const held = () => first.proxy.writes.filter(({ path }) => isHeld(path));
+    return {
+      successor: second,
+      sent: () => waitFor("the first one has sent them", () => held().length === count),
+      replaced: () => waitFor("the second one leads", () => second.operator.status.leading, { timeout: seconds(20) }),
+      /** @returns what the server answered the first one */
+      release: async () => {
+        release.resolve();
+        const answered = () => held().every(({ status }) => status !== undefined);
+        await waitFor("the server has answered the first one", answered);
+        return held().map(({ method, status }) => `${method} ${status}`);
+      },
+    };
+  }
+
+  test("what a leader makes that has been replaced is refused where its successor has made it meanwhile", async () => {
+    const isHeld = (path: string) => /\/fabedge-agent-(?:tls|config)-late\b/.test(path);
+    const { successor, sent, replaced, release } = await replaceLeader("makes", isHeld, 2);
     addNode("late", 9);
-    await waitFor("the first one has sent both documents", () => held().length === 2);
+    await sent();
+    await replaced();
     const made = () => everything().filter(({ name }) => name.endsWith("-late"));
-    await waitFor("the second one has made both", () => second.operator.status.leading && made().length === 2, {
-      timeout: seconds(20),
-    });
-    await second.settled();
+    await waitFor("the second one has made both", () => made().length === 2);
+    await successor.settled();
     const before = everything();
-    release.resolve();
-    await waitFor("the server has answered the first one", () => held().every(({ status }) => status !== undefined));
-    expect(held().map(({ status }) => status)).toEqual([409, 409]);
+    expect(await release()).toEqual(["PATCH 409", "PATCH 409"]);
+    expect(everything()).toEqual(before);
+  }, 60_000);
+
+  test("what a leader deletes that has been replaced stays where its successor has written it meanwhile", async () => {
+    const isHeld = (path: string) => /\/fabedge-agent-(?:tls|config)-late\b/.test(path);
+    const { successor, sent, replaced, release } = await replaceLeader("deletes", isHeld, 2);
+    kubectl("label", "node", "late", "node-role.kubernetes.io/edge-");
+    await sent();
+    // Back again, with another address, which stands in both.
+    const status = { addresses: [{ type: "InternalIP", address: "192.168.9.10" }] };
+    kubectl("patch", "node", "late", "--subresource=status", "--type=merge", `--patch=${JSON.stringify({ status })}`);
+    kubectl("label", "node", "late", "node-role.kubernetes.io/edge=");
+    await replaced();
+    await waitFor("the second one has written both", () => addressesOf("late").includes("192.168.9.10"));
+    await successor.settled();
+    const before = everything();
+    expect(await release()).toEqual(["DELETE 409", "DELETE 409"]);
     expect(everything()).toEqual(before);
     kubectl("delete", "node", "late");
-    await waitFor("what belonged to the node is gone", () => made().length === 0);
+    await waitFor("what belonged to the node is gone", () => !names().some((name) => name.endsWith("-late")));
   }, 60_000);
 
   describe("a server that", () => {
