@@ -1,64 +1,20 @@
-import { readdirSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { parentPort, Worker } from "node:worker_threads";
+import { basename } from "node:path";
 import { SystemClock } from "../src/linux/system-clock.ts";
-import { processIo } from "./cli/process-io.ts";
-import { runCli } from "./cli/run-cli.ts";
 import { PLUGIN_NAME } from "./pod/conflist.ts";
-import { makeCommands } from "./wiring/commands.ts";
-import { serveDns } from "./wiring/dns-thread.ts";
-import type { System } from "./wiring/system.ts";
 
-const failure = Promise.withResolvers<unknown>();
-
-const SYSTEM: System = {
-  clock: new SystemClock(),
-  random: Math.random,
-  randomWord: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
-  environment: process.env,
-  pid: process.pid,
-  executable: process.execPath,
-  platform: `bun ${Bun.version} ${process.platform} ${process.arch}`,
-  stderrIsTerminal: process.stderr.isTTY === true,
-  fetch: (url, init) => fetch(url, init),
-  readText: (path) => readFile(path, "utf8"),
-  folderSize,
-  // Bun calls shrink deprecated and has nothing else that drops code.
-  heap: { collectGarbage: () => Bun.gc(true), dropCode: () => Bun.shrink() },
-  openDnsThread: () => {
-    const thread = new Worker(Bun.main);
-    thread.on("error", failure.resolve);
-    return { send: (message) => thread.postMessage(message), receive: (take) => thread.on("message", take) };
-  },
-  stopRequested: () =>
-    new Promise((resolve) => {
-      for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
-    }),
-  failure: () => {
-    for (const event of ["uncaughtException", "unhandledRejection"]) process.on(event, failure.resolve);
-    return failure.promise;
-  },
-};
-
-function folderSize(path: string): number {
-  try {
-    return readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
-  } catch {
-    return 0;
-  }
-}
-
-/** A function, since bytecode knows no await at the top level. The program's other threads begin here too. */
+/**
+ * A function, since bytecode knows no await at the top level. A container runtime runs its plugin by the name of its file,
+ * for every pod that comes or goes, and waits for it: nothing is loaded then but what that needs.
+ */
 async function main(): Promise<void> {
-  if (parentPort !== null) {
-    const port = parentPort;
-    serveDns({ send: (message) => port.postMessage(message), receive: (take) => port.on("message", take) }, SYSTEM);
-    return;
+  if (basename(process.argv0) === PLUGIN_NAME) {
+    const { runCni } = await import("./wiring/cni-command.ts");
+    const { exitCode, text } = await runCni(process.env, new SystemClock());
+    await Bun.write(Bun.stdout, text);
+    process.exit(exitCode);
   }
-  // A container runtime runs its plugins by their file's name, and without an argument.
-  const words = basename(process.argv0) === PLUGIN_NAME ? ["cni"] : process.argv.slice(2);
-  process.exit(await runCli(words, process.env, processIo(), makeCommands(SYSTEM)));
+  const { runProgram } = await import("./program.ts");
+  await runProgram();
 }
 
 void main();

@@ -49,6 +49,7 @@ export const EFFECT_PLACES: readonly EffectPlace[] = [
   { at: "src/certificate/", why: "the runtime's cryptography" },
   { at: "src/kube/", why: "the Kubernetes API over HTTP" },
   { at: "src/strongswan/", why: "charon's socket" },
-  { at: "edge/main.ts", why: "hands the process, the clock and randomness to the rest" },
+  { at: "edge/main.ts", why: "hands the process and the clock to the plugin" },
+  { at: "edge/program.ts", why: "hands the process, the clock and randomness to the rest" },
   { at: "cloud/main.ts", why: "hands the process, the clock and randomness to the rest" },
 ];

@@ -62,6 +62,11 @@ export const LAYERS: readonly Layer[] = [
   },
   { of: "edge/wiring/", may: ["src/", "edge/"], why: "the one place where capabilities meet" },
   { of: "edge/main.ts", may: ["src/", "edge/"], why: "the entry" },
+  {
+    of: "edge/program.ts",
+    may: ["src/", "edge/"],
+    why: "the entry of all but the CNI plugin, which starts without it",
+  },
   { of: "cloud/node-agent/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/connector/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/join/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
