@@ -1,4 +1,7 @@
+import { OPTIONS } from "../config/options.ts";
 import type { Layout } from "./plan.ts";
+
+const CNI_FOLDERS = [OPTIONS.cniConfPath, OPTIONS.cniBinPath].map(({ fallback }) => fallback({ hostname: "" }));
 
 /**
  * The service manager's side of the agent. It runs as root, for the keys that edgecore and kubelet keep for root alone,
@@ -24,6 +27,8 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
+# Where container runtimes look for networks and their plugins; the agent itself can make no folder there.
+ExecStartPre=+/bin/mkdir -p ${CNI_FOLDERS.join(" ")}
 ExecStart=${binary} run
 WorkingDirectory=/
 # Either would make another program of it: the runtime itself, or one that loads code first.
@@ -50,6 +55,7 @@ UMask=0077
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
 NoNewPrivileges=yes
 ProtectSystem=strict
+ReadWritePaths=${CNI_FOLDERS.map((folder) => `-${folder}`).join(" ")}
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
