@@ -30,9 +30,10 @@ export const UNAVAILABLE = 69;
 const TEST = [process.execPath, "test", "--timeout=30000"];
 
 /** Faults that are waited for: 90 s of silence, a minute until a sync, pauses that grow. Each in a lab of its own. */
-const PATIENT_FAULTS = ["power-cut", "half-open-source", "mass-delete", "sigkill", "disk-full", "corrupt-cache"].map(
-  (fault) => `./test/faults/${fault}.test.ts`,
-);
+const PATIENT_FAULTS = [
+  ...["power-cut", "half-open-source", "mass-delete", "sigkill", "disk-full", "corrupt-cache"],
+  ...["upstream-trouble", "failed-transaction", "garbage-source", "hostile-dns", "read-only-disk", "firewalls"],
+].map((fault) => `./test/faults/${fault}.test.ts`);
 
 export const TIERS: readonly Tier[] = [
   {
@@ -79,7 +80,7 @@ export const TIERS: readonly Tier[] = [
     ],
     lacks: namespaces,
     steps: () => [
-      testRun("--parallel=3", ...PATIENT_FAULTS),
+      testRun("--parallel=4", ...PATIENT_FAULTS),
       testRun(...filesOf("test/faults").filter((file) => !PATIENT_FAULTS.includes(file))),
     ],
   },

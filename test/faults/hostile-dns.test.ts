@@ -39,10 +39,15 @@ async function attack<T>(from: Host, ...words: readonly string[]): Promise<T> {
   return JSON.parse(stdout);
 }
 
-/** What it is besides its counters. */
+/** What it is besides its counters, and besides when it last looked at the kernel, which it does on its own. */
 const state = async () => {
   const { dns, service, conditions } = await statusOf(world.edge);
-  return JSON.stringify({ dns, service, conditions, ruleset: await ruleset(world.edge) });
+  return JSON.stringify({
+    dns,
+    service: { ...service, lastApplied: undefined },
+    conditions,
+    ruleset: await ruleset(world.edge),
+  });
 };
 
 async function counter(name: string, labels: object): Promise<number> {
