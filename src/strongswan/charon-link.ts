@@ -67,7 +67,6 @@ export class CharonLink {
       for (const event of [...ANSWER_PARTS, ...EVENTS]) await session.subscribe(event);
       const commands = new CharonCommands(session);
       this.#become({ phase: "connected", version: await commands.version(), failure: undefined });
-      this.#backoff.reset();
       this.#beat(commands);
       this.#listener.onConnected(commands);
     } catch (error) {
@@ -79,9 +78,15 @@ export class CharonLink {
 
   #beat(commands: CharonCommands): void {
     this.#timer = this.#clock.after(HEARTBEAT, async () => {
-      // A failure ends the session, and that is seen to elsewhere.
-      await commands.version().catch(() => {});
-      if (this.#state.phase === "connected") this.#beat(commands);
+      try {
+        await commands.version();
+      } catch {
+        // The session is over, and that is seen to elsewhere.
+        return;
+      }
+      // Who only makes no sense later on is not asked in ever quicker a succession.
+      this.#backoff.reset();
+      this.#beat(commands);
     });
   }
 
