@@ -1,7 +1,11 @@
 import { OPTIONS } from "../config/options.ts";
 import type { Layout } from "./plan.ts";
 
-const CNI_FOLDERS = [OPTIONS.cniConfPath, OPTIONS.cniBinPath].map(({ fallback }) => fallback({ hostname: "" }));
+/** The last one has the addresses and host ports of pods, as the stock plugins have it. */
+const CNI_FOLDERS = [
+  ...[OPTIONS.cniConfPath, OPTIONS.cniBinPath].map(({ fallback }) => fallback({ hostname: "" })),
+  "/var/lib/cni/networks",
+];
 
 /**
  * The service manager's side of the agent. It runs as root, for the keys that edgecore and kubelet keep for root alone,
@@ -27,7 +31,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
-# Where container runtimes look for networks and their plugins; the agent itself can make no folder there.
+# Where container runtimes look for networks and plugins, and pods' addresses are; the agent can make no folder there.
 ExecStartPre=+/bin/mkdir -p ${CNI_FOLDERS.join(" ")}
 ExecStart=${binary} run
 WorkingDirectory=/

@@ -36,13 +36,14 @@ export class HostPorts {
     this.#network = network;
   }
 
-  /** Under the store's lock, here and below. */
+  /** Under the store's lock, here and below; to see whether there is anything in it, without. */
   book(): HostPortBook {
     return parseHostPortBook(this.#store.readText(BOOK, BOOK_BYTES_MAX) ?? "");
   }
 
   /** @throws SelvedgeError POD_PORTS_FAILED */
   add(pod: MappedPod): void {
+    writeSysctl(`net/ipv4/conf/${this.#network.bridge}/route_localnet`, "1");
     this.#write([...this.#without((other) => isHeldBy(other, pod)), pod]);
     this.#endStale(pod, (entry) => !pod.addresses.includes(entry.reply.source));
   }
@@ -88,10 +89,10 @@ export class HostPorts {
     });
   }
 
-  /** Puts back what another program took away. */
-  restore(): void {
+  /** Puts back what another program took away. @returns whether anything was missing */
+  restore(): boolean {
     const book = this.book();
-    if (book.length > 0) this.#apply(book);
+    return book.length > 0 && this.#apply(book);
   }
 
   #without(isGone: (pod: MappedPod) => boolean): HostPortBook {
@@ -104,20 +105,21 @@ export class HostPorts {
     this.#apply(book);
   }
 
-  #apply(book: HostPortBook): void {
-    const { name, bridge, subnets } = this.#network;
+  /** @returns whether a table was changed */
+  #apply(book: HostPortBook): boolean {
+    const { name, subnets } = this.#network;
     try {
       const nft = new Nftables();
       try {
-        for (const family of FAMILIES) {
+        const changes = FAMILIES.map((family) => {
           const used = book.some((pod) => pod.addresses.some((address) => ipFamily(address) === family));
-          if (!used) removeTable(nft, family, hostPortTableName(name), false);
-          else new KeptTable(nft).keep(planHostPortTable(name, family), planHostPortElements(family, book, subnets));
-        }
+          if (!used) return removeTable(nft, family, hostPortTableName(name), false);
+          return new KeptTable(nft).keep(planHostPortTable(name, family), planHostPortElements(family, book, subnets));
+        });
+        return changes.includes(true);
       } finally {
         nft.close();
       }
-      if (book.length > 0) writeSysctl(`net/ipv4/conf/${bridge}/route_localnet`, "1");
     } catch (error) {
       throw failed(error);
     }

@@ -59,7 +59,8 @@ const PATH_LIMIT = 4096;
 /** IP_MAX_MTU; the least that IPv4 works with. */
 const [LEAST_MTU, MOST_MTU] = [68, 65_535];
 
-const DATA_DIR = "/var/lib/cni/networks";
+/** host-local's default. */
+export const DATA_DIR = "/var/lib/cni/networks";
 
 /** What bridge has and this does not: whoever sets it would miss it. */
 const UNSUPPORTED = ["ipMasq", "promiscMode", "vlan", "vlanTrunk", "macspoofchk", "portIsolation"] as const;

@@ -9,11 +9,14 @@ import type { Scope } from "../../src/base/scope.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import { wholeRange } from "./address-plan.ts";
+import { AddressStore } from "./address-store.ts";
 import { ensureBridge } from "./bridge.ts";
 import { ConfFolder } from "./conf-folder.ts";
 import { conflistName } from "./conf-folder-plan.ts";
 import { type ConflistSettings, formatConflist } from "./conflist.ts";
 import { enableForwarding } from "./forwarding.ts";
+import { HostPorts } from "./host-ports.ts";
+import { DATA_DIR } from "./network-config.ts";
 import { PluginFolder } from "./plugin-folder.ts";
 
 export interface PodNetworkSettings extends ConflistSettings {
@@ -27,6 +30,8 @@ export interface PodNetworkOptions {
   readonly settings: PodNetworkSettings;
   /** The path of this program. */
   readonly executable: string;
+  /** Where the plugin keeps addresses and host ports. Default: where host-local does. */
+  readonly dataDir?: string;
   /** In a pod, the node does not see this program's file. */
   readonly inPod: boolean;
   readonly health: Health;
@@ -67,12 +72,12 @@ export class PodNetwork {
     this.#plugins = new PluginFolder(settings.binPath);
     this.#writes = metrics.counter(
       "pod_network_changes_total",
-      "Changes that were made to the pods' bridge, configuration and plugin.",
+      "Changes that were made to the pods' bridge, configuration, plugin and host ports.",
     );
     scope.onClose("pod network", () => this.#route.close());
     this.#loop = new Reconciler(
       {
-        run: async () => this.#apply(),
+        run: () => this.#apply(),
         onFailure: (error) => this.#raise({ code: "POD_NETWORK_FAILED", error }),
         onSuccess: () => this.#clear("POD_NETWORK_FAILED"),
         every: minutes(1),
@@ -103,7 +108,7 @@ export class PodNetwork {
   }
 
   /** The bridge first and the configuration last: with that one, runtimes start pods. */
-  #apply(): void {
+  async #apply(): Promise<void> {
     const subnets = this.#subnets ?? [];
     if (subnets.length === 0) return;
     const { settings, executable, inPod } = this.#options;
@@ -117,6 +122,16 @@ export class PodNetwork {
     this.#count("conflist", Number(written));
     if (written) this.#tellWritten(subnets);
     this.#judgeShadow();
+    if (settings.plugins === "builtin") this.#count("host-ports", await this.#restoreHostPorts(subnets));
+  }
+
+  /** nftables.service flushes every table when it starts. In a pod the agent does not see the book. */
+  async #restoreHostPorts(subnets: readonly Prefix[]): Promise<number> {
+    const { networkName: name, bridgeName: bridge } = this.#options.settings;
+    const store = new AddressStore(this.#options.dataDir ?? DATA_DIR, name);
+    const hostPorts = new HostPorts(store, { name, bridge, subnets });
+    if (hostPorts.book().length === 0) return 0;
+    return Number(await store.locked(this.#options.clock, () => hostPorts.restore()));
   }
 
   /** @returns the number of changes */
@@ -174,7 +189,7 @@ export class PodNetwork {
     });
   }
 
-  #count(what: "bridge" | "plugin" | "conflist", writes: number): void {
+  #count(what: "bridge" | "plugin" | "conflist" | "host-ports", writes: number): void {
     if (writes > 0) this.#writes.add(writes, { what });
   }
 

@@ -59,6 +59,7 @@ inNamespace(import.meta.path, () => {
     const program = {
       executable: process.execPath,
       inPod,
+      dataDir: world.dataDir,
       log: new Log(() => {}, "error"),
       metrics: new Metrics("test"),
     };
@@ -187,6 +188,22 @@ inNamespace(import.meta.path, () => {
     expect(bridge()).toContain("10.1.7.1/24");
     expect(readFileSync(file(), "utf8")).toContain("selvedge-cni");
     expect(readlinkSync(join(settings.binPath, "selvedge-cni"))).toBe(process.execPath);
+  });
+
+  test("host ports come back after every table was flushed", async () => {
+    const network = start();
+    await network.set({ subnets });
+    world.pod("one");
+    const portMappings = [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }];
+    await world.do("ours", { command: "ADD", pod: "one", runtimeConfig: { portMappings } });
+    const before = run("nft", "list", "ruleset");
+    expect(before).toContain("tcp . 8080 : 10.1.7.2 . 80");
+    run("nft", "flush", "ruleset");
+    await network.repair();
+    expect(run("nft", "list", "ruleset")).toBe(before);
+    await world.do("ours", { command: "DEL", pod: "one", runtimeConfig: { portMappings } });
+    await network.repair();
+    expect(run("nft", "list", "ruleset")).toBe("");
   });
 
   test("subnets that are others give the bridge other addresses; none takes nothing away", async () => {
