@@ -1,6 +1,7 @@
 import { errorCode, errorText } from "../../src/base/errors.ts";
 import { formatPrefix, type Ip, type Prefix } from "../../src/base/ip.ts";
 import { listAddresses } from "../../src/linux/addresses.ts";
+import { ESP_LINK, FABRIC_TABLE } from "../../src/linux/fabric-table.ts";
 import { findDroppingForwards } from "../../src/linux/forward-policy.ts";
 import { findLink } from "../../src/linux/links.ts";
 import type { NetlinkEvents } from "../../src/linux/netlink-events.ts";
@@ -10,7 +11,12 @@ import { KeptTable } from "../../src/linux/nftables-table.ts";
 import { watchRouting } from "../../src/linux/routing-events.ts";
 import { applyRoutingRules } from "../../src/linux/routing-rules.ts";
 import { RoutingTable } from "../../src/linux/routing-table.ts";
-import { NODE_ROUTES_TABLE, POD_ROUTES_TABLE } from "../../src/linux/routing-table-plan.ts";
+import {
+  FABRIC_PROTOCOL,
+  NODE_ROUTES_TABLE,
+  POD_ROUTES_TABLE,
+  type WantedRoute,
+} from "../../src/linux/routing-table-plan.ts";
 import { IKE_MARK, lookUpUplink, type Uplink } from "../../src/linux/uplink.ts";
 import type { TunnelChildKind } from "../../src/network/tunnel-connection.ts";
 import { espCipher, SMALLEST_LINK_MTU, tunnelMtu } from "../../src/network/tunnel-mtu.ts";
@@ -18,8 +24,8 @@ import type { IkeAssociation } from "../../src/strongswan/security-association.t
 import { carriesPackets } from "../../src/strongswan/tunnel-look.ts";
 import type { FabricView } from "./fabric-view.ts";
 import type { TunnelFinding } from "./finding.ts";
-import { type PeerPath, planRouting, type RoutingPlan, type Way } from "./plan.ts";
-import { ESP_LINK, FABRIC_TABLE, planFabricElements, planFabricTable } from "./ruleset.ts";
+import { type PeerPath, type PresentRoutes, planRouting, type RoutingPlan, type Way } from "./plan.ts";
+import { planFabricElements, planFabricTable } from "./ruleset.ts";
 
 /** A tunnel that carries packets. */
 export interface LiveTunnel {
@@ -33,6 +39,8 @@ export interface LiveTunnel {
 export interface WantedFabric {
   readonly fabric: FabricView;
   readonly tunnels: ReadonlyMap<string, LiveTunnel>;
+  /** Peers of whose tunnels charon has not told yet. */
+  readonly unknown: ReadonlySet<string>;
   readonly servesPrefix: (prefix: Prefix) => boolean;
   readonly masquerade: boolean;
 }
@@ -87,7 +95,9 @@ export class FabricKernel {
       ([4, 6] as const).flatMap((family) => listAddresses(this.#route, family)).map(({ address }) => address),
     );
     const paths = this.#paths(wanted.tunnels);
-    const plan = planRouting({ fabric: wanted.fabric, servesPrefix: wanted.servesPrefix, paths, ownAddresses });
+    const { fabric, unknown, servesPrefix } = wanted;
+    const present = { pods: presentRoutes(this.#podRoutes), nodes: presentRoutes(this.#nodeRoutes) };
+    const plan = planRouting({ fabric, unknown, present, servesPrefix, paths, ownAddresses });
     writes += this.#applyRoutes(plan, findings);
     return { writes, findings, paths, ownAddresses };
   }
@@ -174,6 +184,17 @@ export class FabricKernel {
     }
     return states.reduce((sum, state) => sum + state.writes, writes);
   }
+}
+
+function presentRoutes(table: RoutingTable): PresentRoutes {
+  return new Map(
+    table.observe().flatMap((route) => {
+      const { destination, linkIndex, gateway, onlink, source, mtu, metric, type, protocol } = route;
+      if (type !== "unicast" || protocol !== FABRIC_PROTOCOL || linkIndex === undefined) return [];
+      const wanted: WantedRoute = { kind: "unicast", destination, linkIndex, gateway, onlink, source, mtu, metric };
+      return [[formatPrefix(destination), wanted]];
+    }),
+  );
 }
 
 /** RT_TABLE_MAIN, linux/rtnetlink.h. */

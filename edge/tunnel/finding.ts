@@ -6,6 +6,9 @@ export interface TunnelFinding extends Omit<Condition, "since" | "component"> {
 }
 
 export const TUNNEL_CODES = [
+  "CHARON_ABSENT",
+  "CHARON_OLD",
+  "CHARON_SILENT",
   "FORWARD_DROPPED",
   "SUBNETS_OVERLAP",
   "TUNNEL_GUARD_FAILED",

@@ -1,11 +1,11 @@
 import { errorCode } from "../../src/base/errors.ts";
+import { FABRIC_TABLE } from "../../src/linux/fabric-table.ts";
 import type { NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { Nftables } from "../../src/linux/nftables.ts";
 import { removeTable } from "../../src/linux/nftables-table.ts";
 import { removeRoutingRules } from "../../src/linux/routing-rules.ts";
 import { RoutingTable } from "../../src/linux/routing-table.ts";
 import { NODE_ROUTES_TABLE, POD_ROUTES_TABLE } from "../../src/linux/routing-table-plan.ts";
-import { FABRIC_TABLE } from "./ruleset.ts";
 
 const TABLES = [POD_ROUTES_TABLE, NODE_ROUTES_TABLE];
 

@@ -36,6 +36,10 @@ export interface PeerPath {
 
 export interface TunnelFacts {
   readonly fabric: FabricView;
+  /** Peers of whose tunnels nothing is known yet: what an earlier run left for them stays. */
+  readonly unknown: ReadonlySet<string>;
+  /** Our routes into tunnels that are there, by their destination. */
+  readonly present: { readonly pods: PresentRoutes; readonly nodes: PresentRoutes };
   /** By the peer's name; none is a tunnel that is down. */
   readonly paths: ReadonlyMap<string, PeerPath>;
   /** Of this node, on any link. */
@@ -43,6 +47,8 @@ export interface TunnelFacts {
   /** Whether the prefix has services that this node translates itself: then its packets need no tunnel. */
   readonly servesPrefix: (prefix: Prefix) => boolean;
 }
+
+export type PresentRoutes = ReadonlyMap<string, WantedRoute>;
 
 export interface RoutingPlan {
   readonly podRoutes: readonly WantedRoute[];
@@ -61,13 +67,18 @@ export function planRouting(facts: TunnelFacts): RoutingPlan {
   const here = new Set(own.nodeSubnets);
   for (const peer of peers) {
     const path = facts.paths.get(peer.name);
+    const [leftPods, leftNodes] = facts.unknown.has(peer.name) ? [facts.present.pods, facts.present.nodes] : [];
     const podsUp = path?.installed.has("p2p") === true || path?.installed.has("n2p") === true;
     for (const prefix of peer.subnets) {
-      if (!facts.servesPrefix(prefix)) pods.push(...layers(facts, prefix, podsUp ? path?.way : undefined));
+      if (!facts.servesPrefix(prefix)) {
+        pods.push(...layers(facts, prefix, podsUp ? path?.way : undefined, leftPods));
+      }
     }
     const nodesUp = path?.installed.has("p2n") === true;
     for (const prefix of nodePrefixes(peer)) {
-      if (!here.has(prefix.address)) nodes.push(...layers(facts, prefix, nodesUp ? path?.way : undefined));
+      if (!here.has(prefix.address)) {
+        nodes.push(...layers(facts, prefix, nodesUp ? path?.way : undefined, leftNodes));
+      }
     }
   }
   return { podRoutes: [...pods, ...planExceptions(facts)], nodeRoutes: nodes, rules: planRules(own) };
@@ -110,10 +121,16 @@ function planRules(own: TunnelEndpoint): readonly WantedRule[] {
   ];
 }
 
-function layers(facts: TunnelFacts, destination: Prefix, way: Way | undefined): readonly WantedRoute[] {
+function layers(
+  facts: TunnelFacts,
+  destination: Prefix,
+  way: Way | undefined,
+  left: PresentRoutes | undefined,
+): readonly WantedRoute[] {
   const family = ipFamily(destination.address);
   const nowhere: WantedRoute = { kind: "unreachable", destination, metric: LAST_RESORT_METRIC };
-  if (way === undefined) return [nowhere];
+  const present = left?.get(formatPrefix(destination));
+  if (way === undefined) return present === undefined ? [nowhere] : [nowhere, present];
   const gateway = way.gateway !== undefined && ipFamily(way.gateway) === family ? way.gateway : undefined;
   const source = facts.fabric.own.nodeSubnets.find((ip) => ipFamily(ip) === family && facts.ownAddresses.has(ip));
   // Linux takes smaller values for IPv6 and obeys none below this one.

@@ -13,6 +13,7 @@ import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import { isUp } from "../../src/strongswan/tunnel-look.ts";
 import type { CharonState, TunnelKeeping, TunnelListener, TunnelState } from "../../src/strongswan/tunnel-state.ts";
+import { CharonWatch } from "./charon-watch.ts";
 import type { FabricKernel, LiveTunnel } from "./fabric-kernel.ts";
 import { type FabricView, planFabricView } from "./fabric-view.ts";
 import { TUNNEL_CODES, type TunnelFinding } from "./finding.ts";
@@ -42,6 +43,7 @@ const COMPONENT = "tunnels";
 export class Tunnels implements TunnelListener {
   readonly #options: TunnelsOptions;
   readonly #keeper: TunnelKeeping;
+  readonly #charon: CharonWatch;
   readonly #watches: PeerWatches;
   readonly #services: ServicePrefixes;
   readonly #loop: Reconciler;
@@ -81,6 +83,8 @@ export class Tunnels implements TunnelListener {
       random,
       scope,
     );
+    this.#charon = new CharonWatch(clock, options.log, () => void this.#loop.trigger());
+    scope.onClose("watch of charon", () => this.#charon.close());
     this.#keeper = options.keeper(this);
     this.#watches = new PeerWatches(
       {
@@ -135,10 +139,8 @@ export class Tunnels implements TunnelListener {
     void this.#loop.trigger();
   }
 
-  onCharon({ phase, failure }: CharonState): void {
-    const { log } = this.#options;
-    if (phase === "connected") log.info("charon.connected", "charon answers.");
-    else log.warn("charon.lost", "charon does not answer: tunnels are as it left them.", { reason: failure ?? "" });
+  onCharon(state: CharonState): void {
+    this.#charon.see(state);
     void this.#loop.trigger();
   }
 
@@ -150,19 +152,24 @@ export class Tunnels implements TunnelListener {
     const state = kernel.apply({
       fabric,
       tunnels: this.#live(fabric.peers),
+      unknown: new Set(fabric.peers.map(({ name }) => name).filter((name) => this.#isUnknown(name))),
       servesPrefix: (prefix) => this.#services.serves(prefix),
       masquerade,
     });
     if (state.writes > 0) this.#changes.add(state.writes);
     this.#watches.setState(state);
     this.#want(identity, fabric);
-    this.#tell([...state.findings, ...this.#watches.findings(), ...this.#judgeFabric(fabric)]);
+    this.#tell([
+      ...state.findings,
+      ...this.#watches.findings(),
+      ...this.#judgeFabric(fabric),
+      ...this.#charon.judge(this.#keeper.charon),
+    ]);
     void this.#watch();
   }
 
   /** After the kernel is ready for them: a tunnel that comes up finds its routes. */
   #want({ credentials }: FabricIdentity, { own, peers }: FabricView): void {
-    if (credentials === undefined) return;
     const connections = peers.flatMap((peer) => {
       const connection = planTunnelConnection(own, { ...peer, publicAddresses: this.#addressesOf(peer) });
       return connection.children.length === 0 ? [] : [connection];
@@ -171,10 +178,14 @@ export class Tunnels implements TunnelListener {
     if (wanted === this.#wanted && credentials === this.#wantedCredentials) return;
     this.#wanted = wanted;
     this.#wantedCredentials = credentials;
-    const { certificates, key, authorities } = credentials;
     this.#keeper.want({
       localId: own.id,
-      credentials: { certificates, privateKeys: [key.reveal()], authorities },
+      // Without any, nothing new is loaded; what charon has of an earlier run is watched, and carries on.
+      credentials: {
+        certificates: credentials?.certificates ?? [],
+        privateKeys: credentials === undefined ? [] : [credentials.key.reveal()],
+        authorities: credentials?.authorities ?? [],
+      },
       connections,
     });
   }
@@ -190,6 +201,12 @@ export class Tunnels implements TunnelListener {
       live.set(name, { installed, association, pathMtu: this.#watches.watch(name)?.pathMtu });
     }
     return live;
+  }
+
+  /** Right after a start of ours: an earlier run's SAs carry packets all the while. */
+  #isUnknown(peer: string): boolean {
+    const tunnel = this.#keeper.tunnel(peer);
+    return tunnel === undefined || tunnel.phase === "unloaded";
   }
 
   #replace(peer: string): void {

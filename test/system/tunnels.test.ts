@@ -1,60 +1,233 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
+import { Charon } from "../lab/charon.ts";
+import { ClearTap } from "../lab/clear-tap.ts";
 import { reaches } from "../lab/fabric/matrix.ts";
-import type { CloudNode, EdgeNode } from "../lab/fabric/network.ts";
-import { CONNECTOR, type StartedEdge, TunnelWorld, tunnelUp } from "../support/tunnel-world.ts";
+import type { CloudNode, EdgeNode, FabricNode } from "../lab/fabric/network.ts";
+import type { PlainConnector } from "../lab/plain-connector.ts";
+import type { LabProcess } from "../lab/process.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { conditionOf, selvedge } from "../support/edge-world.ts";
+import { SteadyPing } from "../support/steady-ping.ts";
+import { CONNECTOR, TunnelWorld, tunnelsOf, tunnelUp } from "../support/tunnel-world.ts";
+
+const PODS = { ipv4: "10.244.0.0/16", ipv6: "fd00:10:244::/48" };
 
 let world: TunnelWorld;
 let e1: EdgeNode;
 let e2: EdgeNode;
 let c1: CloudNode;
-let started: readonly StartedEdge[];
+let connector: PlainConnector;
+let charon: Charon;
+let agent: LabProcess;
+let tap: ClearTap;
 
 beforeAll(async () => {
   world = await TunnelWorld.create();
   [e1, e2, c1] = [world.edge(1), world.edge(2), world.cloud(1)];
-  await world.startConnector(c1);
-  const connector = world.connectorEndpoint(c1);
-  started = await Promise.all([
-    world.startEdge(e1, [connector, world.endpoint(e2)]),
-    world.startEdge(e2, [connector, world.endpoint(e1)]),
-  ]);
+  tap = await ClearTap.start(e1.router, PODS);
+  await world.certify(e1);
+  await world.configure(e1, [world.connectorEndpoint(c1), world.endpoint(e2)]);
+  // First without charon: nothing is up.
+  agent = await world.startAgent(e1);
 }, seconds(60));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
-describe("two edge nodes and a connector of FabEdge's", () => {
-  test("have tunnels to one another", async () => {
-    await Promise.all([
-      tunnelUp(e1, CONNECTOR),
-      tunnelUp(e2, CONNECTOR),
-      tunnelUp(e1, "paris.e2"),
-      tunnelUp(e2, "paris.e1"),
-    ]);
-    expect(started).toHaveLength(2);
+/** Everything that could leave e1 in clear tries to; some of it may get through a tunnel. */
+async function tryEverything(): Promise<void> {
+  const targets = [e2, c1].flatMap((node) => [...node.podAddresses, node.address]);
+  const ping = (from: FabricNode["host"], to: string) =>
+    from.run(["ping", "-n", "-c", "3", "-i", "0.1", "-W", "0.3", to]);
+  await Promise.all([
+    ...targets.map((to) => ping(e1.pod, to)),
+    ...[e2, c1].flatMap((node) => node.podAddresses).map((to) => ping(e1.host, to)),
+    // From an address that no SA is for.
+    e1.host.run(["ping", "-n", "-c", "3", "-i", "0.1", "-W", "0.3", "-I", "lo", e2.podAddresses[0]]),
+  ]);
+}
+
+async function nothingInClear(during: () => Promise<void>): Promise<void> {
+  await during();
+  expect(await tap.clear()).toEqual([]);
+}
+
+describe("a node whose charon is not there yet", () => {
+  test("sends nothing in clear, and says what is missing", async () => {
+    await nothingInClear(tryEverything);
+    expect(await reaches(e1.pod, { name: "e2", address: e2.podAddresses[0] })).toBe(false);
+    expect(await waitFor("a condition", () => conditionOf(e1.host, "CHARON_ABSENT"))).toMatchObject({
+      severity: "degraded",
+    });
   });
 
-  test("reach each other's pods, IPv4 and IPv6, and each other's nodes from pods", async () => {
-    const nodes = [e1, e2, c1];
-    for (const from of nodes) {
-      for (const to of nodes.filter((node) => node !== from)) {
-        for (const address of to.podAddresses) {
-          expect([from.name, address, await reaches(from.pod, { name: to.name, address })]).toEqual([
-            from.name,
-            address,
-            true,
-          ]);
-        }
-        expect([from.name, to.name, await reaches(from.pod, { name: to.name, address: to.address })]).toEqual([
-          from.name,
-          to.name,
-          true,
-        ]);
-        expect([from.name, "node", await reaches(from.host, { name: to.name, address: to.podAddresses[0] })]).toEqual([
-          from.name,
-          "node",
-          true,
-        ]);
+  test("refuses at once what would go into a tunnel", async () => {
+    const { stdout } = await e1.pod.run(["ping", "-n", "-c", "1", "-W", "2", e2.podAddresses[0]]);
+    expect(stdout).toContain("Destination Host Unreachable");
+  });
+});
+
+describe("two edge nodes and a connector of FabEdge's", () => {
+  test(
+    "have tunnels to one another within seconds",
+    async () => {
+      connector = await world.startConnector(c1);
+      charon = await Charon.start(e1.host);
+      await world.startEdge(e2, [world.connectorEndpoint(c1), world.endpoint(e1)]);
+      const peers: readonly (readonly [FabricNode, string])[] = [
+        [e1, CONNECTOR],
+        [e2, CONNECTOR],
+        [e1, "paris.e2"],
+        [e2, "paris.e1"],
+      ];
+      await Promise.all(peers.map(([node, peer]) => tunnelUp(node, peer)));
+      expect(await conditionOf(e1.host, "CHARON_ABSENT")).toBeUndefined();
+    },
+    seconds(30),
+  );
+
+  test(
+    "reach each other's pods, IPv4 and IPv6, pods each other's nodes, and nodes each other's pods",
+    async () => {
+      const nodes = [e1, e2, c1];
+      const pairs = nodes.flatMap((from) => nodes.filter((to) => to !== from).map((to) => [from, to] as const));
+      const attempts = pairs.flatMap(([from, to]) => [
+        ...to.podAddresses.map((address) => [`pod of ${from.name}`, from.pod, address] as const),
+        [`pod of ${from.name}`, from.pod, to.address] as const,
+        [from.name, from.host, to.podAddresses[0]] as const,
+      ]);
+      const failed: string[] = [];
+      for (const [name, host, address] of attempts) {
+        if (!(await reaches(host, { name, address }))) failed.push(`${name} to ${address}`);
       }
+      expect(failed).toEqual([]);
+      expect(attempts).toHaveLength(24);
+      expect(await tap.clear()).toEqual([]);
+      expect(await tap.tunnelPackets()).toBeGreaterThan(50);
+    },
+    seconds(30),
+  );
+
+  test("leave the world the address of its node, and the fabric that of the pod", async () => {
+    const heard = await c1.host.spawn(["socat", "-u", "UDP-RECVFROM:9999,fork", "SYSTEM:echo from $SOCAT_PEERADDR"]);
+    const heardByPod = await c1.pod.spawn([
+      "socat",
+      "-u",
+      "UDP-RECVFROM:9999,fork",
+      "SYSTEM:echo from $SOCAT_PEERADDR",
+    ]);
+    const say = (to: string) => e1.pod.output(["sh", "-c", `echo hello | socat - UDP-SENDTO:${to}:9999`]);
+    await waitFor("the world to hear", async () => {
+      await say(c1.publicAddress);
+      // The router's, which is what the world sees of the node.
+      return heard.log.includes(`from ${e1.publicAddress}`);
+    });
+    await waitFor("the pod to hear", async () => {
+      await say(c1.podAddresses[0]);
+      return heardByPod.log.includes(`from ${e1.podAddresses[0]}`);
+    });
+    await Promise.all([heard.stop(), heardByPod.stop()]);
+  });
+
+  test("find each segment of TCP small enough for the tunnel", async () => {
+    const rules = await e1.host.output(["nft", "list", "table", "inet", "selvedge-fabric"]);
+    expect(rules).toContain("tcp option maxseg size set rt mtu");
+    await c1.pod.spawn(["socat", "-u", "TCP6-LISTEN:9000,fork", "OPEN:/dev/null"]);
+    const send = "head -c 3000000 /dev/zero | socat -u -T 5 - TCP:$0:9000";
+    for (const address of [c1.podAddresses[0], `[${c1.podAddresses[1]}]`]) {
+      await waitFor(`3 MB to ${address}`, async () => (await e1.pod.run(["sh", "-c", send, address])).code === 0);
     }
+  });
+});
+
+describe("an agent", () => {
+  test("that is killed and started again loses no packet and touches no SA", async () => {
+    const ids = async () => (await tunnelsOf(e1)).map(({ ike }) => ike?.uniqueId);
+    const before = await ids();
+    const kernel = () => e1.host.output(["sh", "-c", "ip rule; ip route show table 220; ip route show table 221"]);
+    const routes = await kernel();
+    const ping = await SteadyPing.start(e1.pod, c1.podAddresses[0]);
+    await agent.kill();
+    agent = await world.startAgent(e1);
+    await Promise.all([tunnelUp(e1, CONNECTOR), tunnelUp(e1, "paris.e2")]);
+    await ping.answered();
+    expect(await ping.stop()).toMatchObject({ lost: 0 });
+    expect(await ids()).toEqual(before);
+    expect(await kernel()).toBe(routes);
+  });
+
+  test("takes a new certificate without losing a packet", async () => {
+    const ping = await SteadyPing.start(e1.pod, c1.podAddresses[0]);
+    await world.certify(e1);
+    const own = await e1.host.readFile("/etc/ipsec.d/certs/tls.crt");
+    const { stdout } = await e1.host.run(["openssl", "x509", "-noout", "-serial"], { input: own });
+    const serial = stdout.trim().replace("serial=", "").toLowerCase();
+    await waitFor("the new certificate in charon", async () =>
+      (await charon.swanctl("--list-certs")).replaceAll(":", "").includes(serial),
+    );
+    expect(await ping.stop()).toMatchObject({ lost: 0 });
+    // And it is good: the other end takes it.
+    await charon.swanctl("--terminate", "--ike", "paris.e2");
+    await tunnelUp(e1, "paris.e2");
+  });
+
+  test("has what others took from it back within five seconds, and sends nothing in clear meanwhile", async () => {
+    await nothingInClear(async () => {
+      await e1.host.output(["sh", "-c", "ip route flush table 220; ip rule del pref 220; ip route flush table 221"]);
+      await tryEverything();
+      await waitFor("pods", () => reaches(e1.pod, { name: "e2", address: e2.podAddresses[0] }), {
+        timeout: seconds(5),
+      });
+      await e1.host.output(["nft", "delete", "table", "inet", "selvedge-fabric"]);
+      await waitFor(
+        "the table",
+        async () => (await e1.host.run(["nft", "list", "table", "inet", "selvedge-fabric"])).code === 0,
+        {
+          timeout: seconds(5),
+        },
+      );
+    });
+  });
+});
+
+describe("a tunnel that goes down", () => {
+  test(
+    "leaks nothing when charon dies, and is back when charon is",
+    async () => {
+      await nothingInClear(async () => {
+        await charon.kill();
+        await tryEverything();
+      });
+      expect(await reaches(e1.pod, { name: "c1", address: c1.podAddresses[0] })).toBe(false);
+      await charon.start();
+      await tunnelUp(e1, CONNECTOR);
+      expect(await reaches(e1.pod, { name: "c1", address: c1.podAddresses[0] })).toBe(true);
+    },
+    seconds(30),
+  );
+
+  test(
+    "leaks nothing when its peer vanishes, and goes with a peer that is no longer wanted",
+    async () => {
+      await nothingInClear(async () => {
+        await connector.vanish();
+        await tryEverything();
+      });
+      await world.configure(e1, [world.connectorEndpoint(c1)]);
+      await waitFor("the end", async () => !(await charon.swanctl("--list-conns")).includes("paris.e2"));
+      expect(await tunnelsOf(e1)).toHaveLength(1);
+      await nothingInClear(async () => {
+        const thrice = ["ping", "-n", "-c", "3", "-i", "0.1", "-W", "0.3"];
+        await Promise.all([...c1.podAddresses, c1.address].map((to) => e1.pod.run([...thrice, to])));
+      });
+    },
+    seconds(30),
+  );
+
+  test("is cleaned up with everything else", async () => {
+    await agent.stop();
+    const { stdout } = await selvedge(e1.host, "cleanup");
+    expect(stdout).toContain("nftables table inet selvedge-fabric");
+    expect(await e1.host.output(["ip", "rule"])).not.toMatch(/lookup 22[01]/);
+    expect(await e1.host.output(["sh", "-c", "ip route show table 220; ip route show table 221"])).toBe("");
   });
 });

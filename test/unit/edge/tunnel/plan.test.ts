@@ -5,7 +5,7 @@ import { formatPrefix } from "../../../../src/base/ip.ts";
 import type { WantedRoute } from "../../../../src/linux/routing-table-plan.ts";
 import type { TunnelChildKind } from "../../../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../../../src/network/tunnel-endpoint.ts";
-import { ip } from "../../../support/network-objects.ts";
+import { ip, prefix } from "../../../support/network-objects.ts";
 import { makeConnectorEndpoint, makeEdgeEndpoint } from "../../../support/tunnel-objects.ts";
 
 const own = makeEdgeEndpoint("paris.e1", {
@@ -31,6 +31,8 @@ function plan(peers: readonly TunnelEndpoint[], over: Partial<TunnelFacts> = {},
   return planRouting({
     fabric,
     paths: new Map(),
+    unknown: new Set(),
+    present: { pods: new Map(), nodes: new Map() },
     ownAddresses: new Set([ip("192.168.9.7")]),
     servesPrefix: () => false,
     ...over,
@@ -83,6 +85,26 @@ describe("routes to a peer", () => {
     expect(pods([peer], { paths: only("n2p") })).toContain(
       "10.1.8.0/24 via 192.168.9.1 dev 2 src 192.168.9.7 mtu 1438",
     );
+  });
+
+  test("stay as an earlier run left them until charon has told of their tunnel", () => {
+    const route = (destination: string): readonly [string, WantedRoute] => [
+      destination,
+      { kind: "unicast", destination: prefix(destination), linkIndex: 9, mtu: 1300 },
+    ];
+    const present = {
+      pods: new Map([route("10.1.8.0/24"), route("10.9.0.0/16")]),
+      nodes: new Map([route("192.168.9.8/32")]),
+    };
+    const known = { unknown: new Set<string>(), present };
+    const unknown = { unknown: new Set(["paris.e2"]), present };
+    expect(pods([peer], known)).toEqual(["unreachable 10.1.8.0/24", "unreachable fd00:8::/64"]);
+    expect(pods([peer], unknown)).toEqual([
+      "unreachable 10.1.8.0/24",
+      "10.1.8.0/24 dev 9 mtu 1300",
+      "unreachable fd00:8::/64",
+    ]);
+    expect(nodes([peer], unknown)).toEqual(["unreachable 192.168.9.8/32", "192.168.9.8/32 dev 9 mtu 1300"]);
   });
 
   test("have no gateway where the uplink has none, and no source that is not this node's", () => {
