@@ -1,6 +1,7 @@
 import type { SelvedgeError } from "../../src/base/errors.ts";
 import { type Family, formatPrefix, type Ip, ipFamily, type Prefix } from "../../src/base/ip.ts";
 import { listAddresses } from "../../src/linux/addresses.ts";
+import { ESP_LINK } from "../../src/linux/fabric-table.ts";
 import { findLink } from "../../src/linux/links.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { lookUpNextHop } from "../../src/linux/next-hop.ts";
@@ -15,7 +16,7 @@ import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { tunnelMtu } from "../../src/network/tunnel-mtu.ts";
 import type { Reach, ReachPlan, Way } from "./reach-plan.ts";
 import { type Hop, planConnectorRoutes } from "./route-plan.ts";
-import { ESP_LINK, type FabricSets, planConnectorElements, planConnectorTable } from "./ruleset.ts";
+import { type FabricSets, planConnectorElements, planConnectorTable } from "./ruleset.ts";
 
 /** What of the fabric this node's kernel did not take. */
 export interface FabricState {

@@ -1,6 +1,7 @@
 import type { SelvedgeError } from "../../src/base/errors.ts";
 import { type Family, formatPrefix, type Ip, type Prefix } from "../../src/base/ip.ts";
 import { listAddresses } from "../../src/linux/addresses.ts";
+import { FABRIC_TABLE } from "../../src/linux/fabric-table.ts";
 import { findDroppingForwards } from "../../src/linux/forward-policy.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { lookUpNextHop } from "../../src/linux/next-hop.ts";
@@ -13,7 +14,7 @@ import { FABRIC_PROTOCOL, NODE_ROUTES_TABLE, POD_ROUTES_TABLE } from "../../src/
 import type { ConnectorPublication } from "../../src/network/connector-claims.ts";
 import type { Route } from "../../src/wire/rtnetlink-route.ts";
 import { type EdgePlan, type FindHop, type Hop, overlapping, planNodeRoutes } from "./plan.ts";
-import { FABRIC_TABLE, NODE_TABLE, planNodeElements } from "./ruleset.ts";
+import { NODE_TABLE, planNodeElements } from "./ruleset.ts";
 
 /** How the kernel took the plan. */
 export interface KernelState {

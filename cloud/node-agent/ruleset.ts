@@ -1,10 +1,8 @@
 import { type Family, ipFamily, type Prefix } from "../../src/base/ip.ts";
+import { FABRIC_TABLE, FAMILIES } from "../../src/linux/fabric-table.ts";
 import type { TableElements, TableSpec } from "../../src/linux/nftables-table.ts";
 import { prefixElements } from "../../src/wire/nftables-range.ts";
 import { accept, keepSource, matchAddress, matchFamily, matchMark } from "../../src/wire/nftables-statement.ts";
-
-/** The same as the connector's: of the two, one runs on a node, and takes the place of the other's. */
-export const FABRIC_TABLE = "selvedge-fabric";
 
 /** FabEdge's names, which people look for. */
 const SETS: Readonly<Record<Family, string>> = { 4: "FABEDGE-REMOTE-POD-CIDR", 6: "FABEDGE-REMOTE-POD-CIDR6" };
@@ -16,7 +14,6 @@ const PRIORITY_BEFORE_SRCNAT = 90;
  * port, whose answer has to pass here again. FabEdge jumps to its chain KUBE-POSTROUTING, which not every mode has.
  */
 const MASQUERADE_MARK = 0x4000;
-const FAMILIES = [4, 6] as const;
 
 /**
  * Between pods here and pods of edges no address is translated: what the pod network takes for outside of the cluster,
