@@ -97,7 +97,9 @@ export class ConnectionLoader {
       await this.#unload(commands, name);
       unloaded.push(name);
     }
-    if (this.#credentialsDue && credentialFailure === undefined) {
+    // Who has none does not know which of charon's are of no use any more.
+    const { privateKeys } = wanted.credentials;
+    if (this.#credentialsDue && credentialFailure === undefined && privateKeys.length > 0) {
       await this.#credentials.dropOthers(commands, wanted.credentials);
       this.#credentialsDue = false;
     }

@@ -1,6 +1,6 @@
 import { hours } from "../../src/base/duration.ts";
 import { formatDistinguishedName } from "../../src/certificate/distinguished-name.ts";
-import { type Authority, issueAuthority, issueLeaf } from "../../src/certificate/issue.ts";
+import { type Authority, issueAuthority, issueLeaf, type Validity } from "../../src/certificate/issue.ts";
 import { PrivateKey } from "../../src/certificate/private-key.ts";
 
 /** What a node proves itself with: its identity as charon writes it, and PEM. */
@@ -24,12 +24,12 @@ export class CharonCertificates {
     return this.#authority.certificate;
   }
 
-  /** @param name "paris.e1" */
-  issue(name: string): NodeCertificate {
+  /** @param name "paris.e1" @param over for one that has ended, or has not begun */
+  issue(name: string, over: Partial<Validity> = {}): NodeCertificate {
     const key = PrivateKey.generate();
     const subject = { country: "CN", organization: "fabedge.io", commonName: name };
     const publicKey = key.publicKey();
-    const leaf = { ...validity(), subject, dnsNames: [name], addresses: [], publicKey };
+    const leaf = { ...validity(), ...over, subject, dnsNames: [name], addresses: [], publicKey };
     return {
       name,
       id: formatDistinguishedName(subject),
@@ -39,7 +39,7 @@ export class CharonCertificates {
   }
 }
 
-function validity(): { readonly notBefore: number; readonly notAfter: number } {
+function validity(): Validity {
   const now = Date.now();
   return { notBefore: now - hours(1), notAfter: now + hours(24) };
 }
