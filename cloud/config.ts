@@ -100,7 +100,7 @@ edges spread over them. It tells the cluster whom it holds.
   --cni-type flannel|calico            Default flannel.
   --vici-socket PATH                   charon's. Default /run/selvedge/charon/charon.vici.
   --state-dir DIR                      What it has heard, keys included, for when it starts without an API server.
-                                       Default /run/selvedge-connector. Only its user may open it.
+                                       Default /run/selvedge-connector/state. Only its user may open it.
   --kubeconfig FILE                    Default: the service account of the pod.
   --http-bind [ADDR]:PORT              /livez, /readyz and /metrics. Default 127.0.0.1:8082.
   --log-level LEVEL                    Default info.

@@ -1,11 +1,23 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { formatCharonConfig } from "../src/strongswan/charon-config.ts";
 import { command, unpackDebianPackages } from "../test/lab/machine/debian-packages.ts";
 import { type ImageLayer, ImageLayout } from "./image-layout.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const PROGRAMS = ["selvedge-cloud", "selvedge"] as const;
+const IMAGES = ["selvedge-cloud", "selvedge", "strongswan"] as const;
 
 /** The C library that the programs are linked with, and its loader where their ELF header names it. */
 const PLATFORMS = {
@@ -14,6 +26,46 @@ const PLATFORMS = {
 } as const;
 type Architecture = keyof typeof PLATFORMS;
 const LIBRARIES = ["libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2"];
+/** What charon of our configuration consists of, besides the C library: Debian's packages, and what is taken of each. */
+const CHARON = {
+  packages: [
+    ...["charon-systemd", "strongswan-swanctl", "strongswan-libcharon", "libstrongswan"],
+    ...["libstrongswan-standard-plugins", "libcharon-extra-plugins"],
+    ...[
+      "libssl3",
+      "libsystemd0",
+      "libcap2",
+      "libgcrypt20",
+      "libgpg-error0",
+      "liblz4-1",
+      "liblzma5",
+      "libzstd1",
+      "libgcc-s1",
+      "gcc-12-base",
+    ],
+  ],
+  files: ["usr/sbin/charon-systemd", "usr/sbin/swanctl", "usr/lib/ipsec/lib{charon,ipsec,strongswan,vici}.so.0"],
+  plugins: [
+    ...["random", "nonce", "openssl", "kdf", "pem", "pkcs1", "pkcs8", "x509", "pubkey", "constraints"],
+    ...["kernel-netlink", "kernel-libipsec", "socket-default", "vici"],
+  ],
+  libraries: [
+    "crypto.so.3",
+    "systemd.so.0",
+    "cap.so.2",
+    "gcrypt.so.20",
+    "gpg-error.so.0",
+    "lz4.so.1",
+    "lzma.so.5",
+    "zstd.so.1",
+    // glibc's pthread_cancel asks for it when a thread ends.
+    "gcc_s.so.1",
+  ],
+} as const;
+/** For people who look at charon in its container. */
+const SWANCTL = "swanctl {\n  load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey\n}\n";
+/** Where agents of pods look for charon, FabEdge's as well as ours, and where our connector does. */
+const CHARON_SOCKETS = { agent: "/var/run/charon.vici", connector: "/run/selvedge/charon/charon.vici" } as const;
 /** Where containers find the file systems of their runtime. */
 const MOUNT_POINTS = ["dev", "proc", "sys"];
 
@@ -27,18 +79,19 @@ async function makeImages(
   try {
     const bases = new Map<Architecture, ImageLayer>();
     for (const each of architectures) bases.set(each, await makeLayer(await placeLibrary(each, work), level));
-    for (const program of PROGRAMS) {
-      const description = JSON.parse(readFileSync(join(ROOT, `cloud/images/${program}.json`), "utf8"));
+    for (const image of IMAGES) {
+      const description = JSON.parse(readFileSync(join(ROOT, `cloud/images/${image}.json`), "utf8"));
       // A tag has no "+" (OCI distribution specification).
-      const name = `selvedge/${program}:${version.replace("+", "_")}`;
-      const layout = new ImageLayout(join(work, program), name, { title: description.title, version });
+      const name = `selvedge/${image}:${version.replace("+", "_")}`;
+      const layout = new ImageLayout(join(work, image), name, { title: description.title, version });
       for (const [architecture, base] of bases) {
-        const layer = await makeLayer(await placeProgram(program, architecture, work), level);
+        const place = image === "strongswan" ? placeCharon : placeProgram;
+        const layer = await makeLayer(await place(image, architecture, work), level);
         layout.add(architecture, description.config, [base, layer]);
       }
       layout.close();
-      const file = join(folder, `${program}_${version}.oci.tar`);
-      await command(["tar", ...PLAIN_TAR, "-C", join(work, program), "-cf", resolve(file), "."], ROOT);
+      const file = join(folder, `${image}_${version}.oci.tar`);
+      await command(["tar", ...PLAIN_TAR, "-C", join(work, image), "-cf", resolve(file), "."], ROOT);
       console.log(`${file}  ${statSync(file).size} bytes`);
     }
   } finally {
@@ -85,6 +138,39 @@ async function placeProgram(program: string, architecture: Architecture, work: s
   mkdirSync(dirname(target), { recursive: true });
   cpSync(join(ROOT, `dist/${program}-linux-${PLATFORMS[architecture].target}`), target);
   chmodSync(target, 0o755);
+  await command(PLAIN_MODES, tree);
+  return tree;
+}
+
+/** Debian's files, and the configuration of either role for a kernel that does ESP. */
+async function placeCharon(image: string, architecture: Architecture, work: string): Promise<string> {
+  const { triplet } = PLATFORMS[architecture];
+  const debian = join(work, `debian-${image}-${architecture}`);
+  const tree = join(work, `${image}-${architecture}`);
+  mkdirSync(debian);
+  await unpackDebianPackages(architecture, CHARON.packages, debian);
+  const wanted = [
+    ...CHARON.files,
+    ...CHARON.plugins.map((plugin) => `usr/lib/ipsec/plugins/libstrongswan-${plugin}.so`),
+    ...CHARON.libraries.map((library) => `{usr/,}lib/${triplet}/lib${library}`),
+    ...CHARON.packages.map((name) => `usr/share/doc/${name}/copyright`),
+  ];
+  for (const pattern of wanted) {
+    const found = globSync(pattern, { cwd: debian });
+    if (found.length === 0) throw new Error(`Cannot find ${pattern} in Debian's packages`);
+    for (const path of found) {
+      mkdirSync(dirname(join(tree, path)), { recursive: true });
+      cpSync(join(debian, path), join(tree, path), { dereference: true });
+    }
+  }
+  mkdirSync(join(tree, "etc/selvedge"), { recursive: true });
+  for (const [role, viciSocket] of Object.entries(CHARON_SOCKETS)) {
+    const facts = { kernelEsp: true, viciSocket, ignoredLinks: [], log: "stderr" } as const;
+    const text = formatCharonConfig({ ...facts, role: role === "connector" ? "connector" : "edge" });
+    writeFileSync(join(tree, `etc/selvedge/${role}.conf`), text + SWANCTL);
+  }
+  for (const path of ["run", "var"]) mkdirSync(join(tree, path));
+  symlinkSync("/run", join(tree, "var/run"));
   await command(PLAIN_MODES, tree);
   return tree;
 }

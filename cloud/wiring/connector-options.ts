@@ -25,7 +25,7 @@ const DEFAULTS = {
   "cni-type": "flannel",
   kubeconfig: "",
   "vici-socket": "/run/selvedge/charon/charon.vici",
-  "state-dir": "/run/selvedge-connector",
+  "state-dir": "/run/selvedge-connector/state",
   "http-bind": "127.0.0.1:8082",
   "log-level": "info",
 } as const;

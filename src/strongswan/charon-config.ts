@@ -8,6 +8,8 @@ export interface CharonFacts {
   readonly viciSocket: string;
   /** Links whose addresses no peer can reach: our bridge and service link. */
   readonly ignoredLinks: readonly string[];
+  /** The journal, unless told. A container has none. */
+  readonly log?: "journal" | "stderr";
 }
 
 /** Sections and values, in the order in which they are written. */
@@ -35,7 +37,8 @@ const PLUGINS = [
  * The strongswan.conf(5) of the charon that carries our tunnels, for strongSwan 5.9.8 and later; what a version does not
  * know it ignores. Each value that differs from charon's own has its reason here.
  */
-export function formatCharonConfig({ role, kernelEsp, viciSocket, ignoredLinks }: CharonFacts): string {
+export function formatCharonConfig(facts: CharonFacts): string {
+  const { role, kernelEsp, viciSocket, ignoredLinks, log = "journal" } = facts;
   const connector = role === "connector";
   const mark = `0x${LIBIPSEC_FWMARK.toString(16)}`;
   const settings: Settings = {
@@ -82,12 +85,14 @@ export function formatCharonConfig({ role, kernelEsp, viciSocket, ignoredLinks }
             "socket-default": { fwmark: mark },
           }),
     },
-    journal: { default: 1, ike_name: "yes" },
+    ...(log === "journal" ? { journal: LOGGED } : { filelog: { stderr: LOGGED } }),
   };
   return `${HEAD}charon-systemd {\n${formatSettings(settings, "  ")}}\n`;
 }
 
-const HEAD = `# Written by "selvedge charon-config" before each start of charon: changes are lost.\n`;
+const LOGGED: Settings = { default: 1, ike_name: "yes" };
+
+const HEAD = `# Made by Selvedge for each start of its charon: changes are lost.\n`;
 
 function formatSettings(settings: Settings, indent: string): string {
   return Object.entries(settings)

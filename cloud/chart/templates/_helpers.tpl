@@ -1,9 +1,13 @@
 {{- define "selvedge.labels" -}}
-app.kubernetes.io/name: {{ .Values.operator.name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ include "selvedge.version" . | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{ include "selvedge.labels.of" (dict "name" .Values.operator.name "root" .) }}
+{{- end }}
+
+{{- define "selvedge.labels.of" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/version: {{ include "selvedge.version" .root | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- /* Neither labels nor tags of images know the "+" of semantic versions. */}}
@@ -12,8 +16,22 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "selvedge.selector" -}}
-app: {{ .Values.operator.name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{ include "selvedge.selector.of" (dict "name" .Values.operator.name "root" .) }}
+{{- end }}
+
+{{- define "selvedge.selector.of" -}}
+app: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{- /* Of what works on the node's network: root without root's powers, but for these. */}}
+{{- define "selvedge.netadmin" -}}
+runAsUser: 0
+runAsGroup: 0
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL], add: [{{ join ", " . }}] }
+seccompProfile: { type: RuntimeDefault }
 {{- end }}
 
 {{- define "selvedge.image" -}}
@@ -32,7 +50,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* What the schema cannot say. */}}
 {{- define "selvedge.check" -}}
-{{- range $key := list "operator" "agent" }}
+{{- range $key := list "operator" "agent" "strongswan" }}
 {{- $repository := (index $.Values $key).image.repository }}
 {{- if hasPrefix "fabedge/" $repository }}
 {{- fail (printf "Cannot install as %s.image.repository is FabEdge's own: current value is %s. Leave it out, or name an image of selvedge" $key $repository) }}
@@ -47,12 +65,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- /* Values of FabEdge's chart that are set and that nothing here reads. */}}
 {{- define "selvedge.unread" -}}
 {{- $unread := list }}
-{{- range $key := list "connector" "keepalived" "cloudAgent" "fabDNS" "serviceHub" "cert" }}
+{{- range $key := list "keepalived" "fabDNS" "serviceHub" "cert" }}
 {{- if hasKey $.Values $key }}{{ $unread = append $unread $key }}{{ end }}
 {{- end }}
-{{- $cluster := list "region" "zone" "connectorNodeAddresses" "connectorLabels" "operatorAPIServer" "serviceHubAPIServer" "initToken" }}
+{{- $cluster := list "region" "zone" "connectorNodeAddresses" "operatorAPIServer" "serviceHubAPIServer" "initToken" }}
 {{- $operator := list "certValidityPeriod" "tokenValidPeriod" }}
-{{- range $group, $keys := dict "cluster" $cluster "operator" $operator "agent" (list "resources") }}
+{{- $connector := list "image" "replicas" "strategy" "syncPeriod" }}
+{{- $groups := dict "cluster" $cluster "operator" $operator "connector" $connector "agent" (list "resources") "cloudAgent" (list "image") }}
+{{- range $group, $keys := $groups }}
 {{- range $keys }}
 {{- if hasKey (index $.Values $group) . }}{{ $unread = append $unread (printf "%s.%s" $group .) }}{{ end }}
 {{- end }}

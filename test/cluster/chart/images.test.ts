@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seconds } from "../../../src/base/duration.ts";
 
+const IMAGES = ["selvedge", "selvedge-cloud", "strongswan"] as const;
 const SCRIPT = join(import.meta.dir, "../../../scripts/images.ts");
 const VERSION = "1.2.3-dev+abc";
 const folder = mkdtempSync(join(tmpdir(), "selvedge-images-test-"));
@@ -72,10 +73,10 @@ let images: ReadonlyMap<string, Image>;
 beforeAll(() => {
   // From the programs that are in dist/.
   run('"$@"', process.execPath, SCRIPT, folder, VERSION, "1", "amd64");
-  images = new Map(["selvedge", "selvedge-cloud"].map((program) => [program, new Image(program)]));
+  images = new Map(IMAGES.map((name) => [name, new Image(name)]));
 }, seconds(180));
 
-describe.each(["selvedge", "selvedge-cloud"])("the image of %s", (program) => {
+describe.each(IMAGES)("the image of %s", (program) => {
   const image = () => images.get(program) ?? expect.unreachable();
 
   test("is an OCI layout whose every digest and size is right", () => {
@@ -108,7 +109,7 @@ describe.each(["selvedge", "selvedge-cloud"])("the image of %s", (program) => {
     for (const archive of archives) expect([...readFileSync(archive).subarray(3, 8)]).toEqual([0, 0, 0, 0, 0]);
   });
 
-  test("runs with nothing but what is in it, as its user, without writing", () => {
+  test.skipIf(program === "strongswan")("runs with nothing but what is in it, as its user, without writing", () => {
     const { code, stdout, stderr } = image().run("version");
     expect(stderr).toBe("");
     expect(stdout).toMatch(new RegExp(`^${program} \\d`));
@@ -116,14 +117,44 @@ describe.each(["selvedge", "selvedge-cloud"])("the image of %s", (program) => {
   });
 
   test("has no shell, and nothing that belongs to anybody else or that others may change", () => {
+    const own = program === "strongswan" ? ["usr/sbin/charon-systemd", "usr/sbin/swanctl"] : [`usr/bin/${program}`];
     expect(run('find "$1" -perm /111 -type f -printf "%P\\n" | sort', image().root).split("\n")).toEqual(
-      ["lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6", `usr/bin/${program}`].sort(),
+      ["lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6", ...own].sort(),
     );
     const foreign =
       'find "$1" \\( -perm /22 -o -not -uid 0 -o -not -gid 0 -o -perm /6000 \\) -not -type l -printf "%P %m\\n"';
     expect(run(foreign, image().root)).toBe("tmp 1777");
   });
 });
+
+test.each(["agent", "connector"])(
+  "charon of the %s's role starts with what its container gives it, and answers",
+  (role) => {
+    const { root } = images.get("strongswan") ?? expect.unreachable();
+    // What the chart's container has besides the image: memory for the socket, the node's network, two capabilities.
+    const script = `
+    mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && mount -t proc proc "$1/proc" && mount -t tmpfs run "$1/run"
+    mount --rbind /dev "$1/dev" && mkdir -p "$1/run/selvedge/charon" && ip link set lo up
+    socket=$(sed -n 's/.*socket = //p' "$1/etc/selvedge/$2.conf")
+    kept=-all,+sys_chroot,+net_admin,+net_bind_service
+    as() { STRONGSWAN_CONF=/etc/selvedge/$role.conf setpriv --bounding-set="$kept" /usr/sbin/chroot "$root" "$@"; }
+    root=$1 role=$2 && as /usr/sbin/charon-systemd &
+    root=$1 role=$2 tries=0
+    until [ -S "$root/\${socket#unix:///}" ] || [ -S "$root/run/\${socket##*/}" ]; do
+      tries=$((tries + 1)) && [ $tries -lt 100 ] && sleep 0.1
+    done
+    as /usr/sbin/swanctl --stats --uri "$socket"
+    kill %1 && wait %1`;
+    const inside = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-uc", script, "bash"];
+    const { exitCode, stdout, stderr } = Bun.spawnSync([...inside, root, role]);
+    const loaded = /loaded plugins: (.*)/.exec(stdout.toString())?.[1]?.split(" ");
+    expect(loaded ?? stderr.toString()).toEqual(
+      expect.arrayContaining(["openssl", "kernel-netlink", "socket-default", "vici"]),
+    );
+    expect(loaded).not.toContain("kernel-libipsec");
+    expect(exitCode).toBe(0);
+  },
+);
 
 test("the operator's image is not root's, and the agent's is, which changes its host", () => {
   expect(images.get("selvedge-cloud")?.config.config.User).toBe("65532:65532");

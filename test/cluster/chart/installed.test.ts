@@ -2,8 +2,9 @@ import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { waitFor } from "../../lab/wait-for.ts";
+import { mayDo, writeObject } from "../../support/account-rules.ts";
 import { CALICO, CHART, FLANNEL, helm, objectsOf, operatorCommand, packagedChart } from "../../support/chart.ts";
-import { covers, expandRules, formatGrant, type Rule, usesOf } from "../../support/grants.ts";
+import { covers, formatGrant, usesOf } from "../../support/grants.ts";
 import { administrator, inCluster, kubectl } from "../../support/in-cluster.ts";
 import {
   addCommunity,
@@ -16,6 +17,7 @@ import {
 
 const PROGRAM = join(import.meta.dir, "../../../dist/selvedge-cloud-linux-x64");
 const AGENT = join(import.meta.dir, "../../../dist/selvedge-linux-x64");
+const FABEDGE = Bun.YAML.parse(readFileSync(join(import.meta.dir, "fabedge-1.0.0.yaml"), "utf8")) as object;
 /** Where a pod finds them. */
 const ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount";
 const NAME = "fabedge-operator";
@@ -194,6 +196,15 @@ inCluster(import.meta.path, () => {
       });
     });
 
+    test("it says what of FabEdge's values does nothing, and why nobody needs keepalived", () => {
+      const [, notes = ""] = helm(["upgrade", ...RELEASE, "--dry-run=client"], FABEDGE).split("NOTES:");
+      expect(notes).toContain("keepalived, fabDNS, serviceHub");
+      expect(notes).toContain("connector.replicas, connector.syncPeriod");
+      expect(notes).not.toContain("connectorLabels");
+      expect(notes).toContain("No keepalived is needed");
+      expect(notes).toContain("outside, UDP 45000 alone, which is their 4500");
+    });
+
     test("its own test is a pod that succeeds, under the operator's account", async () => {
       const [pod] = objectsOf(helm(["get", "hooks", "fabedge", `--namespace=${NAMESPACE}`]));
       expect(pod?.metadata["annotations"]).toMatchObject({ "helm.sh/hook": "test" });
@@ -338,22 +349,6 @@ function grantsOf(cni: keyof typeof GRANTS) {
       return verbs.split(" ").map((verb) => ({ namespace, resource, name, verb }));
     }),
   );
-}
-
-/** What the API server says that an account may do in a namespace, wherever that is granted. */
-function mayDo(user: string, namespace: string): string[] {
-  const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: { namespace } };
-  const groups = ["system:serviceaccounts", "system:authenticated"].map((group) => `--as-group=${group}`);
-  const words = ["--validate=false", `--filename=${writeObject(review)}`, "--output=json"];
-  const answer = kubectl("create", `--as=${user}`, ...groups, ...words);
-  const { resourceRules } = (JSON.parse(answer) as { status: { resourceRules: readonly Rule[] } }).status;
-  return [...new Set(expandRules("", resourceRules).map(formatGrant))];
-}
-
-function writeObject(object: object): string {
-  const path = "/run/kubernetes/object.json";
-  Bun.spawnSync(["tee", path], { stdin: Buffer.from(JSON.stringify(object)), stdout: "ignore" });
-  return path;
 }
 
 /** Another cluster, as a host has it. */

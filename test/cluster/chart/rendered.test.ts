@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseOperatorOptions } from "../../../cloud/operator/operator-options.ts";
+import { parseConnectorOptions } from "../../../cloud/wiring/connector-options.ts";
+import { parseNodeAgentCommand } from "../../../cloud/wiring/node-agent-options.ts";
 import { formatPrefix } from "../../../src/base/ip.ts";
 import { CALICO, CHART, FLANNEL, helm, operatorCommand, refusal, render, runHelm } from "../../support/chart.ts";
 
@@ -84,6 +86,7 @@ describe("the chart", () => {
       role: "member",
       connectorPublicPort: 45_000,
       edgeLabels: ["edge=yes"],
+      connectorLabels: ["connector=yes"],
       logLevel: "debug",
       mode: "pod",
       pullPolicy: "Always",
@@ -99,7 +102,7 @@ describe("the chart", () => {
       cniType: "flannel",
       name: "another",
       nodeSelector: { disk: "ssd" },
-      tolerations: [{ operator: "Exists" }],
+      tolerations: [{ key: "another", operator: "Exists" }],
       podAnnotations: { a: "b" },
       imagePullSecrets: [{ name: "key" }],
     };
@@ -134,6 +137,53 @@ describe("the chart", () => {
     expect(affinity).toHaveProperty("podAntiAffinity");
   });
 
+  test("puts a connector on each node that is labelled for it, and a node-agent on every other one of the cloud", () => {
+    const terms = (name: string) =>
+      podOf(FABEDGE, name).affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution;
+    const is = (key: string, operator: string, value = "") => ({ key, operator, values: [value] });
+    const [edge, connector] = ["node-role.kubernetes.io/edge", "node-role.kubernetes.io/connector"];
+    expect(terms("fabedge-connector").nodeSelectorTerms).toEqual([
+      { matchExpressions: [is(connector, "In"), is(edge, "NotIn")] },
+      { matchExpressions: [is(connector, "In"), is("agent.fabedge.io/enabled", "NotIn", "true")] },
+    ]);
+    expect(terms("fabedge-cloud-agent").nodeSelectorTerms).toEqual([
+      { matchExpressions: [is(edge, "NotIn"), is(connector, "NotIn")] },
+      { matchExpressions: [is("agent.fabedge.io/enabled", "NotIn", "true"), is(connector, "NotIn")] },
+    ]);
+    for (const name of ["fabedge-connector", "fabedge-cloud-agent"]) {
+      expect(podOf(FABEDGE, name)).toMatchObject({ hostNetwork: true, tolerations: [{ operator: "Exists" }] });
+    }
+  });
+
+  test("tells connector and node-agent what they understand, and gives them the node's network and nothing else", () => {
+    const { containers: connector } = podOf(CALICO, "fabedge-connector");
+    const { containers: agent } = podOf(CALICO, "fabedge-cloud-agent");
+    const [words = [], agentWords = []] = [connector[0]?.args, agent[0]?.args];
+    expect([words[0], agentWords[0]]).toEqual(["connector", "node-agent"]);
+    expect(parseConnectorOptions(words.slice(1), { NODE_NAME: "c1" })).toMatchObject({
+      value: { node: "c1", namespace: "fabedge", calico: true, listen: { hostname: "127.0.0.1", port: 8082 } },
+    });
+    expect(parseNodeAgentCommand(agentWords.slice(1), { NODE_NAME: "n1" })).toMatchObject({
+      value: { options: { node: "n1", namespace: "fabedge", listen: { hostname: "127.0.0.1", port: 8083 } } },
+    });
+    const powers = [...connector, ...agent].map(({ name, securityContext }) => [
+      name,
+      securityContext.capabilities.add,
+    ]);
+    expect(Object.fromEntries(powers)).toEqual({
+      connector: ["NET_ADMIN"],
+      strongswan: ["NET_ADMIN", "NET_BIND_SERVICE"],
+      "node-agent": ["NET_ADMIN"],
+    });
+    for (const { securityContext } of [...connector, ...agent]) {
+      expect(securityContext).toMatchObject({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      });
+    }
+  });
+
   test("lets only an operator with a standby be held in place while nodes are drained", () => {
     const kinds = (values: object) => render(values).map(({ kind }) => kind);
     expect(kinds(FLANNEL)).toContain("PodDisruptionBudget");
@@ -155,11 +205,35 @@ describe("the chart", () => {
     ["an argument with a blank", changed("agent", { args: { "A B": "1" } }), "/agent/args"],
     ["two organizations", changed("operator", { certOrgName: "acme" }), "C=CN, O=fabedge.io, CN={node} and acme"],
     ["FabEdge's operator", changed("operator", { image: { repository: "fabedge/operator" } }), "is FabEdge's own"],
+    [
+      "FabEdge's charon",
+      { ...FLANNEL, strongswan: { image: { repository: "fabedge/strongswan" } } },
+      "is FabEdge's own",
+    ],
     ["FabEdge's agent", changed("agent", { image: { repository: "fabedge/agent" } }), "agent.image.repository is"],
   ])("refuses %s, and says where", (_, values, text) => {
     expect(refusal(values)).toContain(text);
   });
 });
+
+interface PodSpec {
+  readonly affinity: {
+    readonly nodeAffinity: {
+      readonly requiredDuringSchedulingIgnoredDuringExecution: { readonly nodeSelectorTerms: readonly object[] };
+    };
+  };
+  readonly containers: readonly {
+    readonly name: string;
+    readonly args?: readonly string[];
+    readonly securityContext: { readonly capabilities: { readonly add: readonly string[] } };
+  }[];
+}
+
+function podOf(values: object, daemonSet: string): PodSpec {
+  const found = render(values).find(({ kind, metadata }) => kind === "DaemonSet" && metadata.name === daemonSet);
+  if (found === undefined) throw new Error(`Cannot find DaemonSet ${daemonSet} in the chart`);
+  return (found as unknown as { spec: { template: { spec: PodSpec } } }).spec.template.spec;
+}
 
 type Tree = { [name: string]: unknown };
 
