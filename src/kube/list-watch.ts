@@ -177,11 +177,13 @@ export class ListWatch<T> {
     let listing: Promise<void> | undefined;
     let worked = false;
     let asked = false;
+    let failed = true;
     let opened: MonotonicTime | undefined;
     this.#watch = ended;
     if (!traits.resumes) this.#listNext = true;
     try {
       await watch.run(this.#drawSeconds(), either);
+      failed = false;
     } catch (error) {
       if (!ended.signal.aborted) throw error;
       if (ended.signal.reason !== RELIST) throw ended.signal.reason;
@@ -191,8 +193,8 @@ export class ListWatch<T> {
       await listing;
       worked = opened !== undefined && elapsed(opened, clock.now()) >= WATCH_WORKED;
       if (worked) this.#backoff.reset();
-      // An end is no error: only a list tells whether the source still makes sense.
-      else if (this.#backoff.failures >= REFUSALS_MAX) this.#listNext = true;
+      // An end is no error, which would tell: only a list does, whether the source still makes sense.
+      else if (!failed && this.#backoff.failures >= REFUSALS_MAX) this.#listNext = true;
       if (opened !== undefined) this.#silentWatches = watch.silent ? this.#silentWatches + 1 : 0;
       if (this.#silentWatches >= SILENT_WATCHES_MAX) this.#listNext = true;
       this.#watch = undefined;
@@ -224,7 +226,8 @@ export class ListWatch<T> {
 
   #failed(error: unknown): void {
     const code = errorCode(error);
-    const refused = code !== "KUBE_UNREACHABLE" && this.#backoff.failures >= REFUSALS_MAX;
+    // Who is overloaded says nothing of the version, and a list of everything is more work. A version that is too large is a 504.
+    const refused = code !== "KUBE_UNREACHABLE" && code !== "KUBE_BUSY" && this.#backoff.failures >= REFUSALS_MAX;
     if (code === "KUBE_GONE" || refused) this.#listNext = true;
     // A watch that breaks once is opened again within the second; only a second failure is worth a word.
     if (this.#state === "connected" && this.#backoff.failures < 2) return;

@@ -204,6 +204,19 @@ describe("list-watch", () => {
     await script.scope.close();
   });
 
+  const busy: Answer = () => Response.json({ code: 429, message: "too many requests" }, { status: 429 });
+  test.each([
+    ["that is too busy for a watch", busy],
+    ["that was out of reach", failing],
+  ])("a source %s is not asked for a list of everything", async (_, answer) => {
+    const script = await started("api-server", [list("900", []), ...Array<Answer>(6).fill(answer), openWatch]);
+    await script.advanceBySeconds(120);
+    expect(script.calls.length).toBeGreaterThan(7);
+    expect(script.calls.slice(1).map(({ query }) => query.watch)).not.toContain(undefined);
+    expect(script.watch.query.resourceVersion).toBe("900");
+    await script.scope.close();
+  });
+
   test("watches that keep ending at once, without an error, are given up for a list", async () => {
     const rubbish: Answer = () => new Response('{"kind": [[[');
     const script = await started("api-server", [list("900", []), rubbish]);
