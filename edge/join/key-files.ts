@@ -22,7 +22,8 @@ export class KeyFiles {
     try {
       return PrivateKey.parse(readFileSync(path, "utf8"));
     } catch (error) {
-      if (errorCode(error) !== "ENOENT") throw error;
+      if (error instanceof SelvedgeError) throw error;
+      if (errorCode(error) !== "ENOENT") throw failed("read", path, error);
     }
     const key = PrivateKey.generate();
     this.#write(KEY, key.pem(), 0o600);
@@ -46,15 +47,19 @@ export class KeyFiles {
       renameSync(`${path}.new`, path);
       sync(this.#folder);
     } catch (cause) {
-      throw new SelvedgeError(`Cannot write ${path}: ${errorCode(cause)}`, {
-        code: "KEY_FILES",
-        blame: "host",
-        retry: "later",
-        hint: "Run it as root, on a file system that is writable.",
-        cause,
-      });
+      throw failed("write", path, cause);
     }
   }
+}
+
+function failed(what: "read" | "write", path: string, cause: unknown): SelvedgeError {
+  return new SelvedgeError(`Cannot ${what} ${path}: ${errorCode(cause)}`, {
+    code: "KEY_FILES",
+    blame: "host",
+    retry: "later",
+    hint: "Run it as root, on a file system that is writable.",
+    cause,
+  });
 }
 
 function sync(path: string): void {

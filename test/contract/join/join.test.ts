@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { JoinDesk } from "../../../cloud/join/join-desk.ts";
@@ -227,4 +227,7 @@ test("a key that is there is kept; what it cannot read is not overwritten", () =
   expect(() => files.key()).toThrow("Cannot use the private key");
   expect(readFileSync(joinPath(folder, "tls/tls.key"), "utf8")).toBe("damaged");
   chmodSync(joinPath(folder, "tls"), 0o700);
+  rmSync(joinPath(folder, "tls/tls.key"));
+  mkdirSync(joinPath(folder, "tls/tls.key"));
+  expect(() => files.key()).toThrow(/^Cannot read .*tls\.key: EISDIR$/);
 });
