@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Host } from "../../lab/host.ts";
 import { waitFor } from "../../lab/wait-for.ts";
-import { CloudWorld, claimOf, EDGE_POD, EDGE_POD6, untilRoutes } from "./world.ts";
+import { CloudWorld, claimOf, EDGE_POD, EDGE_POD6, untilRoutes } from "../../support/cloud-world.ts";
 
 const PORT = 8080;
 const NODE_PORT = 30080;

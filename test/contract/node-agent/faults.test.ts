@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { LabProcess } from "../../lab/process.ts";
 import { waitFor } from "../../lab/wait-for.ts";
-import { CloudWorld, claimOf, EDGE_POD, EDGE_PODS, routes, untilRoutes } from "./world.ts";
+import { CloudWorld, claimOf, EDGE_POD, EDGE_PODS, routes, untilRoutes } from "../../support/cloud-world.ts";
 
 const [PODS4, PODS6] = EDGE_PODS;
 const NOWHERE = `unreachable ${PODS4} proto 83 metric 4278198272`;
@@ -18,7 +18,9 @@ describe("a node-agent", () => {
     await world.tunnel(world.c1);
     await world.publish(world.c1, [claimOf(1)]);
     agent = await world.agent();
-    await untilRoutes(world.n1.host, 4, TWO);
+    // Two routes and a rule in each family.
+    await waitFor("all to be written", async () => /node_agent_writes_total 6\n/.test(await world.metrics()));
+    expect(await routes(world.n1.host, 4)).toEqual(TWO);
   });
   afterEach(() => world[Symbol.asyncDispose]());
 
@@ -28,7 +30,7 @@ describe("a node-agent", () => {
     [...(await world.metrics()).matchAll(/node_agent_conditions\{code="(\w+)"\}/g)].map(([, code]) => code);
 
   test("keeps every route while the API server is away, over its own end and start, and follows when it is back", async () => {
-    await world.stopApi();
+    await world.api.stop();
     await waitFor("the condition", async () => (await conditions()).includes("CONNECTORS_UNHEARD"));
     expect(await routes(world.n1.host, 4)).toEqual(TWO);
     await agent.kill();
@@ -39,7 +41,7 @@ describe("a node-agent", () => {
     expect(await world.reaches(EDGE_POD)).toBeTrue();
     await world.tunnel(world.c2);
     await world.publish(world.c2, [claimOf(2)]);
-    await world.startApi();
+    await world.api.start();
     await untilRoutes(world.n1.host, 4, [via(3), NOWHERE]);
     await waitFor("the end of the condition", async () => (await conditions()).length === 0);
   });
@@ -51,7 +53,6 @@ describe("a node-agent", () => {
     await untilRoutes(world.n1.host, 4, TWO);
     await agent.stop();
     await world.publish(world.c1, undefined);
-    await waitFor("the empty list", async () => !(await world.isListed(world.c1)));
     agent = await world.agent();
     await agent.waitForLog(/node-agent\.doubt/);
     expect(await routes(world.n1.host, 4)).toEqual(TWO);

@@ -10,7 +10,7 @@ import {
   POD_NETWORKS,
   type PodNetwork,
   untilRoutes,
-} from "./world.ts";
+} from "../../support/cloud-world.ts";
 
 /** The next hop to a node's pods, as `ip route` shows it. */
 const WAYS: Readonly<Record<PodNetwork, (n: number, family: 4 | 6) => string>> = {

@@ -1,17 +1,30 @@
 import { resolve } from "node:path";
-import { seconds } from "../../../src/base/duration.ts";
-import { CONNECTOR_LABEL, PUBLICATION_KEY, publicationName } from "../../../src/kube/objects/connector-publication.ts";
-import { type EdgeClaim, formatPublication } from "../../../src/network/connector-claims.ts";
-import type { Host } from "../../lab/host.ts";
-import { Lab } from "../../lab/lab.ts";
-import type { LabProcess } from "../../lab/process.ts";
-import { waitFor } from "../../lab/wait-for.ts";
-import { ip, prefix } from "../../support/network-objects.ts";
+import { seconds } from "../../src/base/duration.ts";
+import { CONNECTOR_LABEL, PUBLICATION_KEY, publicationName } from "../../src/kube/objects/connector-publication.ts";
+import { type EdgeClaim, formatPublication } from "../../src/network/connector-claims.ts";
+import type { Host } from "../lab/host.ts";
+import { Lab } from "../lab/lab.ts";
+import type { LabProcess } from "../lab/process.ts";
+import type { KubernetesObject } from "../lab/service-objects.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { ip, prefix } from "./network-objects.ts";
 
-const MAIN = resolve(import.meta.dir, "../../../cloud/main.ts");
+const MAIN = resolve(import.meta.dir, "../../cloud/main.ts");
 const MANIFESTS = "/var/manifests";
 const KUBECONFIG = "/etc/kubeconfig";
-const API = "10.0.0.100:8880";
+const API_ADDRESS = "10.0.0.100";
+const HUB = `${API_ADDRESS}:8880`;
+
+/** Where connectors publish. */
+export interface PublicationApi {
+  readonly kubeconfig: string;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  put(publication: KubernetesObject): Promise<void>;
+  remove(publication: KubernetesObject): Promise<void>;
+}
+
+export type OpenApi = (host: Host, address: string) => Promise<PublicationApi>;
 
 /** How a pod network leads from one cloud node to the pods of another. */
 export const POD_NETWORKS = ["flannel VXLAN", "flannel host-gw", "Calico VXLAN", "Calico IPIP"] as const;
@@ -45,10 +58,10 @@ export class CloudWorld implements AsyncDisposable {
   readonly c2: CloudNode;
   readonly edge: Host;
   readonly edgePod: Host;
-  readonly #api: Host;
-  #hub: LabProcess | undefined;
+  readonly api: PublicationApi;
 
-  static async create(network: PodNetwork): Promise<CloudWorld> {
+  /** @param openApi the hub unless told */
+  static async create(network: PodNetwork, openApi: OpenApi = FolderApi.open): Promise<CloudWorld> {
     const lab = await Lab.create();
     try {
       const [cloud, wan] = [await lab.switch("cloud"), await lab.switch("wan")];
@@ -84,34 +97,31 @@ export class CloudWorld implements AsyncDisposable {
       });
       const [n1, c1, c2] = nodes;
       if (n1 === undefined || c1 === undefined || c2 === undefined) throw new Error("not three nodes");
-      const world = new CloudWorld(lab, n1, c1, c2, edge, edgePod, api);
-      await world.startApi();
-      await n1.host.writeFile(KUBECONFIG, JSON.stringify(kubeconfig()));
-      return world;
+      const server = await openApi(api, API_ADDRESS);
+      await n1.host.writeFile(KUBECONFIG, server.kubeconfig);
+      return new CloudWorld(lab, n1, c1, c2, edge, edgePod, server);
     } catch (error) {
       await lab.close();
       throw error;
     }
   }
 
-  private constructor(lab: Lab, n1: CloudNode, c1: CloudNode, c2: CloudNode, edge: Host, edgePod: Host, api: Host) {
+  private constructor(
+    lab: Lab,
+    n1: CloudNode,
+    c1: CloudNode,
+    c2: CloudNode,
+    edge: Host,
+    edgePod: Host,
+    api: PublicationApi,
+  ) {
     this.lab = lab;
     this.n1 = n1;
     this.c1 = c1;
     this.c2 = c2;
     this.edge = edge;
     this.edgePod = edgePod;
-    this.#api = api;
-  }
-
-  async startApi(): Promise<void> {
-    await this.#api.output(["mkdir", "-p", MANIFESTS]);
-    const words = ["hub", "--manifests", MANIFESTS, "--listen", API];
-    this.#hub = await this.#api.spawn([process.execPath, MAIN, ...words], { ready: /hub\.serving/ });
-  }
-
-  async stopApi(): Promise<void> {
-    await this.#hub?.stop();
+    this.api = api;
   }
 
   /** As if the edge's tunnel came up at that connector, which then leads to it and back. */
@@ -133,13 +143,8 @@ export class CloudWorld implements AsyncDisposable {
 
   /** What that connector's publication says from now on; undefined: there is none. */
   async publish(node: CloudNode, edges: readonly EdgeClaim[] | undefined): Promise<void> {
-    const file = `${MANIFESTS}/${node.name}.json`;
-    if (edges === undefined) {
-      await this.#api.output(["rm", "-f", file]);
-      return;
-    }
     const publication = {
-      ...{ node: node.name, address: ip(`10.0.0.${node.number}`), edges },
+      ...{ node: node.name, address: ip(`10.0.0.${node.number}`), edges: edges ?? [] },
       prefixes: [prefix(`10.244.${node.number}.0/24`), prefix(`fd00:10:244:${node.number}::/64`)],
     };
     const configMap = {
@@ -147,16 +152,7 @@ export class CloudWorld implements AsyncDisposable {
       metadata: { name: publicationName(node.name), namespace: "fabedge", labels: { [CONNECTOR_LABEL]: node.name } },
       data: { [PUBLICATION_KEY]: formatPublication(publication) },
     };
-    // Renamed into its place, so that nobody reads a half.
-    await this.#api.writeFile(`/var/new.json`, JSON.stringify(configMap));
-    await this.#api.output(["mv", "/var/new.json", file]);
-  }
-
-  /** Whether the API server names a connector. */
-  async isListed(node: CloudNode): Promise<boolean> {
-    return (await this.#api.output(["curl", "-s", `http://${API}/api/v1/configmaps`])).includes(
-      publicationName(node.name),
-    );
+    await (edges === undefined ? this.api.remove(configMap) : this.api.put(configMap));
   }
 
   /** Runs until it is stopped. */
@@ -178,6 +174,62 @@ export class CloudWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.lab.close();
   }
+}
+
+/** A folder of manifests, served by the hub. */
+class FolderApi implements PublicationApi {
+  readonly #host: Host;
+  #hub: LabProcess | undefined;
+
+  static async open(host: Host): Promise<FolderApi> {
+    await host.output(["mkdir", "-p", MANIFESTS]);
+    const api = new FolderApi(host);
+    await api.start();
+    return api;
+  }
+
+  private constructor(host: Host) {
+    this.#host = host;
+  }
+
+  get kubeconfig(): string {
+    return JSON.stringify({
+      ...{ apiVersion: "v1", kind: "Config", "current-context": "lab" },
+      clusters: [{ name: "lab", cluster: { server: `http://${HUB}` } }],
+      users: [{ name: "lab", user: {} }],
+      contexts: [{ name: "lab", context: { cluster: "lab", user: "lab" } }],
+    });
+  }
+
+  async start(): Promise<void> {
+    const words = ["hub", "--manifests", MANIFESTS, "--listen", HUB];
+    this.#hub = await this.#host.spawn([process.execPath, MAIN, ...words], { ready: /hub\.serving/ });
+  }
+
+  async stop(): Promise<void> {
+    await this.#hub?.stop();
+  }
+
+  async put(publication: KubernetesObject): Promise<void> {
+    // Renamed into its place, so that nobody reads a half.
+    await this.#host.writeFile("/var/new.json", JSON.stringify(publication));
+    await this.#host.output(["mv", "/var/new.json", fileOf(publication)]);
+    if (this.#hub?.running) await this.#until(publication, true);
+  }
+
+  async remove(publication: KubernetesObject): Promise<void> {
+    await this.#host.output(["rm", "-f", fileOf(publication)]);
+    if (this.#hub?.running) await this.#until(publication, false);
+  }
+
+  async #until({ metadata: { name } }: KubernetesObject, listed: boolean): Promise<void> {
+    const list = () => this.#host.output(["curl", "-s", `http://${HUB}/api/v1/configmaps`]);
+    await waitFor(`${name} ${listed ? "" : "not "}to be served`, async () => (await list()).includes(name) === listed);
+  }
+}
+
+function fileOf({ metadata: { name } }: KubernetesObject): string {
+  return `${MANIFESTS}/${name}.json`;
 }
 
 /** The edge of these tests, as a connector publishes it. */
@@ -286,13 +338,4 @@ async function vxlan({ number, host }: CloudNode, peers: readonly CloudNode[], {
     const to = is6 ? `fd00::${peer.number}` : `10.0.0.${peer.number}`;
     await host.output(["bridge", "fdb", "append", mac(peer.number), "dev", link, "dst", to]);
   }
-}
-
-function kubeconfig(): unknown {
-  return {
-    ...{ apiVersion: "v1", kind: "Config", "current-context": "lab" },
-    clusters: [{ name: "lab", cluster: { server: `http://${API}` } }],
-    users: [{ name: "lab", user: {} }],
-    contexts: [{ name: "lab", context: { cluster: "lab", user: "lab" } }],
-  };
 }
