@@ -98,11 +98,16 @@ inNamespace(import.meta.path, () => {
     expect(flows()).not.toBe("");
     await remove("one");
     expect(flows()).toBe("");
-    // Meanwhile a packet to nobody makes an entry that leads nowhere.
+    // Meanwhile a packet to nobody makes an entry that leads nowhere; without a rule of the kind the kernel tracks none.
+    run("nft", "add", "table", "ip", "foreign");
+    run("nft", "add", "chain", "ip", "foreign", "track", "{ type filter hook output priority 0; }");
+    run("nft", "add", "rule", "ip", "foreign", "track", "ct", "state", "new", "accept");
     Bun.spawnSync(["sh", "-c", "echo hello | socat -t 0.1 - UDP:10.1.7.1:8053,sourceport=4053"]);
+    expect(flows()).not.toBe("");
     await add("two", MAPPINGS);
     await serve("two");
     expect(ask()).toBe("two");
+    run("nft", "delete", "table", "ip", "foreign");
   });
 
   test("of two pods that claim a port the later one has it, and the other one after it", async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ifbName } from "../../../edge/pod/ifb-name.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
 import { type CniAnswer, type CniCommand, NETWORK, PodWorld } from "../../support/pod-world.ts";
 
@@ -88,6 +89,19 @@ inNamespace(import.meta.path, () => {
       });
       expect(world.reserved()).toEqual([]);
       expect(inside("one", "-oneline", "link", "show")).not.toContain("eth0");
+    });
+
+    test("that fails half-way leaves nothing", async () => {
+      world.pod("one");
+      run("ip", "link", "add", ifbName(NETWORK, "one"), "type", "ifb");
+      const runtimeConfig = { bandwidth: { egressRate: 8_000_000, egressBurst: 800_000 } };
+      expect(await refusal({ command: "ADD", pod: "one", runtimeConfig })).toMatchObject({
+        code: 106,
+        msg: expect.stringContaining("Cannot limit the pod's bandwidth as the kernel refuses: EEXIST"),
+      });
+      expect(inside("one", "-oneline", "link", "show")).not.toContain("eth0");
+      expect(run("ip", "link", "show", "type", "veth")).toBe("");
+      expect(world.reserved()).toEqual([]);
     });
 
     test("that another subnet's bridge is in the way of fails without forceAddress, and replaces its address with it", async () => {
