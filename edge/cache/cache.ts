@@ -185,6 +185,7 @@ export class Cache {
       clock,
       random,
       emit: (event) => {
+        const rejected = kind.rejectedCount;
         this.#gather(kind.apply(event, replays));
         if (event.type === "list") {
           confirming?.cancel();
@@ -192,7 +193,7 @@ export class Cache {
           confirming = held ? clock.after(CONFIRM_AFTER, () => listWatch.relist()) : undefined;
         }
         this.#doubtSlices(kind.kind, event);
-        this.#report(event);
+        this.#report(event, kind.rejectedCount < rejected);
         this.#lookForTrust();
       },
     });
@@ -259,8 +260,9 @@ export class Cache {
     this.#handlers.trusted();
   }
 
-  #report(event: ListWatchEvent<unknown>): void {
-    if (event.type === "upsert" || event.type === "delete") return;
+  /** @param corrected whether an object that could not be read has become one that can, or is gone */
+  #report(event: ListWatchEvent<unknown>, corrected: boolean): void {
+    if ((event.type === "upsert" || event.type === "delete") && !corrected) return;
     const { health, log } = this.#options;
     const { kinds } = this.status();
     const conditions = planConditions(kinds);

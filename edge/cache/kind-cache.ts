@@ -120,6 +120,10 @@ export class KindCache<K extends ObjectKind> {
     return changes;
   }
 
+  get rejectedCount(): number {
+    return this.#rejectedCount;
+  }
+
   status(): KindStatus {
     const contact = this.#connected ? this.#wall() : this.#lastContact;
     return {

@@ -107,6 +107,19 @@ describe("the cache", () => {
     expect(health.list()).toEqual([]);
   });
 
+  test("takes back that an object cannot be read as soon as it is corrected, or gone", async () => {
+    names = ["a"];
+    await start();
+    const codes = () => health.list().map(({ code }) => code);
+    const broken = (name: string) => ({ ...item(name, "10"), spec: { clusterIP: 7 } });
+    for (const correct of [() => send("MODIFIED", item("a", "11")), () => send("DELETED", item("a", "12"))]) {
+      await send("MODIFIED", broken("a"));
+      expect(codes()).toEqual(["OBJECTS_REJECTED"]);
+      await correct();
+      expect(codes()).toEqual([]);
+    }
+  });
+
   test("passes a lone change on at once, and gathers what follows for 50 ms", async () => {
     names = [];
     await start();
