@@ -31,7 +31,7 @@ export const OVERLAP = days(7);
  * A successor that is held back signs all the same so long before the end: what is signed by then lives until then at
  * most, and is renewed at two thirds.
  */
-export const HOLD_ENDS = days(30);
+const HOLD_ENDS = days(30);
 
 /**
  * One step at a time: each is written before the next is planned, so a crash between them costs nothing.

@@ -34,10 +34,6 @@ export class EndpointBook {
     return before !== this.#find(name)?.text;
   }
 
-  get(name: string): TunnelEndpoint | undefined {
-    return this.#find(name)?.endpoint;
-  }
-
   has(name: string): boolean {
     return this.#find(name) !== undefined;
   }

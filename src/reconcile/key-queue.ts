@@ -121,12 +121,6 @@ export class KeyQueue<Key> {
     return delay;
   }
 
-  /** What does not exist any more need not be remembered. */
-  forget(key: Key): void {
-    this.#failing.delete(key);
-    this.#delayed.delete(key);
-  }
-
   /** When there is something to take; undefined: not before something is added. */
   readyAt(now: MonotonicTime): MonotonicTime | undefined {
     return this.depth > 0 ? now : this.#delayed.nextAt;

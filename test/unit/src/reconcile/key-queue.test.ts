@@ -89,8 +89,6 @@ describe("a queue of keys", () => {
     expect(takeAll(queue, 0)).toEqual(["b"]);
     expect(takeAll(queue, 60)).toEqual(["a"]);
     expect(queue.delayed).toBe(0);
-    queue.addAt("c", at(80));
-    queue.forget("c");
     expect(queue.readyAt(at(60))).toBeUndefined();
   });
 
