@@ -139,7 +139,7 @@ export class Listeners {
     }
   }
 
-  async #handOver({ address, udp }: Listener): Promise<void> {
+  async #handOver({ address, udp, tcp }: Listener): Promise<void> {
     const { keeper, log, clock } = this.#deps;
     if (keeper === undefined || udp === undefined) return;
     let older: HeldUdpSocket | undefined;
@@ -152,7 +152,7 @@ export class Listeners {
     const timer = clock.after(DRAIN_WITHIN, late.resolve);
     // Not before: its number could be another socket's by the time of a late answer.
     const drained = udp.drain().then(() => older?.close());
-    await Promise.race([drained, late.promise]);
+    await Promise.race([Promise.all([drained, tcp?.drain()]), late.promise]);
     timer.cancel();
   }
 

@@ -37,6 +37,7 @@ export class TcpServer {
   readonly #deps: ServerDeps;
   readonly #out = new Uint8Array(LENGTH_BYTES + MAX_MESSAGE_BYTES);
   readonly #sockets = new Set<Socket>();
+  readonly #forwarded = new Set<Promise<void>>();
   #listener: Bun.TCPSocketListener<Connection> | undefined;
 
   private constructor(deps: ServerDeps) {
@@ -71,6 +72,20 @@ export class TcpServer {
 
   get connectionCount(): number {
     return this.#sockets.size;
+  }
+
+  /**
+   * Takes no further connections: they wait where the listening socket is kept.
+   *
+   * @returns when all is answered that was asked before the call, and its connections have ended
+   */
+  async drain(): Promise<void> {
+    this.#listener?.stop(false);
+    // A turn of the loop reads what has arrived.
+    await new Promise<void>((done) => setImmediate(done));
+    await Promise.all(this.#forwarded);
+    // Not `terminate`, which takes back what the kernel has not sent yet.
+    for (const socket of this.#sockets) socket.end();
   }
 
   close(): void {
@@ -124,10 +139,12 @@ export class TcpServer {
       counts.took(elapsed(started, clock.now()) / 1000);
       return;
     }
-    void handler.finish(query, "tcp", (response) => {
+    const answer = handler.finish(query, "tcp", (response) => {
       counts.took(elapsed(started, clock.now()) / 1000);
       if (this.#sockets.has(socket)) this.#frame(socket, response);
     });
+    this.#forwarded.add(answer);
+    void answer.finally(() => this.#forwarded.delete(answer));
   }
 
   #frame(socket: Socket, response: Uint8Array): void {

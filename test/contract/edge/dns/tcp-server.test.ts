@@ -1,6 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { IDLE_TIMEOUT, MAX_CONNECTIONS_PER_CLIENT, MAX_QUERY_BYTES } from "../../../../edge/dns/tcp-server.ts";
+import { ClientFilter } from "../../../../edge/dns/client-filter.ts";
+import { QueryCounts } from "../../../../edge/dns/query-counts.ts";
+import { LATER, QueryHandler } from "../../../../edge/dns/query-handler.ts";
+import {
+  IDLE_TIMEOUT,
+  MAX_CONNECTIONS_PER_CLIENT,
+  MAX_QUERY_BYTES,
+  TcpServer,
+} from "../../../../edge/dns/tcp-server.ts";
 import { milliseconds } from "../../../../src/base/duration.ts";
+import { Metrics } from "../../../../src/base/metrics.ts";
 import { decodeMessage, encodeQuery } from "../../../../src/wire/dns-message.ts";
 import { waitFor } from "../../../lab/wait-for.ts";
 import { type DnsServer, startDns } from "../../../support/dns-server.ts";
@@ -8,6 +17,7 @@ import { FakeUpstream, silent } from "../../../support/fake-upstream.ts";
 import { inNamespace } from "../../../support/in-namespace.ts";
 import {
   dnsName,
+  ip,
   makeEndpoint,
   makeService,
   makeSlice,
@@ -95,6 +105,38 @@ inNamespace(import.meta.path, () => {
   afterEach(async () => {
     for (const client of clients.splice(0)) client.socket?.terminate();
     await server.close();
+  });
+
+  test("a server that ends answers what was asked before, and takes no further connections", async () => {
+    const [asked, upstreamAnswered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const handler: QueryHandler = Object.assign(Object.create(QueryHandler.prototype), {
+      handle: () => LATER,
+      finish: async (_query: Uint8Array, _transport: string, send: (response: Uint8Array) => void) => {
+        asked.resolve();
+        await upstreamAnswered.promise;
+        send(Uint8Array.of(1, 2, 3));
+      },
+    });
+    const counts = new QueryCounts(new Metrics("test"));
+    const ending = TcpServer.open(ip("127.0.0.1"), 0, {
+      handler,
+      counts,
+      clients: new ClientFilter(() => true),
+      clock,
+    });
+    const client = await Client.connect(ending.port);
+    clients.push(client);
+    client.send(frame("www.example.com"));
+    await asked.promise;
+    const { port } = ending;
+    const drained = ending.drain();
+    await expect(Client.connect(port)).rejects.toThrow();
+    expect(client.received).toHaveLength(0);
+    upstreamAnswered.resolve();
+    await drained;
+    ending.close();
+    await waitFor("the answer and the end", () => client.closed);
+    expect([...client.received]).toEqual([0, 3, 1, 2, 3]);
   });
 
   describe("a TCP connection", () => {
