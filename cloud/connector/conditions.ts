@@ -14,6 +14,7 @@ export interface ConnectorView {
   readonly charon: CharonState;
   /** undefined: nothing has been written yet. */
   readonly fabric: FabricState | undefined;
+  readonly hasEsp: boolean;
   /** Families of packets that the kernel does not pass on, although there are pods of them. */
   readonly notForwarded: readonly string[];
   readonly publishing: { readonly failure: unknown; readonly isWhole: boolean };
@@ -28,7 +29,9 @@ export const CONNECTOR_CODES = [
   "CONNECTOR_UNCERTIFIED",
   "CONNECTOR_WITHOUT_CHARON",
   "CONNECTOR_ROUTES",
+  "CONNECTOR_WITHOUT_ESP",
   "CONNECTOR_NOT_FORWARDING",
+  "FORWARD_DROPPED",
   "CONNECTOR_UNHEARD",
   "CONNECTOR_OVERFULL",
 ] as const;
@@ -41,6 +44,8 @@ export function judgeConnector(view: ConnectorView): readonly ConnectorFinding[]
   return [
     ...(view.isStarting ? [] : judgeBeginnings(view)),
     ...(fabric === undefined ? [] : judgeRoutes(fabric)),
+    ...(fabric === undefined || fabric.dropping.length === 0 ? [] : [dropped(fabric.dropping)]),
+    ...(view.hasEsp || view.isStarting ? [] : [WITHOUT_ESP]),
     ...(view.notForwarded.length === 0 ? [] : [notForwarding(view.notForwarded)]),
     ...(publishing.failure === undefined ? [] : [unheard(publishing.failure)]),
     ...(publishing.isWhole ? [] : [OVERFULL]),
@@ -52,6 +57,13 @@ const UNCONFIGURED: ConnectorFinding = {
   severity: "failed",
   message: "Cannot let edges in as nothing was ever heard of ConfigMap connector-config",
   hint: "See that the operator runs and leads, and that this connector reaches the API server.",
+};
+
+const WITHOUT_ESP: ConnectorFinding = {
+  code: "CONNECTOR_WITHOUT_ESP",
+  severity: "failed",
+  message: "Cannot carry packets of edges as the kernel of this node does no IPsec: it lacks xfrm_user or esp4",
+  hint: "Load or build xfrm_user, esp4 and esp6, or label another node as the connector.",
 };
 
 const OVERFULL: ConnectorFinding = {
@@ -110,6 +122,15 @@ function judgeRoutes({ blocked, failures }: FabricState): readonly ConnectorFind
       hint: "Look with ip route show table 220. Remove what another program has left there, FabEdge's connector perhaps.",
     },
   ];
+}
+
+function dropped(chains: readonly string[]): ConnectorFinding {
+  return {
+    code: "FORWARD_DROPPED",
+    severity: "degraded",
+    message: `Cannot be sure that packets of edges pass as another program drops what is forwarded: ${some(chains)}`,
+    hint: "Let the pods' networks pass there: rules in DOCKER-USER, ufw route allow, or a firewalld zone with forwarding.",
+  };
 }
 
 function notForwarding(families: readonly string[]): ConnectorFinding {

@@ -1,13 +1,14 @@
-import type { Condition } from "../../src/base/health.ts";
+import type { Health } from "../../src/base/health.ts";
 import type { Metrics } from "../../src/base/metrics.ts";
 import type { ConnectorStatus } from "./connector.ts";
 
 /** What a connector says of itself, each time that it is asked. */
 export function registerConnector(
   metrics: Metrics,
-  status: () => ConnectorStatus,
-  conditions: () => readonly Condition[],
+  connector: { readonly status: ConnectorStatus },
+  health: Health,
 ): void {
+  const status = () => connector.status;
   metrics.gauge("connector_edges", "Edges that may come to the connectors.", () => status().edges);
   metrics.gauge("connector_edges_held", "Edges that this connector holds.", () => status().held);
   metrics.gauge("connector_charon", "1 while charon answers.", () => Number(status().charon.phase === "connected"));
@@ -15,6 +16,6 @@ export function registerConnector(
     Number(status().kinds.every(({ connected }) => connected)),
   );
   metrics.gauge("health", "1 for each condition that holds.", () =>
-    conditions().map(({ component, code, severity }) => [{ component, code, severity }, 1] as const),
+    health.list().map(({ component, code, severity }) => [{ component, code, severity }, 1] as const),
   );
 }

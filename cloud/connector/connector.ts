@@ -91,6 +91,7 @@ export class Connector {
   #publishing: unknown;
   #onCharon: () => void;
   #metCharon = false;
+  #espSeen = false;
   #hasWaited = false;
 
   constructor(options: ConnectorOptions, scope: Scope) {
@@ -252,6 +253,7 @@ export class Connector {
       credentialTrouble: this.#observer.credentialTrouble,
       charon: this.#tunnels.charon,
       fabric: this.#state,
+      hasEsp: this.#hasEsp(),
       notForwarded: facts.config === undefined ? [] : familiesNotForwarded(facts.config.endpoint.subnets),
       publishing: { failure: this.#publishing, isWhole: this.#isPublicationWhole },
     });
@@ -260,6 +262,12 @@ export class Connector {
       if (finding === undefined) health.clear("connector", code);
       else health.raise({ ...finding, component: "connector" });
     }
+  }
+
+  /** Asked until there is: a module that is loaded later counts. */
+  #hasEsp(): boolean {
+    this.#espSeen ||= this.#fabric.hasEsp;
+    return this.#espSeen;
   }
 
   async #awaitCharonsEnd(): Promise<void> {

@@ -1,7 +1,9 @@
 import type { SelvedgeError } from "../../src/base/errors.ts";
 import { type Family, formatPrefix, type Ip, ipFamily, type Prefix } from "../../src/base/ip.ts";
 import { listAddresses } from "../../src/linux/addresses.ts";
+import { probeEsp } from "../../src/linux/esp-probe.ts";
 import { ESP_LINK } from "../../src/linux/fabric-table.ts";
+import { findDroppingForwards } from "../../src/linux/forward-policy.ts";
 import { findLink } from "../../src/linux/links.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { lookUpNextHop } from "../../src/linux/next-hop.ts";
@@ -23,6 +25,8 @@ export interface FabricState {
   /** Destinations whose route another program has in our tables. */
   readonly blocked: readonly string[];
   readonly failures: readonly SelvedgeError[];
+  /** Other programs' chains that drop what is forwarded unless their own rules let it pass. */
+  readonly dropping: readonly string[];
 }
 
 /** The kernel's side of a connector: routes in our tables, the rules that lead there, and our table of nftables. */
@@ -54,7 +58,13 @@ export class Fabric {
     return {
       blocked: [...pods.blocked, ...nodes.blocked].map(({ destination }) => formatPrefix(destination)),
       failures: [...pods.failures, ...nodes.failures].map(({ error }) => error),
+      dropping: findDroppingForwards(this.#nft),
     };
+  }
+
+  /** Whether there is ESP: the kernel's, or charon's own. */
+  get hasEsp(): boolean {
+    return findLink(this.#route, ESP_LINK) !== undefined || probeEsp();
   }
 
   close(): void {

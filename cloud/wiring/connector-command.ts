@@ -34,9 +34,15 @@ export async function startConnector(options: ConnectorOptions, system: System, 
       else log.warn("connector.condition", message, { code, hint });
     },
   );
+  const metrics = new Metrics("selvedge");
+  let connector: Connector | undefined;
+  const notReady = () =>
+    connector === undefined ? "another program keeps this node's routes to edges" : connector.status.notReady;
+  const url = startHealthServer({ listen, notReady, metrics }, scope);
+  log.info("connector.started", "The connector lets edges in", { url: url.href, name: node });
   await claimNodeFabric("connector", health, clock, scope);
   const state = new StateFolder(stateDir);
-  const connector = new Connector(
+  connector = new Connector(
     {
       ...{ client: await openCluster(kubeconfig, system), namespace, node, calico, health, clock, random, log },
       snapshot: recall(state, log),
@@ -46,15 +52,8 @@ export async function startConnector(options: ConnectorOptions, system: System, 
     },
     scope,
   );
+  registerConnector(metrics, connector, health);
   await connector.watchRoutes();
-  const metrics = new Metrics("selvedge");
-  registerConnector(
-    metrics,
-    () => connector.status,
-    () => health.list(),
-  );
-  const url = startHealthServer({ listen, notReady: () => connector.status.notReady, metrics }, scope);
-  log.info("connector.started", "The connector lets edges in", { url: url.href, name: node });
 }
 
 function recall(state: StateFolder, log: Log): Snapshot {
