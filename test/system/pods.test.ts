@@ -137,3 +137,54 @@ describe("an ADD that is killed", () => {
     minutes(2),
   );
 });
+
+describe("with an agent that knows its subnets", () => {
+  const TUNNELS = `id: C=CN, O=fabedge.io, CN=paris.e1
+name: paris.e1
+publicAddresses: [192.0.2.11]
+subnets: [10.2.7.0/24, "fd00:27::/64"]
+nodeSubnets: [192.0.2.11]
+type: EdgeNode
+peers: []
+`;
+  const BIN = "/run/cni-bin";
+  const SETTINGS = [
+    ...["--node-name=e1", "--source=hub", "--meta-server=http://192.0.2.1:1", "--enable-dns=false"],
+    ...["--tunnels-conf=/run/tunnels.yaml", "--state-dir=/run/state", `--cni-bin-path=${BIN}`],
+  ];
+
+  test(
+    "pods are connected by what it wrote, whether it runs or not, and cleanup waits for the last of them",
+    async () => {
+      const edge = await lab.host("edge1");
+      await edge.writeFile("/run/tunnels.yaml", TUNNELS);
+      await edge.writeFile("/etc/cni/net.d/99-other.conflist", "{}");
+      const agent = await edge.spawn([AGENT, "run", ...SETTINGS], { ready: /pods\.network[\s\S]*agent\.ready/ });
+      const { name, cniVersion, plugins } = JSON.parse(await edge.readFile("/etc/cni/net.d/fabedge.conflist"));
+      // As libcni makes a plugin's configuration of a list.
+      const run = async (command: "ADD" | "DEL", pod: string) => {
+        const env = { ...environment(command, pod), CNI_PATH: BIN };
+        const [plugin] = plugins;
+        const input = JSON.stringify({ ...plugin, name, cniVersion });
+        return await edge.output([`${BIN}/${plugin.type}`], { env, input });
+      };
+      await edge.output(["ip", "-batch", "-"], { input: "netns add one\nnetns add two\n" });
+      const first = JSON.parse(await run("ADD", "one")) as CniAnswer;
+      expect(first.ips.map(({ address }) => address)).toEqual(["10.2.7.2/24", "fd00:27::2/64"]);
+      await agent.kill();
+      await run("ADD", "two");
+      for (const address of ["10.2.7.2", "fd00:27::2"])
+        await edge.output(["ip", "netns", "exec", "two", "ping", "-c", "1", "-W", "2", address]);
+      const cleanup = () => edge.output([AGENT, "cleanup"], { env: { SELVEDGE_CNI_BIN_PATH: BIN } });
+      expect(await cleanup()).not.toContain("fabedge.conflist");
+      await edge.output(["ip", "netns", "exec", "two", "ping", "-c", "1", "-W", "2", "10.2.7.2"]);
+      await run("DEL", "one");
+      await run("DEL", "two");
+      const removed = await cleanup();
+      for (const what of ["/etc/cni/net.d/fabedge.conflist", `${BIN}/selvedge-cni`, "link br-fabedge"])
+        expect(removed).toContain(`removed ${what.startsWith("/") ? "file " : ""}${what}`);
+      expect(await edge.output(["ls", "/etc/cni/net.d", BIN])).toContain("99-other.conflist");
+    },
+    minutes(1),
+  );
+});
