@@ -24,8 +24,8 @@ export class FabricCluster {
   readonly operator: LabProcess;
   readonly #kubectl: string;
 
-  /** Needs the compiled programs in dist. */
-  static async start(network: FabricNetwork): Promise<FabricCluster> {
+  /** Needs the compiled programs in dist. @param edges those that are there from the beginning */
+  static async start(network: FabricNetwork, edges = network.edges): Promise<FabricCluster> {
     const tools = await toolPaths("etcd", "kube-apiserver", "kubectl");
     const { host, publicAddress } = network.control;
     const server = await ApiServer.start(host, publicAddress, tools);
@@ -43,7 +43,7 @@ export class FabricCluster {
     );
     const cluster = new FabricCluster(network, server, operator, tools.kubectl);
     for (const node of [network.control, ...network.clouds]) await cluster.register(node);
-    for (const edge of network.edges) await cluster.registerEdge(edge);
+    for (const edge of edges) await cluster.registerEdge(edge);
     return cluster;
   }
 

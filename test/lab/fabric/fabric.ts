@@ -16,12 +16,16 @@ export class Fabric implements AsyncDisposable {
   readonly nodeAgent: LabProcess;
   readonly agents: readonly EdgeAgent[];
 
-  /** Needs the compiled programs in dist, and scripts/tools. */
-  static async start(size: { readonly clouds?: number; readonly edges?: number } = {}): Promise<Fabric> {
-    const network = await FabricNetwork.create(size);
+  /**
+   * Needs the compiled programs in dist, and scripts/tools.
+   *
+   * @param lateEdges so many of the edges, the last ones, have their agent running and are not nodes of the cluster yet
+   */
+  static async start({ clouds = 2, edges = 2, lateEdges = 0 } = {}): Promise<Fabric> {
+    const network = await FabricNetwork.create({ clouds, edges });
     try {
       const tools = await toolPaths("kube-proxy");
-      const cluster = await FabricCluster.start(network);
+      const cluster = await FabricCluster.start(network, network.edges.slice(0, edges - lateEdges));
       await Promise.all(network.nodes.flatMap((node) => [servePages(node.pod), servePages(node.host)]));
       const [connectors, nodeAgent, agents] = await Promise.all([
         Promise.all(network.clouds.map((node) => CloudConnector.start(cluster, node))),

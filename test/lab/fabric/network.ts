@@ -18,6 +18,8 @@ export interface FabricNode {
 export interface CloudNode extends FabricNode {
   readonly publicAddress: string;
   readonly uplink: Link;
+  /** To the other nodes of the cloud. */
+  readonly cloudLink: Link;
 }
 
 export interface EdgeNode extends FabricNode {
@@ -116,10 +118,10 @@ async function addCloud(
 ): Promise<CloudNode> {
   const host = await lab.host(name);
   // Nobody is at this gateway: what goes there instead of into a tunnel is lost, and seen.
-  await host.connect(dataCentre, { address: `${address}/24`, gateway: GATEWAY });
+  const cloudLink = await host.connect(dataCentre, { address: `${address}/24`, gateway: GATEWAY });
   const uplink = await host.connect(internet, { address: `${publicAddress}/24` });
   const pod = await addPod(host, `${name}-pod`, "cni0", number);
-  return { name, host, address, publicAddress, uplink, podCidrs: podCidrs(number), ...pod };
+  return { name, host, address, publicAddress, uplink, cloudLink, podCidrs: podCidrs(number), ...pod };
 }
 
 async function addEdge(lab: Lab, internet: Switch, number: number): Promise<EdgeNode> {
@@ -137,6 +139,8 @@ async function addEdge(lab: Lab, internet: Switch, number: number): Promise<Edge
     }`,
   });
   const pod = await addPod(host, `${name}-pod`, "br-fabedge", 10 + number);
+  // As our CNI plugin does: the pod reaches a service that it is behind itself.
+  await host.ip("link set veth0 type bridge_slave hairpin on");
   return { name, host, router, address, publicAddress, uplink, podCidrs: podCidrs(10 + number), ...pod };
 }
 
