@@ -93,6 +93,8 @@ inCluster(import.meta.path, () => {
       expect(authority()["ca.crt"]).toBe(data["ca.crt"]);
       label("e3", "host");
       await waitFor("the successor signs", () => authority()["previous.crt"] === data["ca.crt"]);
+      expect(Object.keys(authority()).sort()).toEqual(["ca.crt", "ca.key", "previous.crt"]);
+      expect(authority()["ca.key"]).not.toBe(data["ca.key"]);
       await waitFor("all is well", () => own()?.["reason"] === "AsWanted");
       const told = () => {
         const fields = "--field-selector=regarding.name=paris";
