@@ -46,6 +46,28 @@ inCluster(import.meta.path, () => {
   const untouched = (node: string) => podsOf(node).every((pod) => pod.name === `fabedge-agent-${node}` && !pod.ending);
 
   describe("where FabEdge's agents run", () => {
+    test("what FabEdge has written is taken over as it stands, labelled or not", async () => {
+      const made = ["connector-config", "fabedge-agent-config-e1"].map((name) => {
+        const metadata = { name, namespace: NAMESPACE };
+        kubectlApply({ apiVersion: "v1", kind: "ConfigMap", metadata, data: { "tunnels.yaml": "name: fabedges\n" } });
+        return { name, uid: see("configmap", name)?.metadata.uid };
+      });
+      const operator = await start("heir");
+      for (const { name, uid } of made) {
+        await waitFor(`ours in ${name}`, () =>
+          see("configmap", name)?.data?.["tunnels.yaml"]?.includes("name: paris."),
+        );
+        expect(see("configmap", name)?.metadata).toMatchObject({
+          uid,
+          labels: { "fabedge.io/created-by": "fabedge-operator" },
+        });
+      }
+      await operator.settled();
+      await operator.close();
+      const again = await start("heir-again");
+      expect(again.writes).toEqual([]);
+    });
+
     test.each(["host", "pod"] as const)("none is ended or replaced when the default is %s", async (mode) => {
       const operator = await start(mode, mode === "host" ? SETTINGS : AGENTS);
       expect(operator.writes.filter((write) => write.includes("/pods"))).toEqual([]);
