@@ -7,7 +7,7 @@ const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(POD
 const NEW = { name: "new", clusterIp: "10.96.0.30", endpoints: [PODS["web-2"]] };
 const NOTICED_WITHIN = seconds(90);
 /** Services, EndpointSlices, Endpoints and the node: a watch each. */
-const WATCHES = 4;
+const WATCHES = 6;
 
 let world: EdgeWorld;
 
