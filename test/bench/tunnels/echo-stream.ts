@@ -3,8 +3,8 @@ import type { Host } from "../../lab/host.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 
 const EVERY_SECONDS = 0.01;
-/** Of `ping -D`: "[1732190400.123456] 64 bytes from …". */
-const REPLY = /^\[(\d+\.\d+)\] \d+ bytes from/gm;
+/** Of `ping -D`: "[1732190400.123456] 64 bytes from 10.244.1.10: icmp_seq=7 …". */
+const REPLY = /^\[(\d+\.\d+)\] \d+ bytes from \S+ icmp_seq=(\d+)/gm;
 
 export interface Heard {
   /** Until so many more replies have come. */
@@ -13,12 +13,19 @@ export interface Heard {
   again(limit: Duration): Promise<void>;
 }
 
-/** Sends a hundred echoes a second while something happens. @returns when replies came, in seconds */
+export interface Echoes {
+  /** When replies came. */
+  readonly seconds: readonly number[];
+  /** Between the first and the last of them. */
+  readonly lost: number;
+}
+
+/** Sends a hundred echoes a second while something happens. */
 export async function echoesDuring(
   from: Host,
   address: string,
   happen: (heard: Heard) => Promise<void>,
-): Promise<readonly number[]> {
+): Promise<Echoes> {
   const ping = await from.spawn(["ping", "-n", "-D", "-i", String(EVERY_SECONDS), address], { ready: /bytes from/ });
   const replies = () => [...ping.log.matchAll(REPLY)].map(([, time]) => Number(time));
   const more = (count: number, timeout?: Duration) => {
@@ -40,12 +47,14 @@ export async function echoesDuring(
     },
   });
   await ping.stop();
-  return replies();
+  const numbers = [...ping.log.matchAll(REPLY)].map(([, , sequence]) => Number(sequence));
+  const sent = (numbers.at(-1) ?? 0) - (numbers[0] ?? 0) + 1;
+  return { seconds: replies(), lost: sent - new Set(numbers).size };
 }
 
 /** In seconds. */
-export function longestSilence(replies: readonly number[]): number {
-  return Math.max(...silences(replies));
+export function longestSilence(echoes: Echoes): number {
+  return Math.max(...silences(echoes.seconds));
 }
 
 function silences(replies: readonly number[]): readonly number[] {
