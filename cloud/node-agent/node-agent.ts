@@ -13,7 +13,6 @@ import { CONNECTOR_LABEL, parsePublication } from "../../src/kube/objects/connec
 import { CONFIG_MAPS } from "../../src/kube/resource.ts";
 import { isSuspicious } from "../../src/kube/shrinkage.ts";
 import { type RoutingChange, watchRouting } from "../../src/linux/routing-events.ts";
-import { POD_ROUTES_TABLE } from "../../src/linux/routing-table-plan.ts";
 import type { ConnectorPublication } from "../../src/network/connector-claims.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import { judgeEdges, judgeHearing, judgeKernel, TROUBLES, type Trouble } from "./conditions.ts";
@@ -169,8 +168,8 @@ export class NodeAgent {
     return state.writes;
   }
 
-  #kernelChanged({ tables, rules, links, lost }: RoutingChange): void {
-    const full = lost || rules || links || tables.has(POD_ROUTES_TABLE);
+  #kernelChanged(change: RoutingChange): void {
+    const full = this.#options.kernel.concerns(change);
     if (this.#pause !== undefined) {
       this.#changedMeanwhile = full || this.#changedMeanwhile === "full" ? "full" : "changes";
       return;

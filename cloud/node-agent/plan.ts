@@ -110,6 +110,31 @@ export function planNodeRoutes(
   return { routes: [...routes, ...kept.map(nowhere)], unreached: [...unreached], withdrawn: kept };
 }
 
+/** What has become of a plan that the kernel has, where the ways to the connectors are what they were. */
+export interface RouteChange {
+  readonly add: readonly WantedRoute[];
+  readonly replace: readonly WantedRoute[];
+}
+
+/** @returns undefined when the table has to be looked at: something is held by nobody any more, or a way is not known */
+export function planRouteChange(before: EdgePlan, now: EdgePlan, findHop: FindHop): RouteChange | undefined {
+  if (!before.whole || !now.whole) return undefined;
+  const left = new Map(before.held.map((held) => [formatPrefix(held.destination), held.connector]));
+  const [add, replace]: [WantedRoute[], WantedRoute[]] = [[], []];
+  for (const { destination, connector } of now.held) {
+    const key = formatPrefix(destination);
+    const held = left.get(key);
+    left.delete(key);
+    if (held?.node === connector.node) continue;
+    const hop = findHop(connector, ipFamily(destination.address));
+    if (hop === undefined) return undefined;
+    const route: WantedRoute = { kind: "unicast", destination, ...hop };
+    if (held === undefined) add.push(nowhere(destination), route);
+    else replace.push(route);
+  }
+  return left.size > 0 ? undefined : { add, replace };
+}
+
 /** Those of the prefixes that contain one of the others, or lie in one. */
 export function overlapping(prefixes: readonly Prefix[], others: readonly Prefix[]): readonly Prefix[] {
   const [inner, outer] = [new PrefixSet(prefixes), new PrefixSet(others)];

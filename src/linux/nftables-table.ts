@@ -44,6 +44,8 @@ interface Change {
 export class KeptTable {
   readonly #nft: Nftables;
   #kept: { readonly plan: string; readonly generation: number } | undefined;
+  /** The text of a plan that was made last: those who only ask again have not made another one. */
+  #planned: { readonly spec: TableSpec; readonly elements: TableElements; readonly text: string } | undefined;
 
   /** @param nft which is the caller's to close */
   constructor(nft: Nftables) {
@@ -55,7 +57,7 @@ export class KeptTable {
    * @throws SelvedgeError with the errno's name: the table is then as it was
    */
   keep(spec: TableSpec, elements: TableElements): boolean {
-    const plan = planText(spec, elements);
+    const plan = this.#textOf(spec, elements);
     for (let attempt = 1; ; attempt++) {
       const generation = this.#nft.generation();
       if (this.#kept?.plan === plan && this.#kept.generation === generation) return false;
@@ -75,6 +77,13 @@ export class KeptTable {
       this.#kept = { plan, generation: changed ? generation + 1 : generation };
       return changed;
     }
+  }
+
+  #textOf(spec: TableSpec, elements: TableElements): string {
+    if (this.#planned?.spec !== spec || this.#planned.elements !== elements) {
+      this.#planned = { spec, elements, text: planText(spec, elements) };
+    }
+    return this.#planned.text;
   }
 }
 

@@ -27,6 +27,8 @@ export interface RoutingChange {
   readonly rules: boolean;
   /** Links or their addresses. */
   readonly links: boolean;
+  /** Which ones. */
+  readonly linkIndexes: ReadonlySet<number>;
   /** Something was missed: any of these may have changed. */
   readonly lost: boolean;
 }
@@ -37,7 +39,9 @@ const GROUPS = [
 ];
 const LINKS: ReadonlySet<number> = new Set([RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_DELADDR]);
 
-const NOTHING: RoutingChange = { tables: new Set(), rules: false, links: false, lost: false };
+const NOTHING: RoutingChange = {
+  ...{ tables: new Set(), rules: false, links: false, linkIndexes: new Set(), lost: false },
+};
 
 /**
  * @param own the socket whose own changes are not reported
@@ -61,8 +65,8 @@ export function watchRouting(
 
 function routingChange(messages: readonly NetlinkMessage[], ownPort: number): RoutingChange | undefined {
   const tables = new Set<number>();
+  const linkIndexes = new Set<number>();
   let rules = false;
-  let links = false;
   for (const message of messages) {
     // The kernel's own changes carry port 0, as does a socket that was never answered.
     if (message.port === ownPort && ownPort !== 0) continue;
@@ -70,7 +74,13 @@ function routingChange(messages: readonly NetlinkMessage[], ownPort: number): Ro
       const table = decodeRouteTable(message);
       if (table !== undefined) tables.add(table);
     } else if (message.type === RTM_NEWRULE || message.type === RTM_DELRULE) rules = true;
-    else if (LINKS.has(message.type)) links = true;
+    else if (LINKS.has(message.type)) linkIndexes.add(linkIndexOf(message));
   }
-  return tables.size > 0 || rules || links ? { ...NOTHING, tables, rules, links } : undefined;
+  const links = linkIndexes.size > 0;
+  return tables.size > 0 || rules || links ? { ...NOTHING, tables, rules, links, linkIndexes } : undefined;
+}
+
+/** It stands at one place in struct ifinfomsg and struct ifaddrmsg; 0 where the message is shorter than both. */
+function linkIndexOf({ payload }: NetlinkMessage): number {
+  return payload.length < 8 ? 0 : new DataView(payload.buffer, payload.byteOffset).getUint32(4, true);
 }

@@ -5,7 +5,7 @@ import { encodeRouteAdd, encodeRouteDelete, encodeRouteReplace, type Route } fro
 import { systemError } from "./errno.ts";
 import type { NetlinkSocket } from "./netlink-socket.ts";
 import { listRoutes } from "./routes.ts";
-import { FABRIC_PROTOCOL, planRoutingTable, type WantedRoute } from "./routing-table-plan.ts";
+import { FABRIC_PROTOCOL, planRoutingTable, routeOf, type WantedRoute } from "./routing-table-plan.ts";
 
 export interface RouteFailure {
   readonly route: Route;
@@ -63,6 +63,20 @@ export class RoutingTable {
       this.#write("replace", encodeRouteReplace, plan.replace, failures) +
       this.#write("delete", encodeRouteDelete, plan.remove, failures);
     return { writes, blocked: plan.blocked, failures };
+  }
+
+  /**
+   * Adds and replaces single routes of ours without a look at the table, for whoever has written all of it and has heard
+   * of no change by others since.
+   *
+   * @returns whether the table was as it was taken to be; if not, `apply` has to look at all of it
+   */
+  change(add: readonly WantedRoute[], replace: readonly WantedRoute[]): boolean {
+    const failures: RouteFailure[] = [];
+    const routes = (wanted: readonly WantedRoute[]) => wanted.map((route) => routeOf(this.#table, route));
+    this.#write("add", encodeRouteAdd, routes(add), failures);
+    this.#write("replace", encodeRouteReplace, routes(replace), failures);
+    return failures.length === 0;
   }
 
   /**

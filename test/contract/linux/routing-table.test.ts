@@ -312,7 +312,11 @@ inNamespace(import.meta.path, () => {
     run("ip", "rule", "del", "pref", "500");
     expect(seen.some(({ links }) => links)).toBeFalse();
     run("ip", "link", "set", "uplink", "mtu", "1480");
-    await waitFor("a link", () => seen.some(({ links }) => links));
+    await waitFor("a link", () => seen.some(({ links, linkIndexes }) => links && linkIndexes.has(uplink)));
+    const { length } = seen;
+    run("ip", "address", "add", "10.98.0.1/32", "dev", "lo");
+    await waitFor("an address", () => seen.slice(length).some(({ linkIndexes }) => linkIndexes.has(1)));
+    run("ip", "address", "del", "10.98.0.1/32", "dev", "lo");
     watch.close();
     run("ip", "link", "set", "uplink", "mtu", "1500");
     table.apply([]);

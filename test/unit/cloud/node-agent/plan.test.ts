@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { overlapping, planEdges, planNodeRoutes } from "../../../../cloud/node-agent/plan.ts";
+import { overlapping, planEdges, planNodeRoutes, planRouteChange } from "../../../../cloud/node-agent/plan.ts";
 import { formatPrefix, makePrefix, prefixContains } from "../../../../src/base/ip.ts";
 import { LAST_RESORT_METRIC, routeOf } from "../../../../src/linux/routing-table-plan.ts";
 import type { ConnectorPublication } from "../../../../src/network/connector-claims.ts";
@@ -118,6 +118,35 @@ describe("routes to edges", () => {
       throw new Error("asked");
     };
     expect(planNodeRoutes(EDGES, () => HOP, [], covered).routes).toHaveLength(2);
+  });
+});
+
+describe("what changes between two plans", () => {
+  const edges = { e1: [1, "10.9.1.0/24"], e2: [1, "10.9.2.0/24"] } as const;
+  const before = planEdges([publication(1, edges), publication(2, {})], "n1", []);
+  const to = (n: number) => ({ ...HOP, gateway: ip(`10.244.${n}.0`) });
+  const find = ({ node }: ConnectorPublication) => to(Number(node.slice(1)));
+
+  test("is nothing where all is the same", () => {
+    const same = planEdges([publication(1, edges), publication(2, {})], "n1", []);
+    expect(planRouteChange(before, same, find)).toEqual({ add: [], replace: [] });
+  });
+
+  test("is what has gone to another connector, and what is new", () => {
+    const young = { e2: [2, "10.9.2.0/24"], e3: [1, "10.9.3.0/24"] } as const;
+    const now = planEdges([publication(1, edges), publication(2, young)], "n1", []);
+    expect(planRouteChange(before, now, find)).toEqual({
+      add: [nowhere("10.9.3.0/24"), { kind: "unicast", destination: prefix("10.9.3.0/24"), ...to(2) }],
+      replace: [{ kind: "unicast", destination: prefix("10.9.2.0/24"), ...to(2) }],
+    });
+  });
+
+  test("is not told by the plans where something is gone, is not known, or leads by a way that is not known", () => {
+    const less = planEdges([publication(1, { e1: edges.e1 })], "n1", []);
+    const moved = planEdges([publication(1, edges), publication(2, { e2: [2, "10.9.2.0/24"] })], "n1", []);
+    expect(planRouteChange(before, less, find)).toBeUndefined();
+    expect(planRouteChange(before, { ...before, whole: false }, find)).toBeUndefined();
+    expect(planRouteChange(before, moved, () => undefined)).toBeUndefined();
   });
 });
 
