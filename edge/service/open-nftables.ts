@@ -42,8 +42,7 @@ export interface NftablesModeOptions {
 export async function openNftables(options: NftablesModeOptions, resync: () => void): Promise<ServiceApplier> {
   const nft = new Nftables();
   try {
-    const families = probeFamilies(nft, options.log);
-    return new NftablesMode(nft, families, options, resync);
+    return new NftablesMode(nft, probeRuleset(nft, options.log), options, resync);
   } catch (error) {
     nft.close();
     throw error;
@@ -51,6 +50,7 @@ export async function openNftables(options: NftablesModeOptions, resync: () => v
 }
 
 class NftablesMode implements ServiceApplier {
+  readonly #accepted: AcceptedRuleset;
   readonly #options: NftablesModeOptions;
   readonly #resync: () => void;
   readonly #nft: Nftables;
@@ -60,7 +60,9 @@ class NftablesMode implements ServiceApplier {
   readonly #ruleset: NftablesApplier;
   #events: NetlinkEvents | undefined;
 
-  constructor(nft: Nftables, families: readonly Family[], options: NftablesModeOptions, resync: () => void) {
+  constructor(nft: Nftables, accepted: AcceptedRuleset, options: NftablesModeOptions, resync: () => void) {
+    const { families } = accepted;
+    this.#accepted = accepted;
     this.#options = options;
     this.#resync = resync;
     this.#nft = nft;
@@ -140,6 +142,7 @@ class NftablesMode implements ServiceApplier {
       linkAddresses: addresses,
       clusterCidrs,
       dnsPort,
+      dnsLimited: this.#accepted.dnsLimited,
       bridges: [...bridges].sort((a, b) => a - b),
     };
   }
@@ -174,42 +177,62 @@ class NftablesMode implements ServiceApplier {
   }
 }
 
+/** What of the ruleset this kernel takes. */
+export interface AcceptedRuleset {
+  /** IPv4, and IPv6 unless the kernel is built without. */
+  readonly families: readonly Family[];
+  readonly dnsLimited: boolean;
+}
+
 /**
  * Whether this kernel takes the whole ruleset, to the last expression: it is made and deleted in one transaction,
  * under a name of its own, so nothing ever shows or sees a packet.
  *
- * @returns the families for which it does: IPv4, and IPv6 unless the kernel is built without
  * @throws SelvedgeError NFT_INCOMPLETE; or an errno's name for what may pass
  */
-export function probeFamilies(nft: Nftables, log: Log): readonly Family[] {
+export function probeRuleset(nft: Nftables, log: Log): AcceptedRuleset {
+  const dnsLimited = takesLimits(nft, log);
   try {
-    tryRuleset(nft, 4);
+    tryRuleset(nft, 6, dnsLimited);
+    return { families: [4, 6], dnsLimited };
+  } catch (error) {
+    log.warn("service.ipv6", "Services have no IPv6 here: the kernel refuses it.", { code: errorCode(error) });
+    return { families: [4], dnsLimited };
+  }
+}
+
+/** Tries IPv4, without the limits if need be: services in user space for want of them would be the worse bargain. */
+function takesLimits(nft: Nftables, log: Log): boolean {
+  try {
+    tryRuleset(nft, 4, true);
+    return true;
+  } catch (error) {
+    if (["EPERM", "ENOBUFS", "ENOMEM"].includes(errorCode(error))) throw error;
+  }
+  try {
+    tryRuleset(nft, 4, false);
+    log.warn("service.dns_limit", "No client of DNS is held to its share: the kernel has no nft_limit.");
+    return false;
   } catch (error) {
     if (["EPERM", "ENOBUFS", "ENOMEM"].includes(errorCode(error))) throw error;
     throw new SelvedgeError("Cannot carry services in nftables as this kernel refuses a part of the ruleset", {
       code: "NFT_INCOMPLETE",
       blame: "host",
       retry: "never",
-      hint: "Linux 5.10 or later with nft_nat, nft_masq, nft_fib_inet, nft_numgen, nft_ct, nft_limit, nft_reject_inet has all of it.",
+      hint: "Linux 5.10 or later with nft_nat, nft_masq, nft_fib_inet, nft_numgen, nft_ct, nft_reject_inet has all of it.",
       cause: error,
     });
   }
-  try {
-    tryRuleset(nft, 6);
-    return [4, 6];
-  } catch (error) {
-    log.warn("service.ipv6", "Services have no IPv6 here: the kernel refuses it.", { code: errorCode(error) });
-    return [4];
-  }
 }
 
-function tryRuleset(nft: Nftables, family: Family): void {
+function tryRuleset(nft: Nftables, family: Family, dnsLimited: boolean): void {
   const table = `${TABLE}-probe`;
   const settings: RulesetSettings = {
     linkName: "lo",
     linkAddresses: [],
     clusterCidrs: [makePrefix(ipFromBytes(new Uint8Array(family === 4 ? 4 : 16)), 0)],
     dnsPort: 53,
+    dnsLimited,
     bridges: [1],
   };
   const batch = new NftBatch();
@@ -217,7 +240,7 @@ function tryRuleset(nft: Nftables, family: Family): void {
   const chains = ["lb-2-affinity", "local-2", "remember-1", "node-lb-2-affinity", "node-remember-1"];
   replaceTable(batch, planLayout(family, settings), chains, settingElements(family, settings), table);
   batch.deleteTable(family, table);
-  nft.commit(`try the ruleset for IPv${family}`, batch);
+  nft.commit(`try the ruleset for IPv${family}${dnsLimited ? "" : " without limits"}`, batch);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Family } from "../../src/base/ip.ts";
 import type { Expression } from "../../src/wire/nftables-expression.ts";
 import { loads, lookup, match, registerAt } from "../../src/wire/nftables-key.ts";
 import { drop, goTo } from "../../src/wire/nftables-statement.ts";
-import type { ChainSpec } from "./ruleset.ts";
+import type { ChainSpec, RulesetOptions } from "./ruleset.ts";
 
 /**
  * Clients of this node's DNS that are known at a time, per table: its pods and what its LAN has, several times over. About
@@ -41,23 +41,21 @@ const PROTOCOLS = [17, 6];
  * An answer is left untracked only where its question was: one that another program's rule led here from elsewhere has
  * to find its way back.
  */
-export function planDnsChains(family: Family, port: number): readonly ChainSpec[] {
+export function planDnsChains(
+  family: Family,
+  { dnsPort: port, dnsLimited }: Pick<RulesetOptions, "dnsPort" | "dnsLimited">,
+): readonly ChainSpec[] {
+  const share: readonly Expression[] = [
+    ...loads(family, ["saddr"]),
+    { name: "dynset", set: "dns-rates", key: registerAt(0), timeoutSeconds: RATE_SECONDS, limit: DNS_CLIENT_RATE },
+    { name: "counter" },
+    drop,
+  ];
   return [
     {
       name: DNS_QUERY_CHAIN,
       rules: [
-        [
-          ...loads(family, ["saddr"]),
-          {
-            name: "dynset",
-            set: "dns-rates",
-            key: registerAt(0),
-            timeoutSeconds: RATE_SECONDS,
-            limit: DNS_CLIENT_RATE,
-          },
-          { name: "counter" },
-          drop,
-        ],
+        ...(dnsLimited ? [share] : []),
         // A set of its own, as looking an element up asks for its limit too. When it is full, both ways are tracked.
         [
           ...loads(family, ["saddr"]),

@@ -19,6 +19,8 @@ export interface RulesetOptions {
   readonly clusterCidrs: readonly Prefix[];
   /** Where DNS answers, on the link's addresses. */
   readonly dnsPort: number;
+  /** Whether each client of DNS is held to a rate: not every kernel has nft_limit. */
+  readonly dnsLimited: boolean;
 }
 
 export interface ChainSpec {
@@ -192,7 +194,7 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
       hook: { type: "nat", hook: "postrouting", priority: PRIORITY_SRCNAT },
       rules: [[...matchTranslated(), goTo("translated")]],
     },
-    ...planDnsChains(family, options.dnsPort),
+    ...planDnsChains(family, options),
   ];
 }
 

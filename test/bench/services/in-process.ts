@@ -83,7 +83,14 @@ function plan(registry: FrontendRegistry, one: ServiceView): Map<ObjectKey, read
 function newApplier(commits: number[]): NftablesApplier {
   return new NftablesApplier(new Nftables(), {
     families: [4, 6],
-    settings: () => ({ linkName: "selvedge0", linkAddresses: [], clusterCidrs: [], dnsPort: 53, dnsLimited: true, bridges: [] }),
+    settings: () => ({
+      linkName: "selvedge0",
+      linkAddresses: [],
+      clusterCidrs: [],
+      dnsPort: 53,
+      dnsLimited: true,
+      bridges: [],
+    }),
     onChanged: () => {},
     onCommit: (seconds) => commits.push(seconds),
     now: () => performance.now(),

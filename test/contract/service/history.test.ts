@@ -16,6 +16,7 @@ const SETTINGS: RulesetSettings = {
   linkAddresses: [ip("169.254.25.10")],
   clusterCidrs: [{ address: ip("10.244.0.0"), length: 16 }],
   dnsPort: 53,
+  dnsLimited: true,
   bridges: [7],
 };
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { probeFamilies } from "../../../edge/service/open-nftables.ts";
+import { probeRuleset } from "../../../edge/service/open-nftables.ts";
+import { planLayout, replaceTable } from "../../../edge/service/ruleset-batch.ts";
 import { errorCode, SelvedgeError } from "../../../src/base/errors.ts";
 import { Log } from "../../../src/base/log.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
@@ -148,15 +149,15 @@ inNamespace(import.meta.path, () => {
   describe("trying the ruleset", () => {
     /** A kernel that refuses what the test says. */
     class Refusing extends Nftables {
-      readonly refused: string;
+      readonly refused: RegExp;
 
-      constructor(refused: string) {
+      constructor(refused: RegExp) {
         super();
         this.refused = refused;
       }
 
       override commit(what: string, made: NftBatch): void {
-        if (what.endsWith(this.refused)) {
+        if (this.refused.test(what)) {
           throw new SelvedgeError("Cannot", { code: "EOPNOTSUPP", blame: "host", retry: "never" });
         }
         super.commit(what, made);
@@ -165,16 +166,33 @@ inNamespace(import.meta.path, () => {
     const quiet = new Log(() => {}, "error");
 
     test("leaves nothing behind", () => {
-      expect(probeFamilies(nft, quiet)).toEqual([4, 6]);
+      expect(probeRuleset(nft, quiet)).toEqual({ families: [4, 6], dnsLimited: true });
       expect(run("nft", "list", "ruleset")).toBe("");
     });
 
     test("finds a kernel without IPv6, and goes on with IPv4", () => {
-      expect(probeFamilies(new Refusing("IPv6"), quiet)).toEqual([4]);
+      expect(probeRuleset(new Refusing(/IPv6/), quiet)).toEqual({ families: [4], dnsLimited: true });
+    });
+
+    test("finds a kernel without nft_limit, and goes on without a share of DNS for each client", () => {
+      const said: string[] = [];
+      const log = new Log(({ event }) => said.push(event), "warn");
+      expect(probeRuleset(new Refusing(/IPv[46]$/), log)).toEqual({ families: [4, 6], dnsLimited: false });
+      expect(said).toEqual(["service.dns_limit"]);
+      const settings = { linkName: "lo", linkAddresses: [], clusterCidrs: [], dnsPort: 53, bridges: [] };
+      const load = (dnsLimited: boolean) => {
+        nft.commit(
+          "test",
+          batch((b) => replaceTable(b, planLayout(4, { ...settings, dnsLimited }), [], [])),
+        );
+        return run("nft", "list", "ruleset");
+      };
+      expect(load(true)).toContain("limit rate");
+      expect(load(false)).not.toContain("limit");
     });
 
     test("finds a kernel that cannot, for good", () => {
-      expect(failure(() => probeFamilies(new Refusing("IPv4"), quiet))).toBe("NFT_INCOMPLETE");
+      expect(failure(() => probeRuleset(new Refusing(/IPv4/), quiet))).toBe("NFT_INCOMPLETE");
     });
   });
 
