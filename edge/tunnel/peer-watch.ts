@@ -132,7 +132,10 @@ export class PeerWatch {
   #isDead(association: IkeAssociation, { now, way }: PeerWorld): boolean {
     const id = spis(association);
     if (this.#left.has(id)) return false;
-    if (this.#liveness?.of !== id) this.#liveness = { of: id, state: new Liveness(now) };
+    if (this.#liveness?.of !== id) {
+      this.#liveness = { of: id, state: new Liveness(now) };
+      this.#latency = undefined;
+    }
     const { state } = this.#liveness;
     if (this.#sampleAt <= now && !this.#sampling) void this.#sample(id, state, now);
     const { askEvery, dead } = state.verdict(now);

@@ -14,6 +14,8 @@ const FOLDER = "/etc/swanctl";
 export class PlainConnector {
   readonly host: Host;
   readonly charon: Charon;
+  readonly #own: TunnelEndpoint;
+  readonly #edges: readonly TunnelEndpoint[];
 
   /** @param own whose subnets are behind this very host */
   static async start(
@@ -30,15 +32,16 @@ export class PlainConnector {
       `${FOLDER}/swanctl.conf`,
       `connections {\n${edges.map((edge) => formatEdge(own, edge)).join("")}}`,
     );
-    const connector = new PlainConnector(host, await Charon.start(host, { role: "connector" }));
+    const connector = new PlainConnector(host, await Charon.start(host, { role: "connector" }), own, edges);
     await connector.#load();
-    await connector.#route(own, edges);
     return connector;
   }
 
-  private constructor(host: Host, charon: Charon) {
+  private constructor(host: Host, charon: Charon, own: TunnelEndpoint, edges: readonly TunnelEndpoint[]) {
     this.host = host;
     this.charon = charon;
+    this.#own = own;
+    this.#edges = edges;
   }
 
   /** As after a power cut: nobody is told, and nothing is left. */
@@ -46,22 +49,30 @@ export class PlainConnector {
     await this.charon.kill();
   }
 
+  /** After it has vanished. */
+  async restart(): Promise<void> {
+    await this.charon.start();
+    await this.#load();
+  }
+
   async #load(): Promise<void> {
     await this.charon.swanctl("--load-creds");
     await this.charon.swanctl("--load-conns");
+    await this.#route();
   }
 
-  async #route(own: TunnelEndpoint, edges: readonly TunnelEndpoint[]): Promise<void> {
+  async #route(): Promise<void> {
     for (const family of ["-4", "-6"]) {
+      await this.host.run(["ip", family, "rule", "del", "pref", "220"]);
       await this.host.output(["ip", family, "rule", "add", "not", "fwmark", "0x42", "table", "220", "pref", "220"]);
     }
-    for (const { subnets, nodeSubnets } of edges) {
+    for (const { subnets, nodeSubnets } of this.#edges) {
       for (const subnet of subnets.map(formatPrefix)) {
-        const source = subnet.includes(":") ? [] : ["src", own.nodeSubnets[0] ?? ""];
-        await this.host.output(["ip", "route", "add", subnet, "dev", "ipsec0", ...source, "table", "220"]);
+        const source = subnet.includes(":") ? [] : ["src", this.#own.nodeSubnets[0] ?? ""];
+        await this.host.output(["ip", "route", "replace", subnet, "dev", "ipsec0", ...source, "table", "220"]);
       }
       for (const node of nodeSubnets) {
-        await this.host.output(["ip", "route", "add", node, "dev", "ipsec0", "table", "220"]);
+        await this.host.output(["ip", "route", "replace", node, "dev", "ipsec0", "table", "220"]);
       }
     }
   }

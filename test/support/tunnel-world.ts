@@ -11,6 +11,8 @@ import { AGENT, type AgentOptions, selvedge } from "./edge-world.ts";
 import { makeConnectorEndpoint, makeEdgeEndpoint } from "./tunnel-objects.ts";
 
 export const CONNECTOR = "paris.connector";
+/** What a pool of connectors has behind each of them. */
+export const POOL = { pods: "10.250.0.0/24", pod: "10.250.0.1", node: "10.251.0.1" };
 const TUNNELS_CONF = "/etc/fabedge/tunnels.yaml";
 
 /**
@@ -51,18 +53,35 @@ export class TunnelWorld implements AsyncDisposable {
     });
   }
 
-  /** What edges are told of the connectors on these nodes; each stands for the first one's pods. */
-  connectorEndpoint(...nodes: readonly CloudNode[]): TunnelEndpoint {
+  /** A connector with what is on its own node behind it. */
+  connectorEndpoint({ publicAddress, podCidrs, address }: CloudNode): TunnelEndpoint {
     return makeConnectorEndpoint(CONNECTOR, {
-      publicAddresses: nodes.map(({ publicAddress }) => publicAddress),
-      subnets: nodes[0]?.podCidrs ?? [],
-      nodeSubnets: nodes[0] === undefined ? [] : [nodes[0].address],
+      publicAddresses: [publicAddress],
+      subnets: podCidrs,
+      nodeSubnets: [address],
     });
   }
 
-  async startConnector(node: CloudNode): Promise<PlainConnector> {
+  /** Connectors with the same behind each: POOL.pod and POOL.node, which all of them answer for. */
+  poolEndpoint(...nodes: readonly CloudNode[]): TunnelEndpoint {
+    return makeConnectorEndpoint(CONNECTOR, {
+      publicAddresses: nodes.map(({ publicAddress }) => publicAddress),
+      subnets: [POOL.pods],
+      nodeSubnets: [POOL.node],
+    });
+  }
+
+  startConnector(node: CloudNode): Promise<PlainConnector> {
+    return this.#startConnector(node, this.connectorEndpoint(node));
+  }
+
+  async startPoolConnector(node: CloudNode): Promise<PlainConnector> {
+    await node.host.ip(`address add ${POOL.pod}/32 dev lo`, `address add ${POOL.node}/32 dev lo`);
+    return this.#startConnector(node, this.poolEndpoint(node));
+  }
+
+  #startConnector(node: CloudNode, own: TunnelEndpoint): Promise<PlainConnector> {
     const edges = this.network.edges.map((edge) => this.endpoint(edge));
-    const own = this.connectorEndpoint(node);
     return PlainConnector.start(node.host, own, edges, this.certificates.issue(CONNECTOR), this.certificates.authority);
   }
 
@@ -94,6 +113,10 @@ export class TunnelWorld implements AsyncDisposable {
   async startEdge(node: EdgeNode, peers: readonly TunnelEndpoint[]): Promise<StartedEdge> {
     await this.certify(node);
     await this.configure(node, peers);
+    return this.startCharonAndAgent(node);
+  }
+
+  async startCharonAndAgent(node: EdgeNode): Promise<StartedEdge> {
     const charon = await Charon.start(node.host);
     return { charon, agent: await this.startAgent(node) };
   }
