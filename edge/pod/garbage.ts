@@ -1,4 +1,4 @@
-import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 import { deleteLink } from "../../src/linux/links.ts";
 import { listPodLinks } from "../../src/linux/pod-links.ts";
 import { hostPortsOf, type PodHost } from "./add.ts";
@@ -8,14 +8,12 @@ import { type Attachment, isHeldBy } from "./reservation.ts";
 import { parseLinkAlias } from "./veth-name.ts";
 
 /**
- * Takes away what belongs to pods that are no more: their addresses, host ports and links.
- *
- * @throws SelvedgeError CNI_CONFIG where the request does not say who is still there
+ * Takes away what belongs to pods that are no more: their addresses, host ports and links. Who does not say which pods
+ * there are, as the runtimes' library may, takes none away.
  */
 export async function collectGarbage({ route, clock }: PodHost, config: NetworkConfig): Promise<void> {
   const { validAttachments: valid } = config;
-  if (valid === undefined) throw unknownAttachments();
-  const isGone = (owner: Attachment) => !valid.some((attachment) => isHeldBy(owner, attachment));
+  const isGone = (owner: Attachment) => valid?.some((attachment) => isHeldBy(owner, attachment)) === false;
   for (const link of listPodLinks(route)) {
     const owner = parseLinkAlias(config.name, link.alias);
     if (owner === undefined || !isGone(owner)) continue;
@@ -32,14 +30,5 @@ export async function collectGarbage({ route, clock }: PodHost, config: NetworkC
       // Under the lock nobody is about to write one that is empty.
       if (owner === undefined || isGone(owner)) store.free(address);
     }
-  });
-}
-
-function unknownAttachments(): SelvedgeError {
-  return new SelvedgeError('Cannot tell whose interfaces are still used: there is no "cni.dev/valid-attachments"', {
-    code: "CNI_CONFIG",
-    blame: "peer",
-    retry: "never",
-    hint: "A container runtime passes it on with GC.",
   });
 }

@@ -59,6 +59,9 @@ const PATH_LIMIT = 4096;
 /** IP_MAX_MTU; the least that IPv4 works with. */
 const [LEAST_MTU, MOST_MTU] = [68, 65_535];
 
+/** For GC. */
+const ATTACHMENTS = "cni.dev/valid-attachments";
+
 /** host-local's default. */
 export const DATA_DIR = "/var/lib/cni/networks";
 
@@ -72,7 +75,7 @@ const UNSUPPORTED = ["ipMasq", "promiscMode", "vlan", "vlanTrunk", "macspoofchk"
 export function parseNetworkConfig(text: string): NetworkConfig {
   const json = decodeJson(text);
   const cniVersion = checkedVersion(json);
-  const read = parseJson(json, (view) => readNetworkConfig(view, cniVersion));
+  const read = parseJson(json, (view) => readNetworkConfig(view, cniVersion, hasAttachments(json)));
   if (!read.ok) throw invalid(read.error);
   const used = UNSUPPORTED.find((name) => isSet((json as Readonly<Record<string, unknown>>)[name]));
   if (used !== undefined) throw unsupported(used);
@@ -109,7 +112,12 @@ function checkedVersion(json: unknown): CniVersion {
   );
 }
 
-function readNetworkConfig(view: JsonView, cniVersion: CniVersion): NetworkConfig {
+/** The runtimes' library says null where nobody is there any more, and leaves the field out where it does not know. */
+function hasAttachments(json: unknown): boolean {
+  return typeof json === "object" && json !== null && Object.hasOwn(json, ATTACHMENTS);
+}
+
+function readNetworkConfig(view: JsonView, cniVersion: CniVersion, knowsAttachments: boolean): NetworkConfig {
   const ipam = view.field("ipam");
   if (ipam.field("type").string(64) !== "host-local") ipam.field("type").refuse("not host-local");
   const isDefaultGateway = view.field("isDefaultGateway").optionalBoolean() ?? false;
@@ -130,7 +138,7 @@ function readNetworkConfig(view: JsonView, cniVersion: CniVersion): NetworkConfi
     portMappings: readPortMappings(runtime.field("portMappings")),
     bandwidth: readBandwidth(runtime.field("bandwidth")),
     previous: view.field("prevResult").absent ? undefined : readCniResult(view.field("prevResult")),
-    validAttachments: readAttachments(view.field("cni.dev/valid-attachments")),
+    validAttachments: knowsAttachments ? readAttachments(view.field(ATTACHMENTS)) : undefined,
   };
 }
 
@@ -190,8 +198,7 @@ function readRoute(view: JsonView): PodRoute {
   };
 }
 
-function readAttachments(view: JsonView): readonly Attachment[] | undefined {
-  if (view.absent) return undefined;
+function readAttachments(view: JsonView): readonly Attachment[] {
   return view.list(ATTACHMENTS_LIMIT, (item) => ({
     containerId: item.field("containerID").string(256),
     ifName: item.field("ifname").string(15),

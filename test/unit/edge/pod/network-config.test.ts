@@ -121,6 +121,14 @@ describe("a network configuration", () => {
     expect(refusal(() => parseNetworkConfig("[]"))).toStartWith("CNI_CONFIG: ");
   });
 
+  test("says for GC who is there: nobody where that is null, and nothing where it is absent", () => {
+    const valid = (attachments: unknown) => parse({ "cni.dev/valid-attachments": attachments }).validAttachments;
+    expect(valid([{ containerID: "c1", ifname: "eth0" }])).toEqual([{ containerId: "c1", ifName: "eth0" }]);
+    expect(valid([])).toEqual([]);
+    expect(valid(null)).toEqual([]);
+    expect(valid(undefined)).toBeUndefined();
+  });
+
   test("does not stumble over what other plugins' fields say", () => {
     expect(parse({ ipMasq: false, vlan: 0, something: { else: 1 } })).toMatchObject({ name: "fabedge" });
   });
