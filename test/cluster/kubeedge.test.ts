@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
+import type { NodeConfig } from "../../src/network/node-config.ts";
+import { formatNodeConfig } from "../../src/network/node-config-text.ts";
 import { ApiServer, apiServerPrograms } from "../lab/api-server.ts";
 import { KubeEdgeCloud } from "../lab/kubeedge-cloud.ts";
 import type { KubernetesObject } from "../lab/service-objects.ts";
 import { toolPaths } from "../lab/tools.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { conditionOf, dig, objectsOf, PODS, type TestService } from "../support/edge-world.ts";
+import { conditionOf, dig, objectsOf, PODS, statusOf, type TestService } from "../support/edge-world.ts";
 import {
   CLOUD_ADDRESS,
   clusterObjectsOf,
@@ -15,8 +17,29 @@ import {
   nodeObject,
   service,
 } from "../support/metaserver-node.ts";
+import { makeAuthority, makeCredentials } from "../support/node-credentials.ts";
+import { makeConnectorEndpoint, makeEdgeEndpoint } from "../support/tunnel-objects.ts";
 
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
+
+function ownDocuments() {
+  const { certificates, key, authorities } = makeCredentials(makeAuthority(), "paris.edge1");
+  const data = { "tls.crt": certificates, "tls.key": key.reveal(), "ca.crt": authorities };
+  const secret: KubernetesObject = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "fabedge", name: "fabedge-agent-tls-edge1" },
+    type: "kubernetes.io/tls",
+    data: Object.fromEntries(Object.entries(data).map(([name, text]) => [name, btoa(text)])),
+  };
+  const own: NodeConfig = { endpoint: makeEdgeEndpoint("paris.edge1"), peers: [], mediator: undefined, peerShards: 0 };
+  return { own, secret };
+}
+
+function configMapOf(config: NodeConfig): KubernetesObject {
+  const metadata = { namespace: "fabedge", name: "fabedge-agent-config-edge1" };
+  return { apiVersion: "v1", kind: "ConfigMap", metadata, data: { "tunnels.yaml": formatNodeConfig(config) } };
+}
 
 describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an agent", (edgecore) => {
   const web = service("web", 1, FIRST);
@@ -59,6 +82,22 @@ describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an a
     await world.serves({ ...short, endpoints: [SECOND] });
     await remove(short);
     await world.servesNoLonger(short);
+  });
+
+  test("knows who it is from its own ConfigMap and Secret, and hears of new peers", async () => {
+    const { own, secret } = ownDocuments();
+    await applyAll([configMapOf({ ...own, peers: [makeConnectorEndpoint("paris.connector")] }), secret]);
+    await world.nextLists();
+    const fabric = async () => (await statusOf(world.edge)).fabric;
+    await waitFor("its name and certificate", async () => {
+      const { name, certificateEnds } = await fabric();
+      return name === "paris.edge1" && certificateEnds !== null;
+    });
+    expect((await fabric()).peers).toBe(1);
+    await server.apply(
+      configMapOf({ ...own, peers: ["paris.connector", "lyon.connector"].map((name) => makeConnectorEndpoint(name)) }),
+    );
+    await waitFor("two peers", async () => (await fabric()).peers === 2);
   });
 
   test("takes EndpointSlices when the role is given them", async () => {
