@@ -53,9 +53,11 @@ export class PlainEdge {
     await this.#route(found);
   }
 
-  /** As when its power is cut: nobody is told. */
-  async vanish(): Promise<void> {
-    await this.charon.kill();
+  /** Begins anew, as after its DPD: the other end is not asked. */
+  async reconnect(peer: string): Promise<void> {
+    // It fails where the other end does not confirm it, and has forgotten the SA then, too.
+    await this.charon.swanctl("--terminate", "--ike", localName(peer), "--force", "--timeout", "1").catch(() => {});
+    await this.connect(peer);
   }
 
   /** To what is behind the peer, from this node's own address. */
