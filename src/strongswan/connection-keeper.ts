@@ -23,13 +23,16 @@ import type {
 } from "./tunnel-state.ts";
 import { charonAbsent } from "./vici-session.ts";
 
-/** Events tell of changes; this finds what they did not tell. */
-const LIST_EVERY = seconds(5);
+/** Events tell of changes; this finds what they did not tell. Of many SAs a list takes a fiftieth of the time at most. */
+const LIST_EVERY = seconds(10);
+const LIST_EVERY_FACTOR = 50;
 /** While something is begun, its end may come without an event. */
 const LIST_WHILE_TRYING = milliseconds(500);
-/** Many events come together; and lists of many SAs take at most a quarter of the time. */
+/** Many events come together: after a list nothing is listed for a moment, and for three times as long as it took. */
 const LIST_PAUSE = milliseconds(20);
 const LIST_PAUSE_FACTOR = 3;
+/** More connections than these are looked at together with all others. */
+const LIST_ONE_BY_ONE = 4;
 
 /** What charon says of an IKE_SA so soon after a failure is what follows from that. */
 const CONSEQUENCES = seconds(1);
@@ -40,6 +43,13 @@ export interface ConnectionKeeperOptions {
   readonly random: Random;
   readonly resolve: ResolveHost;
   readonly listener: TunnelListener;
+}
+
+/** What was told of a tunnel, and what it was made of. */
+interface Published {
+  readonly state: TunnelState;
+  readonly digest: string;
+  readonly source: readonly unknown[];
 }
 
 /**
@@ -56,15 +66,20 @@ export class ConnectionKeeper implements TunnelKeeping {
   readonly #loader: ConnectionLoader;
   #wanted: WantedTunnels | undefined;
   #commands: CharonCommands | undefined;
-  #credentialFailure: string | undefined;
+  #refusal: string | undefined;
   /** Connections that this end is done with: until their SAs are gone. */
   readonly #leaving = new Set<string>();
   readonly #failures = new Map<string, TunnelFailure & { readonly ikeId: number | undefined }>();
   #memory: ReadonlyMap<string, TunnelMemory> = new Map();
   #associations: ReadonlyMap<string, readonly IkeAssociation[]> = new Map();
-  readonly #states = new Map<string, { readonly state: TunnelState; readonly digest: string }>();
-  #isListStale = true;
+  readonly #states = new Map<string, Published>();
+  /** The wanted connections with addresses in place of names. */
+  #connections: readonly TunnelConnection[] = [];
+  /** Connections whose SAs may be others than they were. */
+  #stale: Set<string> | "all" = "all";
+  /** The last list of all, and how long it took. */
   #listedAt = 0 as MonotonicTime;
+  #listCost = 0;
   #listNotBefore = 0 as MonotonicTime;
   #timer: Timer | undefined;
   #isRunning = false;
@@ -76,7 +91,7 @@ export class ConnectionKeeper implements TunnelKeeping {
     this.#scope = scope;
     this.#loader = new ConnectionLoader(options.clock);
     this.#hosts = new HostNames(options.resolve, options.clock, scope, () => {
-      this.#loader.changed();
+      this.#resolve();
       this.#wake();
     });
     scope.onClose("keeper of connections", () => this.#timer?.cancel());
@@ -84,7 +99,7 @@ export class ConnectionKeeper implements TunnelKeeping {
       onConnected: (commands) => {
         this.#commands = commands;
         this.#loader.reset();
-        this.#stale();
+        this.#changed();
       },
       onEvent: (name, message) => this.#hear(name, message),
       onState: (state) => {
@@ -109,18 +124,18 @@ export class ConnectionKeeper implements TunnelKeeping {
   want(wanted: WantedTunnels): void {
     const before = this.#wanted?.connections ?? [];
     this.#wanted = wanted;
-    this.#loader.changed();
     const names = new Set(wanted.connections.map(({ name }) => name));
     for (const { name } of before) if (!names.has(name)) this.#leaving.add(name);
     for (const name of names) this.#leaving.delete(name);
     this.#forgetPatience(before, wanted.connections);
     this.#hosts.want(wanted.connections.flatMap((connection) => connection.remoteAddresses));
+    this.#resolve();
     this.#publish();
     this.#wake();
   }
 
   replace(name: string): void {
-    const connection = this.#connections().find((wanted) => wanted.name === name);
+    const connection = this.#connections.find((wanted) => wanted.name === name);
     const memory = this.#memory.get(name);
     if (connection === undefined || memory === undefined) return;
     const plan = planReplacement(connection, this.#associations.get(name) ?? [], memory, this.#clock.now());
@@ -128,13 +143,13 @@ export class ConnectionKeeper implements TunnelKeeping {
     const commands = this.#commands;
     // What fails here fails with the session, and with it all that was to be replaced.
     if (commands !== undefined) for (const action of plan.actions) this.#act(commands, action).catch(() => {});
-    this.#stale();
+    this.#changed(name);
   }
 
   async drop(name: string): Promise<void> {
     const commands = this.#require();
     for (const sa of await commands.associations(name)) await commands.terminate({ ikeId: sa.uniqueId }, true);
-    this.#stale();
+    this.#changed(name);
   }
 
   async associations(name: string): Promise<readonly IkeAssociation[]> {
@@ -147,16 +162,18 @@ export class ConnectionKeeper implements TunnelKeeping {
   }
 
   #charonState(state: CharonState): CharonState {
-    return { ...state, failure: state.failure ?? this.#credentialFailure };
+    return { ...state, failure: state.failure ?? this.#refusal };
   }
 
-  #hear(name: string, message: ViciSection): void {
-    if (name === "log") {
-      const failure = failureOf(message);
-      if (failure === undefined || !this.#states.has(failure.connection)) return;
-      this.#fail(failure.connection, failure.text, failure.ikeId);
+  #hear(event: string, message: ViciSection): void {
+    if (event !== "log") {
+      for (const [connection] of message.sections()) this.#changed(connection);
+      return;
     }
-    this.#stale();
+    const failure = failureOf(message);
+    if (failure === undefined || !this.#states.has(failure.connection)) return;
+    this.#fail(failure.connection, failure.text, failure.ikeId);
+    this.#changed(failure.connection);
   }
 
   #fail(name: string, text: string, ikeId?: number): void {
@@ -166,9 +183,10 @@ export class ConnectionKeeper implements TunnelKeeping {
     if (!follows) this.#failures.set(name, { at: now, text, ikeId });
   }
 
-  /** The SAs may be others than they were. */
-  #stale(): void {
-    this.#isListStale = true;
+  /** The SAs of that connection, or of all, may be others than they were. */
+  #changed(name?: string): void {
+    if (name === undefined) this.#stale = "all";
+    else if (this.#stale !== "all") this.#stale.add(name);
     this.#wake();
   }
 
@@ -200,37 +218,55 @@ export class ConnectionKeeper implements TunnelKeeping {
       const plan = this.#plan();
       const actions = [...plan.actions, ...this.#farewells(wanted)];
       for (const action of actions) await this.#act(commands, action);
-      if (actions.length > 0) this.#isListStale = true;
+      for (const action of actions) if (this.#stale !== "all") this.#stale.add(action.connection);
       this.#publish();
       return milliseconds(Math.max(1, Math.min(this.#listIn(), plan.wakeIn ?? LIST_EVERY)));
-    } catch {
+    } catch (error) {
       // The session is over, and the link says why.
-      return undefined;
+      if (this.#commands !== commands) return undefined;
+      this.#refuse(errorText(error));
+      this.#loader.changed();
+      return LIST_EVERY;
     }
   }
 
   async #load(commands: CharonCommands, wanted: WantedTunnels): Promise<void> {
     if (!this.#loader.isDue) return;
-    const { failures, credentialFailure, unloaded } = await this.#loader.sync(commands, wanted, this.#connections());
+    const { failures, credentialFailure, unloaded } = await this.#loader.sync(commands, wanted, this.#connections);
     for (const [name, text] of failures) this.#fail(name, text);
     for (const name of unloaded) this.#leaving.add(name);
-    if (credentialFailure === this.#credentialFailure) return;
-    this.#credentialFailure = credentialFailure;
+    this.#refuse(credentialFailure);
+  }
+
+  /** What charon does not take of what concerns all tunnels. */
+  #refuse(why: string | undefined): void {
+    if (why === this.#refusal) return;
+    this.#refusal = why;
     this.#options.listener.onCharon(this.charon);
   }
 
   #listIn(): number {
+    const now = this.#clock.now();
+    if (this.#stale === "all" || this.#stale.size > 0) return this.#listNotBefore - now;
     const isTrying = [...this.#memory.values()].some(({ trying }) => trying !== undefined);
-    const due = this.#isListStale ? 0 : this.#listedAt + (isTrying ? LIST_WHILE_TRYING : LIST_EVERY);
-    return Math.max(due, this.#listNotBefore) - this.#clock.now();
+    const every = Math.max(isTrying ? LIST_WHILE_TRYING : LIST_EVERY, LIST_EVERY_FACTOR * this.#listCost);
+    return Math.max(this.#listedAt + every, this.#listNotBefore) - now;
   }
 
   async #list(commands: CharonCommands): Promise<void> {
     const begun = this.#clock.now();
-    this.#isListStale = false;
-    this.#associations = Map.groupBy(await commands.associations(), ({ name }) => name);
+    const stale = this.#stale;
+    this.#stale = new Set();
+    if (stale !== "all" && stale.size > 0 && stale.size <= LIST_ONE_BY_ONE) {
+      const associations = new Map(this.#associations);
+      for (const name of stale) associations.set(name, await commands.associations(name));
+      this.#associations = associations;
+    } else {
+      this.#associations = Map.groupBy(await commands.associations(), ({ name }) => name);
+      this.#listedAt = this.#clock.now();
+      this.#listCost = this.#listedAt - begun;
+    }
     const now = this.#clock.now();
-    this.#listedAt = now;
     this.#listNotBefore = (now + Math.max(LIST_PAUSE, LIST_PAUSE_FACTOR * (now - begun))) as MonotonicTime;
   }
 
@@ -238,7 +274,7 @@ export class ConnectionKeeper implements TunnelKeeping {
     const plan = planTunnels({
       now: this.#clock.now(),
       random: this.#options.random,
-      connections: this.#connections().filter(({ name }) => this.#loader.isLoaded(name)),
+      connections: this.#connections.filter(({ name }) => this.#loader.isLoaded(name)),
       associations: this.#associations,
       memory: this.#memory,
     });
@@ -276,12 +312,13 @@ export class ConnectionKeeper implements TunnelKeeping {
     }
   }
 
-  /** The wanted connections with addresses in place of names. */
-  #connections(): readonly TunnelConnection[] {
-    return (this.#wanted?.connections ?? []).map((connection) => ({
+  /** Puts the addresses that are known now in place of names. */
+  #resolve(): void {
+    this.#connections = (this.#wanted?.connections ?? []).map((connection) => ({
       ...connection,
       remoteAddresses: this.#hosts.addresses(connection.remoteAddresses),
     }));
+    this.#loader.changed();
   }
 
   /** What failed as it was wanted before may succeed now. */
@@ -302,13 +339,16 @@ export class ConnectionKeeper implements TunnelKeeping {
     const names = new Set(wanted.map(({ name }) => name));
     for (const connection of wanted) {
       const { name } = connection;
-      const associations = this.#associations.get(name) ?? [];
-      const state = tunnelState(connection, associations, this.#loader.isLoaded(name), this.#failures.get(name));
+      const failure = this.#failures.get(name);
+      const source = [connection, this.#associations.get(name), this.#loader.isLoaded(name), failure] as const;
+      const before = this.#states.get(name);
+      // Nothing that a state is made of has changed.
+      if (before?.source.every((part, i) => part === source[i]) === true) continue;
+      const state = tunnelState(connection, source[1] ?? [], source[2], failure);
       if (state.phase === "up") this.#failures.delete(name);
       const digest = stateDigest(state);
-      const isNews = this.#states.get(name)?.digest !== digest;
-      this.#states.set(name, { state, digest });
-      if (isNews) this.#options.listener.onTunnel(state);
+      this.#states.set(name, { state, digest, source });
+      if (before?.digest !== digest) this.#options.listener.onTunnel(state);
     }
     for (const name of this.#leaving) {
       if ((this.#associations.get(name) ?? []).some((sa) => isUp(sa) || isComing(sa))) continue;

@@ -100,7 +100,8 @@ export class ConnectionLoader {
     // Who has none does not know which of charon's are of no use any more.
     const { privateKeys } = wanted.credentials;
     if (this.#credentialsDue && credentialFailure === undefined && privateKeys.length > 0) {
-      await this.#credentials.dropOthers(commands, wanted.credentials);
+      // What cannot be dropped is gone already.
+      await refusal(() => this.#credentials.dropOthers(commands, wanted.credentials));
       this.#credentialsDue = false;
     }
     return { failures, credentialFailure, unloaded };
