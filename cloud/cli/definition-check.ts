@@ -1,5 +1,5 @@
 import { errorCode } from "../../src/base/errors.ts";
-import type { CheckResult } from "../../src/cli/check-report.ts";
+import type { CheckResult, Trouble } from "../../src/cli/check-report.ts";
 import { parseJson } from "../../src/kube/json-view.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import clusters from "../crds/clusters.yaml";
@@ -44,23 +44,18 @@ export function judgeDefinitions(served: ReadonlySet<string>, document: unknown)
   const missing = plurals.filter((plural) => !served.has(plural));
   if (missing.length > 0) {
     const message = `Cannot read ${missing.join(" and ")} as fabedge.io/v1alpha1 is not installed`;
-    return [bad("CRD_MISSING", "failed", message)];
+    return [bad({ code: "CRD_MISSING", severity: "failed", message })];
   }
   const old = plurals.filter((plural) => !served.has(`${plural}/status`));
   if (old.length > 0) {
     const message = `Cannot report the status of ${old.join(" and ")} as their definitions are FabEdge's or older`;
-    return [bad("CRD_OUTDATED", "degraded", message)];
+    return [bad({ code: "CRD_OUTDATED", severity: "degraded", message })];
   }
   const outdated = DEFINITIONS.flatMap(({ spec: { names, versions } }) => {
     const gaps = planSchemaGaps(versions[0].schema.openAPIV3Schema, servedSchema(document, names.kind));
     if (document === undefined || gaps.length === 0) return [];
-    return [
-      bad(
-        "CRD_OUTDATED",
-        "degraded",
-        `Definition of ${names.plural} is another version's: it differs in ${nameFew(gaps)}`,
-      ),
-    ];
+    const message = `Definition of ${names.plural} is another version's: it differs in ${nameFew(gaps)}`;
+    return [bad({ code: "CRD_OUTDATED", severity: "degraded", message })];
   });
   if (outdated.length > 0) return outdated;
   const component = "crds";
@@ -81,6 +76,6 @@ async function askIfThere(cluster: ClusterView, path: string): Promise<unknown> 
   });
 }
 
-function bad(code: string, severity: "failed" | "degraded", message: string): CheckResult {
-  return { ok: false, component: "crds", code, severity, message, hint: HINT };
+function bad(trouble: Pick<Trouble, "code" | "severity" | "message">): CheckResult {
+  return { ok: false, component: "crds", hint: HINT, ...trouble };
 }
