@@ -84,6 +84,8 @@ function prepare(ifName: string, families: ReadonlySet<Family>): void {
   writeSysctl(`net/ipv6/conf/${ifName}/ndisc_notify`, "1");
   if (!families.has(6)) return;
   for (const link of ["lo", ifName]) writeSysctl(`net/ipv6/conf/${link}/disable_ipv6`, "0");
+  // Nobody else has its addresses, so that the kernel's own one need not wait a second for who objects.
+  writeSysctl(`net/ipv6/conf/${ifName}/accept_dad`, "0");
 }
 
 function configure(inside: NetlinkSocket, { attachment, addresses, routes }: PodInterfaceSpec): PodLink {

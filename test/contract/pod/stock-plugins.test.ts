@@ -91,6 +91,12 @@ inNamespace(import.meta.path, () => {
       await Promise.all([stock.remove("stock"), ours.remove("ours")]);
     });
 
+    test("leaves no address that has to wait for who objects", async () => {
+      const { pod, remove } = await added("ours");
+      expect(inside(pod, "-oneline", "-6", "address", "show", "tentative")).toBe("");
+      await remove("ours");
+    });
+
     test("brings loopback up, whose addresses a pod's own programs use", async () => {
       const { pod, remove } = await added("ours");
       expect(inside(pod, "-oneline", "address", "show", "lo")).toMatch(/inet 127\.0\.0\.1\/8[\s\S]*inet6 ::1\/128/);
