@@ -161,7 +161,8 @@ export class FabricKernel {
           gateway: espLink === undefined ? uplink.gateway : undefined,
           mtu: Math.min(innerMtu(tunnel, uplink.mtu), linkMtu),
         };
-        return [name, { installed: tunnel.installed, way, uplinkMtu: uplink?.mtu, linkMtu, hosts: [remoteHost] }];
+        const { mtu: uplinkMtu, source: uplinkSource } = uplink ?? { mtu: undefined, source: undefined };
+        return [name, { installed: tunnel.installed, way, uplinkMtu, uplinkSource, linkMtu, hosts: [remoteHost] }];
       }),
     );
   }

@@ -1,5 +1,6 @@
 import type { MonotonicTime } from "../../src/base/clock.ts";
 import { type Duration, milliseconds } from "../../src/base/duration.ts";
+import type { Ip } from "../../src/base/ip.ts";
 import { SMALLEST_LINK_MTU } from "../../src/network/tunnel-mtu.ts";
 import { PathMtuSearch } from "./path-mtu-search.ts";
 
@@ -11,6 +12,8 @@ const LAST_WAIT = milliseconds(1500);
 export interface ProbeWay {
   /** Of the link by which the tunnel's packets leave. */
   readonly uplinkMtu: number;
+  /** The address of this node by which they would leave if the tunnel were made now. */
+  readonly uplinkSource: Ip | undefined;
   /**
    * Asks the peer's nodes through the tunnel.
    *

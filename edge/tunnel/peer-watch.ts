@@ -1,6 +1,7 @@
 import type { Random } from "../../src/base/backoff.ts";
 import { elapsed, type MonotonicTime } from "../../src/base/clock.ts";
 import { type Duration, milliseconds, seconds } from "../../src/base/duration.ts";
+import type { Ip } from "../../src/base/ip.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import type { IkeAssociation } from "../../src/strongswan/security-association.ts";
 import { carriesPackets, isUp } from "../../src/strongswan/tunnel-look.ts";
@@ -14,6 +15,9 @@ import { PathProbe, type ProbeWay } from "./path-probe.ts";
 const SAMPLE_EVERY = milliseconds(300);
 const SAMPLE_IDLE_EVERY = seconds(1);
 const IDLE_AFTER = seconds(30);
+
+/** What charon has to follow a change of addresses (RFC 4555): a round trip, unless an exchange is under way. */
+const MOVE_PATIENCE = milliseconds(1500);
 
 /** Nothing to look at before the next change of a tunnel, or this. */
 const REST = seconds(1);
@@ -55,6 +59,8 @@ export class PeerWatch {
   #path = "";
   #pathMtu: number | undefined;
   #latency: Duration | undefined;
+  /** The address of the uplink when the IKE_SA was first seen, and since when it is another that charon does not use. */
+  #uplink: { readonly of: string; readonly source: Ip | undefined; movedSince: MonotonicTime | undefined } | undefined;
 
   constructor(own: string, endpoint: TunnelEndpoint, read: ReadAssociations, random: Random) {
     this.#own = own;
@@ -105,8 +111,9 @@ export class PeerWatch {
       this.#latency = undefined;
     }
     const dead = association !== undefined && this.#isConnector && this.#isDead(association, world);
+    const moved = association !== undefined && this.#hasMoved(association, world);
     const pathMtuChanged = association !== undefined && this.#probePath(association, world);
-    const replace = this.#choose(now, tunnel, association, dead);
+    const replace = this.#choose(now, tunnel, association, dead) || moved;
     return { wakeIn: this.#wakeIn(now), replace, pathMtuChanged };
   }
 
@@ -126,6 +133,23 @@ export class PeerWatch {
     else if (!this.#choice.look(now, isUpThere)) return false;
     this.#left = new Set(before);
     this.#liveness = undefined;
+    return true;
+  }
+
+  /**
+   * The uplink is another, and charon goes on sending by the old one: the exchange that would have told the peer waits
+   * behind one that nobody answers. A new IKE_SA takes the new uplink.
+   */
+  #hasMoved(association: IkeAssociation, { now, way }: PeerWorld): boolean {
+    const source = way?.uplinkSource;
+    if (source === undefined) return false;
+    const id = spis(association);
+    if (this.#uplink?.of !== id) this.#uplink = { of: id, source, movedSince: undefined };
+    const uplink = this.#uplink;
+    if (source === uplink.source || source === association.localHost) uplink.movedSince = undefined;
+    else uplink.movedSince ??= now;
+    if (uplink.movedSince === undefined || elapsed(uplink.movedSince, now) < MOVE_PATIENCE) return false;
+    this.#uplink = { of: id, source, movedSince: undefined };
     return true;
   }
 

@@ -119,10 +119,11 @@ export class PeerWatches {
     const association = this.#options.keeper.tunnel(peer.name)?.associations.find(isUp);
     const path = this.#state?.paths.get(peer.name);
     if (association === undefined || path?.uplinkMtu === undefined) return undefined;
-    const { uplinkMtu, linkMtu } = path;
+    const { uplinkMtu, uplinkSource, linkMtu } = path;
     const questions = this.#questions(peer);
     return {
       uplinkMtu,
+      uplinkSource,
       askInside: (pathMtu, onAnswer) => {
         const fits = Math.min(innerMtu({ association, pathMtu }, uplinkMtu), linkMtu);
         const packetBytes = pathMtu === 0 ? SMALL_BYTES : fits;

@@ -28,6 +28,8 @@ export interface PeerPath {
   readonly way: Way | undefined;
   /** Of the link that its ESP packets leave by; undefined: there is no way. */
   readonly uplinkMtu: number | undefined;
+  /** The address that its packets would get now, were they of this node's own choice. */
+  readonly uplinkSource: Ip | undefined;
   /** Of the link that they are led into: the uplink itself, or charon's. */
   readonly linkMtu: number;
   /** Where its IKE_SAs lead. */

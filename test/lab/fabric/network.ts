@@ -47,6 +47,7 @@ const IKE_PORTS = "{ 500, 4500 }";
  */
 export class FabricNetwork implements AsyncDisposable {
   readonly lab: Lab;
+  readonly internet: Switch;
   /** Runs the API server; a cloud node without connector. */
   readonly control: CloudNode;
   readonly clouds: readonly CloudNode[];
@@ -65,15 +66,22 @@ export class FabricNetwork implements AsyncDisposable {
       );
       await joinByVxlan([control, ...others]);
       const edgeNodes = await Promise.all(count(edges).map((number) => addEdge(lab, internet, number)));
-      return new FabricNetwork(lab, control, others, edgeNodes);
+      return new FabricNetwork(lab, internet, control, others, edgeNodes);
     } catch (error) {
       await lab.close();
       throw error;
     }
   }
 
-  private constructor(lab: Lab, control: CloudNode, clouds: readonly CloudNode[], edges: readonly EdgeNode[]) {
+  private constructor(
+    lab: Lab,
+    internet: Switch,
+    control: CloudNode,
+    clouds: readonly CloudNode[],
+    edges: readonly EdgeNode[],
+  ) {
     this.lab = lab;
+    this.internet = internet;
     this.control = control;
     this.clouds = clouds;
     this.edges = edges;

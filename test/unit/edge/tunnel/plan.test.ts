@@ -22,6 +22,7 @@ const UP: PeerPath = {
   installed: new Set<TunnelChildKind>(["p2p", "n2p", "p2n"]),
   way: { linkIndex: 2, gateway: ip("192.168.9.1"), mtu: 1438 },
   uplinkMtu: 1500,
+  uplinkSource: ip("192.168.9.7"),
   linkMtu: 1500,
   hosts: [ip("203.0.113.8")],
 };
