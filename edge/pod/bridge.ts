@@ -28,12 +28,12 @@ export function ensureBridge(
     try {
       if (plan.kind === "create") {
         createBridge(route, { ...wanted, hardwareAddress: plan.hardwareAddress });
-        // Its routes are ours: a pod that sends router advertisements gives this node none.
-        writeSysctl(`net/ipv6/conf/${wanted.name}/accept_ra`, "0");
         writes += 1;
         continue;
       }
       const change = checked(plan, wanted);
+      // Its routes are ours: a pod that sends router advertisements gives this node none.
+      setIfAllowed(`net/ipv6/conf/${wanted.name}/accept_ra`, "0");
       applyChange(route, change);
       writes += Number(change.setUp) + Number(change.mtu !== undefined) + change.remove.length + change.add.length;
       return { bridge: { ...change.link, up: true, mtu: change.mtu ?? change.link.mtu }, writes };
@@ -85,11 +85,18 @@ function applyChange(route: NetlinkSocket, { link, setUp, mtu, remove, add }: Ch
   }
   for (const address of remove) deleteAddress(route, address);
   if (add.some(({ address }) => ipFamily(address) === 6)) {
-    writeSysctl(`net/ipv6/conf/${link.name}/disable_ipv6`, "0");
+    setIfAllowed(`net/ipv6/conf/${link.name}/disable_ipv6`, "0");
   }
   for (const address of add) {
     addAddress(route, { ...address, broadcast: broadcastOf(address.address, address.prefixLength) });
   }
   // One that nobody gave it changes with every port that comes, and pods have learned it.
   if (add.length > 0) changeLink(route, link, { hardwareAddress: link.hardwareAddress });
+}
+
+/** The agent's unit keeps it from the kernel's settings; the plugin, which nothing keeps, comes with the next pod. */
+function setIfAllowed(name: string, value: string): void {
+  try {
+    writeSysctl(name, value);
+  } catch {}
 }

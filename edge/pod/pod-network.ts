@@ -6,8 +6,10 @@ import { formatPrefix, ipFamily, type Prefix } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Counter, Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import { listLinks } from "../../src/linux/links.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
+import type { PodLink } from "../../src/wire/rtnetlink-pod-link.ts";
 import { wholeRange } from "./address-plan.ts";
 import { AddressStore } from "./address-store.ts";
 import { ensureBridge } from "./bridge.ts";
@@ -112,8 +114,9 @@ export class PodNetwork {
     const subnets = this.#subnets ?? [];
     if (subnets.length === 0) return;
     const { settings, executable, inPod } = this.#options;
-    this.#count("bridge", this.#ensureBridge(subnets));
-    this.#forward(subnets);
+    const { bridge, writes } = this.#ensureBridge(subnets);
+    this.#count("bridge", writes);
+    this.#forward(subnets, bridge);
     if (settings.plugins === "builtin") {
       this.#count("plugin", Number(this.#plugins.install(executable, inPod ? "copy" : "link")));
     }
@@ -134,20 +137,24 @@ export class PodNetwork {
     return Number(await store.locked(this.#options.clock, () => hostPorts.restore()));
   }
 
-  /** @returns the number of changes */
-  #ensureBridge(subnets: readonly Prefix[]): number {
+  #ensureBridge(subnets: readonly Prefix[]): ReturnType<typeof ensureBridge> {
     const { bridgeName: name, mtu } = this.#options.settings;
     const gateways = subnets.map((subnet) => ({ address: wholeRange(subnet).gateway, prefixLength: subnet.length }));
-    return ensureBridge(this.#route, { name, mtu, gateways, force: true }).writes;
+    return ensureBridge(this.#route, { name, mtu, gateways, force: true });
   }
 
-  /** The plugin does it, too; before the first pod it is needed for what comes through a tunnel. */
-  #forward(subnets: readonly Prefix[]): void {
+  /**
+   * The plugin does it with each pod; here it is for who turned it off since. Its unit does not let the agent: without a
+   * pod that is nobody's loss.
+   */
+  #forward(subnets: readonly Prefix[], bridge: PodLink): void {
     try {
       enableForwarding(new Set(subnets.map((subnet) => ipFamily(subnet.address))));
       this.#clear("POD_FORWARDING_OFF");
     } catch (error) {
-      this.#raise({ code: "POD_FORWARDING_OFF", error });
+      const hasPods = listLinks(this.#route).some((link) => link.master === bridge.index);
+      if (hasPods) this.#raise({ code: "POD_FORWARDING_OFF", error });
+      else this.#clear("POD_FORWARDING_OFF");
     }
   }
 

@@ -49,6 +49,7 @@ inNamespace(import.meta.path, () => {
     };
   });
   afterEach(async () => {
+    Bun.spawnSync(["umount", "/proc/sys"]);
     await scope.close();
     world[Symbol.dispose]();
     rmSync(folder, { recursive: true, force: true });
@@ -204,6 +205,26 @@ inNamespace(import.meta.path, () => {
     await world.do("ours", { command: "DEL", pod: "one", runtimeConfig: { portMappings } });
     await network.repair();
     expect(run("nft", "list", "ruleset")).toBe("");
+  });
+
+  test("a node that does not forward, and may not be told to, is a condition as soon as there is a pod", async () => {
+    run("sysctl", "-qw", "net.ipv4.ip_forward=0");
+    // As the unit has it.
+    run("mount", "--bind", "/proc/sys", "/proc/sys");
+    run("mount", "-o", "remount,bind,ro", "/proc/sys");
+    const network = start();
+    await network.set({ subnets });
+    expect(conditions()).toEqual([]);
+    expect(bridge()).toContain("fd00:7::1/64");
+    run("ip", "link", "add", "veth-pod", "master", "br-fabedge", "type", "veth", "peer", "veth-in");
+    await network.repair();
+    expect(health.list()).toMatchObject([
+      { code: "POD_FORWARDING_OFF", message: expect.stringContaining("net/ipv4/ip_forward") },
+    ]);
+    run("umount", "/proc/sys");
+    await network.repair();
+    expect(conditions()).toEqual([]);
+    expect(run("sysctl", "-n", "net.ipv4.ip_forward").trim()).toBe("1");
   });
 
   test("subnets that are others give the bridge other addresses; none takes nothing away", async () => {
