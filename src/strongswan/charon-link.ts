@@ -1,10 +1,11 @@
 import { Backoff, type BackoffPolicy, type Random } from "../base/backoff.ts";
-import type { Clock, Timer } from "../base/clock.ts";
+import { type Clock, elapsed, type MonotonicTime, type Timer } from "../base/clock.ts";
 import { milliseconds, seconds } from "../base/duration.ts";
 import { errorCode, errorText, SelvedgeError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { ViciSection } from "../wire/vici-message.ts";
 import { ANSWER_PARTS, CharonCommands } from "./charon-commands.ts";
+import { killOwnCharon } from "./stuck-charon.ts";
 import type { CharonState } from "./tunnel-state.ts";
 import { ViciSession } from "./vici-session.ts";
 
@@ -12,6 +13,9 @@ import { ViciSession } from "./vici-session.ts";
 const RECONNECT: BackoffPolicy = { initial: milliseconds(100), factor: 1.5, limit: seconds(1) };
 /** With the patience for an answer, a charon that hangs is noticed within five seconds. */
 const HEARTBEAT = seconds(2);
+
+/** A charon that hangs for so long is not only busy: nothing gets new keys, and where ESP is its own, nothing goes through. */
+const STUCK = seconds(20);
 
 /** What happens to SAs, and charon's own words of why. */
 export const EVENTS = ["ike-updown", "ike-update", "ike-rekey", "child-updown", "child-rekey", "log"] as const;
@@ -36,6 +40,7 @@ export class CharonLink {
   #session: ViciSession | undefined;
   #timer: Timer | undefined;
   #closed = false;
+  #silentSince: MonotonicTime | undefined;
   #state: CharonState = { phase: "absent", version: undefined, failure: undefined };
 
   /** @param path of charon's VICI socket */
@@ -66,6 +71,7 @@ export class CharonLink {
       if (this.#closed) return session.close();
       for (const event of [...ANSWER_PARTS, ...EVENTS]) await session.subscribe(event);
       const commands = new CharonCommands(session);
+      this.#silentSince = undefined;
       this.#become({ phase: "connected", version: await commands.version(), failure: undefined });
       this.#beat(commands);
       this.#listener.onConnected(commands);
@@ -94,10 +100,24 @@ export class CharonLink {
     this.#session = undefined;
     this.#timer?.cancel();
     if (this.#closed) return;
-    const phase = errorCode(reason) === "CHARON_ABSENT" ? "absent" : "silent";
-    const failure = reason instanceof SelvedgeError ? reason.message : errorText(reason);
+    const isAbsent = errorCode(reason) === "CHARON_ABSENT";
+    if (!isAbsent) this.#silentSince ??= this.#clock.now();
+    const phase = isAbsent && this.#silentSince === undefined ? "absent" : "silent";
+    const why = reason instanceof SelvedgeError ? reason.message : errorText(reason);
+    const failure = this.#endWhenStuck() ? `${why}; it was killed, for its service to start it again` : why;
     this.#become({ phase, version: this.#state.version, failure });
     this.#timer = this.#clock.after(this.#backoff.next(), () => void this.#connect());
+  }
+
+  /**
+   * When nothing has been answered for so long. Meanwhile the queue of callers, whom a charon that hangs does not accept,
+   * fills up, and the kernel refuses the next one as if nobody were there: only an answer ends the silence.
+   */
+  #endWhenStuck(): boolean {
+    const now = this.#clock.now();
+    if (this.#silentSince === undefined || elapsed(this.#silentSince, now) < STUCK) return false;
+    this.#silentSince = now;
+    return killOwnCharon();
   }
 
   #become(state: CharonState): void {

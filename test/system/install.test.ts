@@ -6,6 +6,7 @@ import { AGENT } from "../support/edge-world.ts";
 
 const BINARY = "/usr/local/bin/selvedge";
 const UNIT = "/etc/systemd/system/selvedge.service";
+const CHARON_UNIT = "/etc/systemd/system/selvedge-charon.service";
 const SETTINGS = "/etc/selvedge/config.yaml";
 
 let lab: Lab;
@@ -35,24 +36,25 @@ describe("selvedge install", () => {
         .trim()
         .split("\n")
         .map((line) => line.replace(/ +/, " ")),
-    ).toEqual([`install ${BINARY}`, `write ${UNIT}`, `write ${SETTINGS}`]);
-    for (const path of [BINARY, UNIT, SETTINGS]) expect([path, await exists(path)]).toEqual([path, false]);
+    ).toEqual([`install ${BINARY}`, `write ${UNIT}`, `write ${CHARON_UNIT}`, `write ${SETTINGS}`]);
+    for (const path of [BINARY, UNIT, CHARON_UNIT, SETTINGS]) expect([path, await exists(path)]).toEqual([path, false]);
   });
 
   test("places executable, unit and settings with their modes", async () => {
     await install();
-    const modes = await host.output(["stat", "-c", "%n %a %U:%G", BINARY, UNIT, SETTINGS]);
+    const modes = await host.output(["stat", "-c", "%n %a %U:%G", BINARY, UNIT, CHARON_UNIT, SETTINGS]);
     expect(modes.trim().split("\n")).toEqual([
       `${BINARY} 755 root:root`,
       `${UNIT} 644 root:root`,
+      `${CHARON_UNIT} 644 root:root`,
       `${SETTINGS} 644 root:root`,
     ]);
     expect(await host.run(["cmp", AGENT, BINARY])).toMatchObject({ code: 0 });
     expect(await host.output([BINARY, "version"])).toBe(await host.output([AGENT, "version"]));
   });
 
-  test("writes a unit that systemd takes without a word", async () => {
-    const { code, stdout, stderr } = await host.run(["systemd-analyze", "verify", "--man=no", UNIT]);
+  test("writes units that systemd takes without a word", async () => {
+    const { code, stdout, stderr } = await host.run(["systemd-analyze", "verify", "--man=no", UNIT, CHARON_UNIT]);
     // Of systemd 254: older ones ignore them.
     const words = stderr.split("\n").filter((line) => !/'(RestartSteps|RestartMaxDelaySec)'/.test(line));
     expect([code, stdout, ...words]).toEqual([0, "", ""]);
@@ -73,7 +75,7 @@ describe("selvedge install", () => {
   test("a second time changes nothing", async () => {
     const before = await state();
     const lines = (await install()).trim().split("\n");
-    expect(lines).toHaveLength(3);
+    expect(lines).toHaveLength(4);
     for (const line of lines) expect(line).toStartWith("keep ");
     expect(await state()).toBe(before);
   });

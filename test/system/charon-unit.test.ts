@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { seconds } from "../../src/base/duration.ts";
+import { Debian } from "../lab/debian.ts";
+import { Lab } from "../lab/lab.ts";
+import { waitFor } from "../lab/wait-for.ts";
+import { AGENT } from "../support/edge-world.ts";
+
+const UNIT = "selvedge-charon.service";
+const URI = "unix:///run/selvedge/charon/charon.vici";
+
+let lab: Lab;
+let node: Debian;
+
+beforeAll(async () => {
+  lab = await Lab.create();
+  const host = await lab.host("edge1");
+  await host.connect(await lab.switch("lan"), { address: "192.168.1.1/24" });
+  node = await Debian.boot(host);
+  await node.output(["sh", "-euc", "cat >/root/selvedge && chmod 755 /root/selvedge"], { input: readFileSync(AGENT) });
+  await node.output(["/root/selvedge", "install"]);
+  await node.systemctl("daemon-reload");
+}, 90_000);
+afterAll(() => lab?.close());
+
+const pid = () => node.property(UNIT, "MainPID");
+const answers = () => waitFor("charon's answer", () => node.output(["swanctl", "--stats", "--uri", URI]));
+
+describe("the unit of charon", () => {
+  test("runs Debian's charon with the settings and plugins that tunnels need, and three capabilities at most", async () => {
+    await node.output(["systemctl", "start", UNIT]);
+    expect(await node.systemctl("is-active", UNIT)).toBe("active");
+    const stats = await answers();
+    expect(stats).toMatch(/loaded plugins: charon-systemd (kernel-libipsec )?random nonce openssl kdf pem .* vici/);
+    expect(stats).not.toMatch(/eap|xauth|curl|updown|attr|stroke/);
+    const status = await node.output(["cat", `/proc/${await pid()}/status`]);
+    // CAP_CHOWN is 0, CAP_NET_BIND_SERVICE is 10, CAP_NET_ADMIN is 12 (linux/capability.h).
+    expect(status).toMatch(/^CapBnd:\s*0*1401$/m);
+    expect(status).toMatch(/^Seccomp:\s*2$/m);
+    expect(await node.output(["stat", "-c", "%a", "/run/selvedge/charon"])).toBe("700\n");
+    expect(await node.output(["ip", "rule"])).not.toContain("lookup 220");
+  });
+
+  test("starts it again when it dies", async () => {
+    const before = await pid();
+    await node.output(["kill", "-KILL", before]);
+    await waitFor("another charon", async () => !["0", before].includes(await pid()));
+    await answers();
+  });
+
+  test("is there for an agent that starts, outlives it, and is killed by one when it hangs", async () => {
+    await node.output(["systemctl", "stop", UNIT]);
+    await node.output(["systemctl", "start", "selvedge"], { timeout: seconds(60) });
+    await answers();
+    const before = await pid();
+    await node.output(["systemctl", "restart", "selvedge"], { timeout: seconds(60) });
+    expect(await pid()).toBe(before);
+    await node.output(["kill", "-STOP", before]);
+    await waitFor("another charon", async () => !["0", before].includes(await pid()), { timeout: seconds(40) });
+    await answers();
+    await node.output(["systemctl", "stop", "selvedge"]);
+  }, 120_000);
+
+  test("steps back while another charon has the port", async () => {
+    await node.output(["systemctl", "stop", UNIT]);
+    await node.output(["systemctl", "start", "strongswan"]);
+    await node.systemctl("start", UNIT);
+    expect(await node.systemctl("is-active", UNIT)).toBe("inactive");
+    expect(await node.systemctl("is-active", "strongswan")).toBe("active");
+    const { stderr } = await node.run(["/root/selvedge", "charon-config"]);
+    expect(stderr).toContain("UDP port 500 is taken: current value is charon-systemd (process");
+    await node.output(["systemctl", "stop", "strongswan"]);
+    await node.output(["systemctl", "start", UNIT]);
+    await answers();
+  });
+});
