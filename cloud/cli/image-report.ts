@@ -8,7 +8,7 @@ export interface ImageReport {
   readonly workload: string;
   readonly container: string;
   readonly image: string;
-  readonly role: "operator" | "agent" | "FabEdge's" | "other";
+  readonly role: "operator" | "connector" | "node-agent" | "agent" | "FabEdge's" | "other";
   /** How many objects have this. */
   readonly count: number;
   /** Of an agent, those that this group of pods has in common. */
@@ -35,22 +35,28 @@ export function reportImages(workloads: readonly Workload[]): readonly ImageRepo
 }
 
 function reportContainer(workload: Workload, container: Container): ImageReport {
-  const isAgent = workload.labels[APP_LABEL] === AGENT_APP;
-  const role = isOperator(container)
-    ? "operator"
-    : FABEDGE_IMAGE.test(container.image)
-      ? "FabEdge's"
-      : isAgent
-        ? "agent"
-        : "other";
+  const isAgent = isAgentPod(workload);
   return {
     workload: `${workload.kind}/${isAgent ? `${AGENT_APP}-*` : workload.name}`,
     container: container.name,
     image: container.image,
-    role,
+    role: roleOf(workload, container),
     count: 0,
     arguments: isAgent ? container.args.flatMap(commonArgument) : [],
   };
+}
+
+function isAgentPod({ labels }: Workload): boolean {
+  return labels[APP_LABEL] === AGENT_APP;
+}
+
+function roleOf(workload: Workload, container: Container): ImageReport["role"] {
+  if (isOperator(container)) return "operator";
+  if (FABEDGE_IMAGE.test(container.image)) return "FabEdge's";
+  if (isAgentPod(workload)) return "agent";
+  // What stands beside our program, as charon does, is of its role.
+  const commands = workload.containers.map(({ args }) => args[0]);
+  return (["connector", "node-agent"] as const).find((role) => commands.includes(role)) ?? "other";
 }
 
 /** Not what differs from node to node, nor what is nobody's to read over a shoulder. */

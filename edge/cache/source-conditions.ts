@@ -43,7 +43,8 @@ export function hasCloudSpoken(kinds: readonly KindStatus[]): boolean {
   );
 }
 
-function isWithheld({ error }: KindStatus): boolean {
+/** Whether the source says of a kind that it does not give it to us. */
+export function isWithheld({ error }: Pick<KindStatus, "error">): boolean {
   return error !== undefined && WITHHELD.has(error.code);
 }
 

@@ -3,6 +3,8 @@ import type { ComponentState, ServiceDetail, ServiceFilter, StatusReport } from 
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceIndex, ServiceView } from "../../src/network/service-index.ts";
 import type { CacheStatus } from "../cache/cache.ts";
+import type { KindStatus } from "../cache/kind-cache.ts";
+import { isOwnDocument, isWithheld } from "../cache/source-conditions.ts";
 import type { Config } from "../config/options.ts";
 import type { DnsStatus } from "../dns/dns.ts";
 import type { Frontend } from "../service/frontend.ts";
@@ -44,7 +46,7 @@ export function reportStatus(state: AgentState): StatusReport {
       lastHeard: cache.connected ? state.now : latest(heard),
       kinds: cache.kinds.map((kind) => ({
         kind: kind.kind,
-        state: kind.connected ? "watching" : kind.withheld ? "withheld" : "waiting",
+        state: stateOfKind(kind, cache.connected),
         objects: kind.objectCount,
         lastHeard: kind.lastTrustedList,
       })),
@@ -72,6 +74,13 @@ export function reportStatus(state: AgentState): StatusReport {
     },
     fabric: state.fabric,
   });
+}
+
+/** Of this node's own documents a refusal is told only where the source gives what services need. */
+function stateOfKind(kind: KindStatus, sourceConnected: boolean): string {
+  if (kind.connected) return "watching";
+  const refused = sourceConnected && isOwnDocument(kind) && isWithheld(kind);
+  return kind.withheld || refused ? "withheld" : "waiting";
 }
 
 /** Services as the API has them, beside what this node makes of them. */

@@ -57,7 +57,7 @@ export interface SourceReport {
 export interface SourceKindReport {
   /** "Service", "EndpointSlice". */
   readonly kind: string;
-  /** "watching"; "waiting" for the cloud; "withheld", where the source gives another kind in its place. */
+  /** "watching"; "waiting" for the cloud; "withheld", where the source gives another kind in its place, or refuses it. */
   readonly state: string;
   readonly objects: number;
   readonly lastHeard: string | null;

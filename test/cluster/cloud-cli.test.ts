@@ -99,8 +99,8 @@ inCluster(import.meta.path, () => {
     test("the topology, as SVG that librsvg draws, as DOT that graphviz takes, and as JSON", () => {
       const { links, communities } = json("topology");
       expect(links).toEqual([
-        { from: "paris.e1", to: "paris.connector" },
-        { from: "paris.e2", to: "paris.connector" },
+        { from: "paris.e1", to: "paris.connector", via: null },
+        { from: "paris.e2", to: "paris.connector", via: null },
       ]);
       expect(communities).toEqual([
         { name: "clouds", members: ["lyon.connector", "paris.connector"] },
@@ -142,6 +142,9 @@ inCluster(import.meta.path, () => {
       });
       const { items } = json("images");
       expect(items).toMatchObject([
+        { workload: "DaemonSet/fabedge-cloud-agent", role: "node-agent" },
+        { workload: "DaemonSet/fabedge-connector", container: "connector", role: "connector" },
+        { workload: "DaemonSet/fabedge-connector", container: "strongswan", role: "connector" },
         { workload: "Deployment/connector", role: "FabEdge's", image: "fabedge/connector:v1.0.0" },
         { workload: "Deployment/fabedge-operator", role: "operator" },
         { workload: "Pod/fabedge-agent-*", container: "agent", role: "agent", count: 1 },

@@ -172,4 +172,28 @@ describe("images", () => {
       { count: 2, role: "agent", arguments: ["run", "--multicast-token=…", "--log-level=5"] },
     ]);
   });
+
+  test("tell connectors and node-agents, with what stands beside them, from what is FabEdge's", () => {
+    const made = (name: string, ...containers: readonly (readonly [image: string, ...args: string[]])[]): Workload => ({
+      ...{ kind: "DaemonSet", name, controller: undefined, node: "", serviceAccount: "default", labels: {} },
+      containers: containers.map(([image, ...args], i) => ({ name: `${name}-${i}`, image, args, environment: {} })),
+    });
+    const reports = reportImages([
+      made("a", ["selvedge/selvedge-cloud:1", "connector", "--cluster=paris"], ["selvedge/strongswan:1"]),
+      made("b", ["selvedge/selvedge-cloud:1", "node-agent"]),
+      made("c", ["fabedge/connector:v1.0.0"], ["fabedge/strongswan:5.9.9"]),
+      made("d", ["selvedge/selvedge-cloud:1", "operator", "--cluster=paris"], ["nginx:1"]),
+    ]);
+    expect(reports.map(({ container, role }) => `${container} ${role}`)).toEqual([
+      ...[
+        "a-0 connector",
+        "a-1 connector",
+        "b-0 node-agent",
+        "c-0 FabEdge's",
+        "c-1 other",
+        "d-0 operator",
+        "d-1 other",
+      ],
+    ]);
+  });
 });
