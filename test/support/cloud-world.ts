@@ -155,10 +155,10 @@ export class CloudWorld implements AsyncDisposable {
     await (edges === undefined ? this.api.remove(configMap) : this.api.put(configMap));
   }
 
-  /** Runs until it is stopped. */
-  agent(): Promise<LabProcess> {
+  /** Runs until it is stopped. @param program from the sources unless told */
+  agent(program: readonly string[] = [process.execPath, MAIN]): Promise<LabProcess> {
     const words = ["node-agent", "--node-name=n1", `--kubeconfig=${KUBECONFIG}`, "--log-level=debug"];
-    return this.n1.host.spawn([process.execPath, MAIN, ...words], { ready: /node-agent\.started/ });
+    return this.n1.host.spawn([...program, ...words], { ready: /node-agent\.started/ });
   }
 
   metrics(): Promise<string> {

@@ -1,70 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { minutes, seconds } from "../../../src/base/duration.ts";
-import { ApiServer } from "../../lab/api-server.ts";
 import type { Host } from "../../lab/host.ts";
 import type { LabProcess } from "../../lab/process.ts";
-import { type KubernetesObject, serviceObjects } from "../../lab/service-objects.ts";
+import { serviceObjects } from "../../lab/service-objects.ts";
 import { toolPaths } from "../../lab/tools.ts";
 import { waitFor } from "../../lab/wait-for.ts";
-import {
-  CloudWorld,
-  claimOf,
-  EDGE_POD,
-  EDGE_PODS,
-  type PublicationApi,
-  routes,
-  untilRoutes,
-} from "../../support/cloud-world.ts";
+import { CloudWorld, claimOf, EDGE_POD, EDGE_PODS, routes, untilRoutes } from "../../support/cloud-world.ts";
+import { ClusterApi } from "../../support/cluster-api.ts";
 
 const NODE_PORT = 30080;
 const CLUSTER_IP = "10.96.0.80";
 const PORT = 8080;
 const NOWHERE = `unreachable ${EDGE_PODS[0]} proto 83 metric 4278198272`;
 const via = (n: number) => `${EDGE_PODS[0]} via 10.0.0.${n} dev eth0 proto 83`;
-
-/** The real API server; the account may do what the chart lets a node-agent do, and read what kube-proxy reads. */
-class ClusterApi implements PublicationApi {
-  readonly server: ApiServer;
-
-  static async open(host: Host, address: string): Promise<ClusterApi> {
-    const server = await ApiServer.start(host, address, await toolPaths("etcd", "kube-apiserver"));
-    const [apiGroup, metadata] = ["rbac.authorization.k8s.io", { name: "node-agent", namespace: "fabedge" }];
-    await server.apply({
-      ...{ apiVersion: `${apiGroup}/v1`, kind: "Role", metadata },
-      rules: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["list", "watch"] }],
-    });
-    await server.apply({
-      ...{ apiVersion: `${apiGroup}/v1`, kind: "RoleBinding", metadata },
-      roleRef: { apiGroup, kind: "Role", name: "node-agent" },
-      subjects: [{ apiGroup, kind: "User", name: "edge-reader" }],
-    });
-    return new ClusterApi(server);
-  }
-
-  private constructor(server: ApiServer) {
-    this.server = server;
-  }
-
-  get kubeconfig(): string {
-    return this.server.kubeconfig;
-  }
-
-  start(): Promise<void> {
-    return this.server.restart();
-  }
-
-  stop(): Promise<void> {
-    return this.server.kill();
-  }
-
-  async put(publication: KubernetesObject): Promise<void> {
-    await this.server.apply(publication);
-  }
-
-  remove(publication: KubernetesObject): Promise<void> {
-    return this.server.delete(publication);
-  }
-}
 
 /** Says to whoever connects which address it has seen. */
 const WHO = `Bun.listen({ hostname: "0.0.0.0", port: ${PORT}, socket: { data() {}, open(s) { s.end(s.remoteAddress); } } });
