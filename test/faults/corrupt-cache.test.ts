@@ -128,7 +128,7 @@ describe("a damaged cache, on a node without its cloud", () => {
           `services lost of ${MANY}: none, rules lost: none`,
       );
     },
-    effort(60, 600) * 1000,
+    effort(180, 1800) * 1000,
   );
 
   test(
