@@ -86,8 +86,8 @@ export class TunnelWorld implements AsyncDisposable {
   }
 
   /** Certificate, key and authority where charon's own starter would read them. */
-  async certify(node: EdgeNode, name = `paris.${node.name}`): Promise<void> {
-    const { certificate, privateKey } = this.certificates.issue(name);
+  async certify(node: EdgeNode, over: Parameters<CharonCertificates["issue"]>[1] = {}): Promise<void> {
+    const { certificate, privateKey } = this.certificates.issue(`paris.${node.name}`, over);
     await node.host.writeFile("/etc/ipsec.d/cacerts/ca.crt", this.certificates.authority);
     await node.host.writeFile("/etc/ipsec.d/private/tls.key", privateKey, "0600");
     await node.host.writeFile("/etc/ipsec.d/certs/tls.crt", certificate);
