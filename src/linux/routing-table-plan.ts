@@ -10,8 +10,8 @@ export const POD_ROUTES_TABLE = 220;
 export const NODE_ROUTES_TABLE = 221;
 
 /**
- * What catches packets when nothing better does is worse than every other route: the metric that the kernel itself gives
- * to a "throw it away" default route in the documents of `ip vrf` (Documentation/networking/vrf.rst).
+ * Of what catches packets when nothing better does: worse than every other route. It is the one that the kernel's
+ * documents give to an unreachable default route (Documentation/networking/vrf.rst).
  */
 export const LAST_RESORT_METRIC = 4_278_198_272;
 
