@@ -1,4 +1,3 @@
-import type { Clock } from "../../src/base/clock.ts";
 import { SelvedgeError } from "../../src/base/errors.ts";
 import { formatPrefix, type Ip, ipFamily, type Prefix, parsePrefix } from "../../src/base/ip.ts";
 import type { NetlinkSocket } from "../../src/linux/netlink-socket.ts";
@@ -10,17 +9,10 @@ import { ensureBridge } from "./bridge.ts";
 import type { CniAddress, CniResult, CniRoute } from "./cni-result.ts";
 import { enableForwarding } from "./forwarding.ts";
 import { formatHardwareAddress } from "./hardware-address.ts";
-import { HostPorts } from "./host-ports.ts";
 import type { NetworkConfig } from "./network-config.ts";
+import { hostPortsOf, type PodHost, release } from "./pod-host.ts";
 import { connectPod, disconnectPod, openInside, refuseTakenName, waitForPort } from "./pod-interface.ts";
 import type { Attachment } from "./reservation.ts";
-
-/** What a command of the plugin works with. */
-export interface PodHost {
-  /** A NETLINK_ROUTE socket of this node's own network namespace. */
-  readonly route: NetlinkSocket;
-  readonly clock: Clock;
-}
 
 /** The interfaces of an answer: the bridge, the node's end, the pod's end, in the stock plugin's order. */
 const POD_END = 2;
@@ -70,16 +62,6 @@ function reserve(store: AddressStore, config: NetworkConfig, attachment: Attachm
 function withoutDead(store: AddressStore): ReadonlySet<Ip> {
   const all = [...store.reservations()];
   return new Set(all.filter(([, owner]) => owner !== undefined).map(([address]) => address));
-}
-
-/** Under the lock. The addresses last: from then on they may be another pod's. */
-export function release(store: AddressStore, config: NetworkConfig, attachment: Attachment): void {
-  hostPortsOf(store, config).remove(attachment);
-  for (const address of store.heldBy(attachment)) store.free(address);
-}
-
-export function hostPortsOf(store: AddressStore, { name, bridge, ranges }: NetworkConfig): HostPorts {
-  return new HostPorts(store, { name, bridge, subnets: ranges.flat().map((range) => range.subnet) });
 }
 
 interface Place {

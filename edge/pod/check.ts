@@ -4,11 +4,11 @@ import { NetworkNamespace } from "../../src/linux/network-namespace.ts";
 import { findPodLink, listPodLinks } from "../../src/linux/pod-links.ts";
 import { listQdiscs } from "../../src/linux/qdiscs.ts";
 import { listRoutes } from "../../src/linux/routes.ts";
-import { hostPortsOf, type PodHost } from "./add.ts";
 import { AddressStore } from "./address-store.ts";
 import { type ObservedPod, planCheck } from "./check-plan.ts";
 import { ifbName } from "./ifb-name.ts";
 import type { NetworkConfig } from "./network-config.ts";
+import { hostPortsOf, type PodHost } from "./pod-host.ts";
 import { openInside } from "./pod-interface.ts";
 import type { Attachment } from "./reservation.ts";
 

@@ -1,9 +1,9 @@
 import { errorCode } from "../../src/base/errors.ts";
 import { NetworkNamespace } from "../../src/linux/network-namespace.ts";
-import { type PodHost, release } from "./add.ts";
 import { AddressStore } from "./address-store.ts";
 import { forgetBandwidth } from "./bandwidth.ts";
 import type { NetworkConfig } from "./network-config.ts";
+import { type PodHost, release } from "./pod-host.ts";
 import { disconnectPod, openInside } from "./pod-interface.ts";
 import type { Attachment } from "./reservation.ts";
 

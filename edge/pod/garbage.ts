@@ -1,9 +1,9 @@
 import { errorCode } from "../../src/base/errors.ts";
 import { deleteLink } from "../../src/linux/links.ts";
 import { listPodLinks } from "../../src/linux/pod-links.ts";
-import { hostPortsOf, type PodHost } from "./add.ts";
 import { AddressStore } from "./address-store.ts";
 import type { NetworkConfig } from "./network-config.ts";
+import { hostPortsOf, type PodHost } from "./pod-host.ts";
 import { type Attachment, isHeldBy } from "./reservation.ts";
 import { parseLinkAlias } from "./veth-name.ts";
 

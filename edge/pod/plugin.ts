@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { SelvedgeError } from "../../src/base/errors.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
-import { addPod, type PodHost } from "./add.ts";
+import { addPod } from "./add.ts";
 import { checkPod } from "./check.ts";
 import { formatCniError } from "./cni-error.ts";
 import { type CniRequest, parseCniRequest } from "./cni-request.ts";
@@ -10,6 +10,7 @@ import { CNI_VERSIONS, type CniVersion, isAtLeast, NEWEST_CNI_VERSION } from "./
 import { deletePod } from "./delete.ts";
 import { collectGarbage } from "./garbage.ts";
 import { type NetworkConfig, parseNetworkConfig, parseRequestedVersion } from "./network-config.ts";
+import type { PodHost } from "./pod-host.ts";
 import { checkReadiness } from "./readiness.ts";
 
 /** What a container runtime gives its plugin, and what it takes back. */

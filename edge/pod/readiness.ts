@@ -1,8 +1,8 @@
 import { errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { findPodLink } from "../../src/linux/pod-links.ts";
-import type { PodHost } from "./add.ts";
 import { AddressStore } from "./address-store.ts";
 import type { NetworkConfig } from "./network-config.ts";
+import type { PodHost } from "./pod-host.ts";
 
 /**
  * Whether pods can be connected at all. A node that has no address left is not asked about: it is ready, and full.
