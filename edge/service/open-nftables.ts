@@ -283,7 +283,7 @@ function removeTables(dryRun: boolean): readonly string[] {
     batch.begin();
     const removed: string[] = [];
     for (const { family, name } of nft.tables()) {
-      if (family === undefined || name !== TABLE) continue;
+      if ((family !== 4 && family !== 6) || name !== TABLE) continue;
       batch.deleteTable(family, name);
       removed.push(`nftables table ${family === 4 ? "ip" : "ip6"} ${name}`);
     }
