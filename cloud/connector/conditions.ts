@@ -82,8 +82,10 @@ function judgeBeginnings(view: ConnectorView): readonly ConnectorFinding[] {
 }
 
 function judgeCredentials({ facts, credentialTrouble, charon }: ConnectorView): readonly ConnectorFinding[] {
-  const code = "CONNECTOR_UNCERTIFIED";
-  const hint = "See the operator's log and conditions; it writes Secret connector-tls, and renews it by itself.";
+  const about = {
+    code: "CONNECTOR_UNCERTIFIED",
+    hint: "See the operator's log and conditions; it writes Secret connector-tls, and renews it by itself.",
+  } as const;
   if (facts.credentials === undefined || credentialTrouble !== undefined) {
     const severity = facts.credentials === undefined ? "failed" : "degraded";
     const why =
@@ -91,11 +93,11 @@ function judgeCredentials({ facts, credentialTrouble, charon }: ConnectorView): 
         ? "it was never heard"
         : `${credentialTrouble.at} in it is wrong: ${credentialTrouble.why}`;
     const message = `Cannot prove who this connector is by Secret connector-tls as ${why}`;
-    return [{ code, severity, message, hint }];
+    return [{ ...about, severity, message }];
   }
   if (charon.phase !== "connected" || charon.failure === undefined) return [];
   const message = `Cannot prove who this connector is as charon does not take its credentials: ${charon.failure}`;
-  return [{ code, severity: "failed", message, hint }];
+  return [{ ...about, severity: "failed", message }];
 }
 
 function withoutCharon({ phase, failure }: CharonState): ConnectorFinding {
