@@ -279,6 +279,15 @@ describe("superfluous SAs", () => {
     expect(none.after(60_000, a, b)).toEqual([]);
   });
 
+  test("of two children of a name the one with the wanted selectors stays, be it the older", () => {
+    const end = new End(tunnelConnection());
+    const sa = ikeAssociation(1, ALL);
+    const stale = childAssociation(99, "p2p", { remoteSelectors: ["10.3.0.0/24"] });
+    const both = { ...sa, children: [...sa.children, stale] };
+    end.see(both);
+    expect(end.after(2_000, both)).toEqual(["end child 99"]);
+  });
+
   test("while an SA gets new keys, two of a name stand beside each other for a moment, and none is ended", () => {
     const end = new End(tunnelConnection());
     const sa = ikeAssociation(1, ALL);
