@@ -36,6 +36,12 @@ export class SteppedClock implements Clock {
     };
   }
 
+  /** Until the next timer; undefined: none is set. */
+  get untilNext(): Duration | undefined {
+    const due = this.#pending.map(({ at }) => at - this.#now);
+    return due.length === 0 ? undefined : (Math.min(...due) as Duration);
+  }
+
   /** How many timers are set. */
   get pending(): number {
     return this.#pending.length;
