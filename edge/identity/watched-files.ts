@@ -46,7 +46,7 @@ export class FolderWatches {
   readonly #folders: readonly string[];
   readonly #clock: Clock;
   readonly #onChange: () => void;
-  readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly inode: bigint }>();
+  readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly folder: string }>();
   #timer: Timer;
 
   constructor(folders: readonly string[], clock: Clock, onChange: () => void, scope: Scope) {
@@ -75,25 +75,27 @@ export class FolderWatches {
   #watchAll(): void {
     for (const folder of this.#folders) {
       const known = this.#watchers.get(folder);
-      const inode = inodeOf(folder);
-      if (known !== undefined && known.inode === inode) continue;
+      const there = identify(folder);
+      if (known !== undefined && known.folder === there) continue;
       known?.watcher.close();
       this.#watchers.delete(folder);
-      if (inode !== undefined) this.#watch(folder, inode);
+      if (there !== undefined) this.#watch(folder, there);
     }
   }
 
-  #watch(folder: string, inode: bigint): void {
+  #watch(folder: string, there: string): void {
     try {
       const watcher = watch(folder, () => this.#settle());
       watcher.on("error", () => this.#watchers.delete(folder));
-      this.#watchers.set(folder, { watcher, inode });
+      this.#watchers.set(folder, { watcher, folder: there });
     } catch {
       // Too many watches on this machine (fs.inotify.max_user_watches), or it has just gone: looking finds out, too.
     }
   }
 }
 
-function inodeOf(folder: string): bigint | undefined {
-  return statSync(folder, { bigint: true, throwIfNoEntry: false })?.ino;
+/** Which folder it is that has this name now: a new one may get the inode of the one before. */
+function identify(folder: string): string | undefined {
+  const stat = statSync(folder, { bigint: true, throwIfNoEntry: false });
+  return stat && `${stat.dev} ${stat.ino} ${stat.birthtimeNs}`;
 }
