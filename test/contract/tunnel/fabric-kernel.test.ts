@@ -46,6 +46,7 @@ inNamespace(import.meta.path, () => {
     run("ip", "address", "add", "192.168.9.7/24", "dev", "eth0");
     run("ip", "route", "add", "default", "via", "192.168.9.1");
     run("sh", "-ec", "ip link add pods type bridge; ip link set pods up; ip address add 10.1.7.1/24 dev pods");
+    run("sh", "-ec", "ip -6 address add fd00:7::1/64 dev pods nodad; ip -6 route add default dev eth0");
     run("ip", "neighbor", "add", "192.168.9.1", "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent");
     kernel = new FabricKernel();
   });
@@ -78,11 +79,14 @@ inNamespace(import.meta.path, () => {
       ping("10.1.8.1");
       ping("-I", "10.1.7.1", "192.168.9.8");
       expect(dropped()).toBe(2);
+      ping("-I", "fd00:7::1", "fd00:8::1");
+      expect(dropped()).toBe(3);
       // The node itself may speak to the peer's node, and everybody to the world.
       ping("192.168.9.8");
       ping("192.0.2.1");
       ping("-I", "10.1.7.1", "192.0.2.1");
-      expect(dropped()).toBe(2);
+      ping("-I", "fd00:7::1", "fd00:9::1");
+      expect(dropped()).toBe(3);
     });
 
     test("what a policy takes passes", () => {
