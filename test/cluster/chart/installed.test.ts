@@ -205,7 +205,7 @@ inCluster(import.meta.path, () => {
       expect(notes).toContain("outside, UDP 45000 alone, which is their 4500");
     });
 
-    test("its own test is a pod that succeeds, under the operator's account", async () => {
+    test("its own test is a pod that succeeds as soon as an operator leads, under the operator's account", async () => {
       const [pod] = objectsOf(helm(["get", "hooks", "fabedge", `--namespace=${NAMESPACE}`]));
       expect(pod?.metadata["annotations"]).toMatchObject({ "helm.sh/hook": "test" });
       kubectl("apply", "--dry-run=server", `--filename=${writeObject(pod ?? {})}`);
@@ -213,11 +213,22 @@ inCluster(import.meta.path, () => {
         spec: Parameters<typeof enterPod>[0] & { containers: { args: string[] }[] };
       };
       const env = await enterPod(spec);
-      const run = () => Bun.spawnSync([PROGRAM, ...(spec.containers[0]?.args ?? [])], { env });
+      const run = (...more: readonly string[]) => {
+        const { exitCode, stdout } = Bun.spawnSync([PROGRAM, ...(spec.containers[0]?.args ?? []), ...more], { env });
+        return { exitCode, text: stdout.toString() };
+      };
+      // No controller runs here, which would make it.
+      const { template } = JSON.parse(kubectl("get", "deployment", NAME, `-n${NAMESPACE}`, "--output=json")).spec;
+      const metadata = { ...template.metadata, name: "operator", namespace: NAMESPACE };
+      kubectlApply({ apiVersion: "v1", kind: "Pod", metadata, spec: template.spec });
+      expect(run("--wait=1")).toMatchObject({ exitCode: 3, text: expect.stringContaining("leads") });
+      await startOperator();
       expect(run()).toMatchObject({ exitCode: 0 });
       kubectl("delete", "rolebinding", NAME, `-n${NAMESPACE}`);
-      expect(run().stderr.toString()).toContain("forbidden");
-    });
+      expect(run("--wait=1").exitCode).not.toBe(0);
+      await stopOperator();
+      kubectl("delete", "pod", "operator", `-n${NAMESPACE}`, "--force", "--grace-period=0");
+    }, 90_000);
 
     describe.each(["flannel", "calico"] as const)("for %s", (cni) => {
       let firstLine = 0;
