@@ -6,7 +6,10 @@ import { isSameRule } from "../../../src/wire/nftables-rule-match.ts";
 import { hold } from "../property.ts";
 import type { FuzzTarget } from "../target.ts";
 
-const CHAINS = [...planChains(4, { linkName: "selvedge0", clusterCidrs: [], dnsPort: 53 }), planDemandChain(4, "lb-3")];
+const CHAINS = [
+  ...planChains(4, { linkName: "selvedge0", clusterCidrs: [], dnsPort: 53, dnsLimited: true }),
+  planDemandChain(4, "lb-3"),
+];
 /** One of each shape: the longest rules that we make among them. */
 const RULES = CHAINS.flatMap((chain) => chain?.rules ?? []).slice(0, 16);
 const OWN = RULES.map(encode);

@@ -11,7 +11,13 @@ const IMAGE_VERSION = 2;
 const PACKAGES = [
   ...["systemd", "init-system-helpers", "dpkg", "base-files", "base-passwd", "util-linux", "libc-bin", "iproute2"],
   ...["kmod", "nftables", "bash", "dash", "coreutils", "findutils", "grep", "sed", "tar", "busybox-static"],
-  ...["charon-systemd", "strongswan-swanctl", "libstrongswan-standard-plugins", "libcharon-extra-plugins", "iputils-ping"],
+  ...[
+    "charon-systemd",
+    "strongswan-swanctl",
+    "libstrongswan-standard-plugins",
+    "libcharon-extra-plugins",
+    "iputils-ping",
+  ],
 ];
 /** For people, and half of the bytes. */
 const LEFT_OUT = ["doc", "man", "locale", "i18n", "info", "zoneinfo", "perl"];

@@ -22,9 +22,7 @@ describe("what tunnels need of a host", () => {
     expect(judge({ installed: false, charon: SILENT })[0]).toBe(
       "degraded CHARON_MISSING: Cannot make tunnels as charon is not installed",
     );
-    expect(judge({ charon: SILENT })[0]).toBe(
-      "degraded CHARON_ABSENT: Cannot reach charon: nobody listens on /run/x",
-    );
+    expect(judge({ charon: SILENT })[0]).toBe("degraded CHARON_ABSENT: Cannot reach charon: nobody listens on /run/x");
     // FabEdge's pods have it in another container.
     expect(judge({ installed: false })[0]).toBe("charon 5.9.8 answers");
   });
