@@ -133,6 +133,7 @@ export class PeerWatch {
     else if (!this.#choice.look(now, isUpThere)) return false;
     this.#left = new Set(before);
     this.#liveness = undefined;
+    this.#latency = undefined;
     return true;
   }
 

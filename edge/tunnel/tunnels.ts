@@ -122,6 +122,11 @@ export class Tunnels implements TunnelListener {
     return this.#keeper;
   }
 
+  /** A peer's addresses in the order in which this node tries them. */
+  rankedAddresses({ name, publicAddresses }: TunnelEndpoint): readonly string[] {
+    return this.#watches.watch(name)?.ranked ?? publicAddresses;
+  }
+
   /** Of the last question that was answered through the tunnel. */
   latency(peer: string): Duration | undefined {
     return this.#watches.watch(peer)?.latency;

@@ -1,5 +1,6 @@
 import type { Ip } from "../../src/base/ip.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import type { FabricIdentity } from "../../src/network/fabric-identity.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceIndex } from "../../src/network/service-index.ts";
 import { ConnectionKeeper } from "../../src/strongswan/connection-keeper.ts";
@@ -38,9 +39,13 @@ export function makeTunnelView(
   identity: NodeIdentity,
   scope: Scope,
 ): TunnelView {
+  const asTried = (known: FabricIdentity): FabricIdentity => {
+    const peers = known.config.peers.map((peer) => ({ ...peer, publicAddresses: tunnels.rankedAddresses(peer) }));
+    return { ...known, config: { ...known.config, peers } };
+  };
   const options = {
     keeper: tunnels.keeper,
-    identity: () => identity.current,
+    identity: () => identity.current && asTried(identity.current),
     latency: (peer: string) => tunnels.latency(peer),
     health,
     clock: system.clock,
