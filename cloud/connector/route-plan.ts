@@ -6,10 +6,10 @@ import {
   POD_ROUTES_TABLE,
   type WantedRoute,
 } from "../../src/linux/routing-table-plan.ts";
+import { coverPrefixes } from "../../src/network/prefix-cover.ts";
 import { nodePrefixes } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { SMALLEST_LINK_MTU } from "../../src/network/tunnel-mtu.ts";
-import { coverPrefixes } from "./prefix-cover.ts";
 import type { Reach, ReachPlan, Way } from "./reach-plan.ts";
 
 /** What a way comes to on this node. */

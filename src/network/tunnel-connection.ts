@@ -1,8 +1,12 @@
 import { type Family, ipFamily, makePrefix, type Prefix } from "../base/ip.ts";
+import { coverPrefixes } from "./prefix-cover.ts";
 import { IKE_PORT, type TunnelEndpoint } from "./tunnel-endpoint.ts";
 
 /** IKE and ESP in UDP, where a NAT may be between (RFC 7296 section 2.23). */
 export const NAT_T_PORT = 4500;
+
+/** RFC 7296 section 3.13: how many there are is one octet, and charon does not look whether it fits. */
+const SELECTORS_MAX = 255;
 
 /** Who reaches whom: own pods the peer's pods, own nodes its pods, own pods its nodes. Nodes among each other do not. */
 export const TUNNEL_CHILD_KINDS = ["p2p", "n2p", "p2n"] as const;
@@ -86,12 +90,20 @@ export function nodePrefixes({ nodeSubnets }: Pick<TunnelEndpoint, "nodeSubnets"
   return nodeSubnets.map((address) => makePrefix(address, ipFamily(address) === 4 ? 32 : 128));
 }
 
+/** Of a cloud with hundreds of nodes, whose pods' networks mostly lie side by side. Both ends come to the same. */
+function fitSelectors(prefixes: readonly Prefix[]): readonly Prefix[] {
+  if (prefixes.length <= SELECTORS_MAX) return prefixes;
+  const families = Map.groupBy(prefixes, ({ address }) => ipFamily(address));
+  return [...families.values()].flatMap((own) => coverPrefixes(own, Math.floor(SELECTORS_MAX / families.size)));
+}
+
 /** Only families that both sides have: a selector without a counterpart would carry nothing, and be narrowed away. */
 function planChild(name: string, local: readonly Prefix[], remote: readonly Prefix[]): readonly TunnelChild[] {
   const has = (prefixes: readonly Prefix[], family: Family) =>
     prefixes.some(({ address }) => ipFamily(address) === family);
   const shared = ([4, 6] as const).filter((family) => has(local, family) && has(remote, family));
   if (shared.length === 0) return [];
-  const of = (prefixes: readonly Prefix[]) => prefixes.filter(({ address }) => shared.includes(ipFamily(address)));
+  const of = (prefixes: readonly Prefix[]) =>
+    fitSelectors(prefixes.filter(({ address }) => shared.includes(ipFamily(address))));
   return [{ name, local: of(local), remote: of(remote) }];
 }

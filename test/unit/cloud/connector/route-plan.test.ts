@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { coverPrefixes } from "../../../../cloud/connector/prefix-cover.ts";
 import type { Way } from "../../../../cloud/connector/reach-plan.ts";
 import { type Hop, planConnectorRoutes, SOURCE_RULES_LIMIT } from "../../../../cloud/connector/route-plan.ts";
 import { formatPrefix, ipFromBytes, makePrefix, prefixContains } from "../../../../src/base/ip.ts";
 import type { WantedRoute } from "../../../../src/linux/routing-table-plan.ts";
+import { coverPrefixes } from "../../../../src/network/prefix-cover.ts";
 import { espCipher } from "../../../../src/network/tunnel-mtu.ts";
 import { ip, prefix } from "../../../support/network-objects.ts";
 import { makeConnector } from "../../../support/operator-objects.ts";

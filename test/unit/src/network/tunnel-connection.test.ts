@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { formatPrefix } from "../../../../src/base/ip.ts";
+import { formatPrefix, prefixContains } from "../../../../src/base/ip.ts";
 import {
   isFabricConnection,
   planTunnelConnection,
@@ -28,6 +28,27 @@ function selectors(connection: TunnelConnection): Record<string, string> {
 }
 
 describe("the connection for a peer", () => {
+  test("has no more selectors than IKE can count, and both ends join the same networks", () => {
+    const nodes = Array.from({ length: 400 }, (_, n) => n + 1);
+    const large = makeConnectorEndpoint("paris.connector", {
+      publicAddresses: ["198.51.100.1"],
+      subnets: [...nodes.map((n) => `10.${64 + (n >> 8)}.${n & 0xff}.0/24`), ...nodes.map((n) => `fd00:${n}::/64`)],
+      nodeSubnets: nodes.map((n) => `10.0.${n >> 8}.${n & 0xff}`),
+    });
+    const dual = makeEdgeEndpoint("paris.e1", { subnets: ["10.1.7.0/24", "fd01::/64"], nodeSubnets: ["192.168.9.7"] });
+    const [ours, theirs] = [planTunnelConnection(dual, large), planTunnelConnection(large, dual)];
+    for (const { local, remote } of [...ours.children, ...theirs.children]) {
+      expect(Math.max(local.length, remote.length)).toBeLessThanOrEqual(255);
+    }
+    const [p2p] = ours.children;
+    expect(p2p?.remote ?? []).toEqual(theirs.children[0]?.local ?? []);
+    for (const { address } of large.subnets) {
+      expect(p2p?.remote.some((prefix) => prefixContains(prefix, address))).toBe(true);
+    }
+    // What lies side by side is joined without a word more.
+    expect(p2p?.remote.map(formatPrefix).slice(0, 3)).toEqual(["10.64.1.0/24", "10.64.2.0/23", "10.64.4.0/22"]);
+  });
+
   test("has FabEdge's names, identities and selectors", () => {
     const connection = planTunnelConnection(edge, connector);
     expect(connection).toMatchObject({

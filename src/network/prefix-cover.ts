@@ -1,4 +1,4 @@
-import { ipBytes, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import { ipBytes, makePrefix, type Prefix } from "../base/ip.ts";
 
 /**
  * At most so many prefixes that have all of these inside, as little as possible beside them: halves of one prefix are
