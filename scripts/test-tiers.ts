@@ -89,7 +89,17 @@ export const TIERS: readonly Tier[] = [
     about: "the compiled agent, a real API server, and KubeEdge",
     preparations: [
       ["scripts/setup", "cluster"],
-      ["scripts/tools", "etcd", "kube-apiserver", "kubectl", "helm", "edgecore", "cloudcore", "edgecore-1.15"],
+      [
+        "scripts/tools",
+        "etcd",
+        "kube-apiserver",
+        "kubectl",
+        "kube-proxy",
+        "helm",
+        "edgecore",
+        "cloudcore",
+        "edgecore-1.15",
+      ],
       ["scripts/build", "x64"],
     ],
     lacks: namespaces,
