@@ -1,4 +1,6 @@
+import type { Duration } from "../src/base/duration.ts";
 import { errorText } from "../src/base/errors.ts";
+import { waitFor } from "../test/lab/wait-for.ts";
 
 export interface Observation {
   readonly holds: boolean;
@@ -46,6 +48,20 @@ export class Story {
   }
 }
 
-function formatTime(milliseconds: number): string {
+/** The first observation that holds, or the last one before the time is over. */
+export async function eventually(observe: () => Promise<Observation>, timeout: Duration): Promise<Observation> {
+  let last: Observation = { holds: false, saw: "nothing" };
+  await waitFor(
+    "it",
+    async () => {
+      last = await observe();
+      return last.holds;
+    },
+    { timeout },
+  ).catch(() => {});
+  return last;
+}
+
+export function formatTime(milliseconds: number): string {
   return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }

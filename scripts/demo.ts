@@ -4,9 +4,8 @@ import { parseArgs } from "node:util";
 import { seconds } from "../src/base/duration.ts";
 import type { Host } from "../test/lab/host.ts";
 import type { LabProcess } from "../test/lab/process.ts";
-import { waitFor } from "../test/lab/wait-for.ts";
 import { type Cloud, startApiServer, startHub } from "./demo-cloud.ts";
-import { type Observation, Story } from "./demo-story.ts";
+import { eventually, type Observation, Story } from "./demo-story.ts";
 import {
   buildWorld,
   CLOUD_ADDRESS,
@@ -156,8 +155,10 @@ async function regainCloud({ cloudLink, client }: World): Promise<void> {
   story.step("Connect the cloud again");
   await cloudLink.restore();
   await story.see("the new service's name arrives", () => resolvesWithin(client, NEW_SERVICE));
-  await story.see("the deleted service's name goes", () => eventually(() => isUnknown(client, nameOf(METER))));
-  await story.see("requests follow", () => eventually(() => spreads(client, SMALLER_SHOP, "shop")));
+  await story.see("the deleted service's name goes", () =>
+    eventually(() => isUnknown(client, nameOf(METER)), BACK_IN_TOUCH),
+  );
+  await story.see("requests follow", () => eventually(() => spreads(client, SMALLER_SHOP, "shop"), BACK_IN_TOUCH));
   await seeRequests(client, [NEW_SERVICE]);
 }
 
@@ -208,7 +209,7 @@ function resolves(client: Host, service: DemoService): Promise<Observation> {
 }
 
 function resolvesWithin(client: Host, service: DemoService): Promise<Observation> {
-  return eventually(() => resolves(client, service));
+  return eventually(() => resolves(client, service), BACK_IN_TOUCH);
 }
 
 async function digs(client: Host, question: readonly string[], answer: string): Promise<Observation> {
@@ -235,18 +236,4 @@ async function spreads(client: Host, { backends }: DemoService, host: string): P
     holds: answered === REQUESTS && counts.size === backends.length && !counts.values().some((count) => count === 0),
     saw: answered === REQUESTS ? saw : `${saw}: ${REQUESTS - answered} without an answer`,
   };
-}
-
-/** The first observation that holds, or the last one before the time is over. */
-async function eventually(observe: () => Promise<Observation>): Promise<Observation> {
-  let last: Observation = { holds: false, saw: "nothing" };
-  await waitFor(
-    "it",
-    async () => {
-      last = await observe();
-      return last.holds;
-    },
-    { timeout: BACK_IN_TOUCH },
-  ).catch(() => {});
-  return last;
 }

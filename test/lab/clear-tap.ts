@@ -48,6 +48,11 @@ export class ClearTap {
     );
   }
 
+  /** What was seen in clear until now is no longer told. */
+  async forget(): Promise<void> {
+    for (const set of ["clear4", "clear6"]) await this.#router.output(["nft", "flush", "set", "inet", TABLE, set]);
+  }
+
   /** @returns packets of tunnels since the start */
   async tunnelPackets(): Promise<number> {
     return Number(/packets (\d+)/.exec(await this.#list("counter", "tunnel"))?.[1]);

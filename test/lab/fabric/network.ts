@@ -114,6 +114,8 @@ async function addPod(
     address: [`10.244.${number}.10/24`, `fd00:10:244:${number}::10/64`],
     bridge: { name: bridge, address: [`10.244.${number}.1/24`, `fd00:10:244:${number}::1/64`] },
   });
+  // As our CNI plugin and flannel's do: the pod reaches a service that it is behind itself.
+  await host.ip("link set veth0 type bridge_slave hairpin on");
   return { pod, podAddresses: [`10.244.${number}.10`, `fd00:10:244:${number}::10`] };
 }
 
@@ -147,8 +149,6 @@ async function addEdge(lab: Lab, internet: Switch, number: number): Promise<Edge
     }`,
   });
   const pod = await addPod(host, `${name}-pod`, "br-fabedge", 10 + number);
-  // As our CNI plugin does: the pod reaches a service that it is behind itself.
-  await host.ip("link set veth0 type bridge_slave hairpin on");
   return { name, host, router, address, publicAddress, uplink, podCidrs: podCidrs(10 + number), ...pod };
 }
 
