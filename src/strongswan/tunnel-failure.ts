@@ -8,7 +8,7 @@ const FAILURE_TEXT_MAX = 256;
  * 7 retransmits", "no trusted ECDSA public key found for …", "subject certificate invalid (valid from …)".
  */
 const TELLING =
-  /\bfail|\berror\b|giving up|\bunable\b|\binvalid\b|\bno (?:trusted|issuer|private|matching|acceptable|shared)\b|\bnot (?:found|responding|supported|possible)\b|\brejected\b|\brequired\b|\bafter timeout\b/i;
+  /\bfail|\berror\b|giving up|\bunable\b|\binvalid\b|\bno (?:trusted|issuer|private|matching|acceptable|shared)\b|\bnot (?:found|responding|supported|possible)\b|\b\w+_UNACCEPTABLE\b|\brejected\b|\brequired\b|\bafter timeout\b/i;
 export interface FailureEvent {
   readonly connection: string;
   /** Charon's number of the IKE_SA: what is told of one try tells the reason first. */

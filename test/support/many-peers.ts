@@ -15,16 +15,18 @@ export async function loadPeers(
   edge: CharonNode,
   count: number,
 ): Promise<readonly TunnelConnection[]> {
+  const bases = Array.from({ length: count }, (_, i) => `10.${200 + (i >> 8)}.${i & 255}`);
+  // So many at once overflow the socket by which charon hears of addresses, and it then does not know the rest.
+  await hub.charon.stop();
+  await hub.host.ip(...bases.map((base) => `address add ${base}.1/32 dev lo`));
+  await hub.charon.start();
   const session = await ViciSession.open(hub.charon.socket, new SystemClock(), () => {});
   for (const part of ANSWER_PARTS) await session.subscribe(part);
   const commands = new CharonCommands(session);
   await commands.loadAuthority("selvedge-peers", world.certificates.authority);
   const connections: TunnelConnection[] = [];
-  const addresses: string[] = [];
-  for (let i = 0; i < count; i++) {
+  for (const [i, base] of bases.entries()) {
     const certificate = world.certificates.issue(`paris.p${i}`);
-    const base = `10.${200 + (i >> 8)}.${i & 255}`;
-    addresses.push(`address add ${base}.1/32 dev lo`);
     await commands.loadKey(certificate.privateKey);
     const name = `paris.p${i}`;
     const [local, remote] = [edge.endpoint.subnets, [network(`${base}.0`, 24)]];
@@ -48,7 +50,6 @@ export async function loadPeers(
       children: [{ name: `${name}-p2p`, local, remote }],
     });
   }
-  await hub.host.ip(...addresses);
   session.close();
   return connections;
 }

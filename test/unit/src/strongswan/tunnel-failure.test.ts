@@ -12,6 +12,7 @@ function said(msg: string, over: ViciFields = {}) {
 test.each([
   "received AUTHENTICATION_FAILED notify error",
   "received NO_PROPOSAL_CHOSEN notify error",
+  "received TS_UNACCEPTABLE notify, no CHILD_SA built",
   "giving up after 7 retransmits",
   'no issuer certificate found for "C=CN, O=fabedge.io, CN=paris.e2"',
   "no trusted ECDSA public key found for 'C=CN, O=fabedge.io, CN=paris.e2'",
