@@ -13,6 +13,10 @@ export function makeCommands(system: System): CliCommands {
     platform: system.platform,
     startAgent: (loaded) => runAgent(loaded, system),
     findLeftovers: async (config) => findLeftovers(config),
+    configureCharon: async (config) => {
+      const { configureCharon } = await import("./charon-config-command.ts");
+      return configureCharon(config);
+    },
     cni: async (env) => {
       // Only here: each program of this file starts without the others.
       const { runCni } = await import("./cni-command.ts");

@@ -18,7 +18,10 @@ export const ADAPTERS: readonly Adapter[] = [
   { file: "edge/cache/store.ts", touches: "the cache's files" },
   { file: "edge/cache/store-file.ts", touches: "one SQLite file" },
   { file: "edge/cli/control-client.ts", touches: "the agent's unix socket, as its client" },
-  { file: "edge/cli/host-facts.ts", touches: "the state directory's disk, the source's port and charon's socket, for check" },
+  {
+    file: "edge/cli/host-facts.ts",
+    touches: "the state directory's disk, the source's port and charon's socket, for check",
+  },
   { file: "edge/cli/process-io.ts", touches: "the command's streams and its configuration file" },
   { file: "edge/dns/resolv-conf-file.ts", touches: "resolv.conf" },
   { file: "edge/dns/tcp-server.ts", touches: "the listening TCP socket" },
