@@ -106,9 +106,10 @@ async function joinEdges(agent: EdgeAgent, other: EdgeNode): Promise<void> {
 /** @returns the cloud node whose connector it was */
 async function loseConnector(agent: EdgeAgent): Promise<CloudNode> {
   const { control, clouds } = fabric.network;
-  const held = await connectorOf(agent);
-  const lost = clouds.find(({ publicAddress }) => publicAddress === held);
-  if (lost === undefined) throw new Error(`Cannot tell which connector it is: current value is ${held}`);
+  const held = await connectorsOf(agent);
+  const lost = clouds.find(({ publicAddress }) => held.includes(publicAddress));
+  if (lost === undefined || held.length !== 1)
+    throw new Error(`Cannot tell which connector it is: current value is ${held.join()}`);
   story.step(
     `Cut the power of ${lost.name}, whose connector ${agent.node.name} uses, while a ping runs to control's pod`,
   );
@@ -118,8 +119,8 @@ async function loseConnector(agent: EdgeAgent): Promise<CloudNode> {
     const next = await waitFor(
       "another connector",
       async () => {
-        const address = await connectorOf(agent);
-        return address !== held && clouds.find(({ publicAddress }) => publicAddress === address)?.name;
+        const now = await connectorsOf(agent);
+        return clouds.find((cloud) => cloud !== lost && now.includes(cloud.publicAddress))?.name;
       },
       { timeout: SETTLED },
     );
@@ -135,10 +136,11 @@ async function setPower({ uplink, cloudLink }: CloudNode, on: boolean): Promise<
   for (const link of [uplink, cloudLink]) await (on ? link.restore() : link.silence());
 }
 
-/** @returns the address of the connector that the node has a tunnel to, by charon's own account */
-async function connectorOf({ charon }: EdgeAgent): Promise<string | undefined> {
-  const sas = await charon.swanctl("--list-sas", "--ike", CONNECTOR);
-  return sas.includes("INSTALLED") ? /^ +remote .* @ ([\d.]+)\[/m.exec(sas)?.[1] : undefined;
+/** @returns the addresses of the connectors that the node has tunnels to, by charon's account; the old one's lasts a while */
+async function connectorsOf({ charon }: EdgeAgent): Promise<readonly string[]> {
+  const sas = (await charon.swanctl("--list-sas", "--ike", CONNECTOR)).split(/^(?=\S)/m);
+  const installed = sas.filter((sa) => sa.includes("INSTALLED"));
+  return installed.map((sa) => /^ +remote .* @ ([\d.]+)\[/m.exec(sa)?.[1] ?? "");
 }
 
 /** What our program says, and what charon says of the peer that came last. */
