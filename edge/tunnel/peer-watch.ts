@@ -49,6 +49,8 @@ export class PeerWatch {
   readonly #read: ReadAssociations;
   #endpoint: TunnelEndpoint;
   #choice: ConnectorChoice | undefined;
+  /** The address chosen last, whatever became of the list that it is from. */
+  #chosen: string | undefined;
   /** IKE_SAs that were there when another address was chosen: they do not say that it answers. */
   #left: ReadonlySet<string> = new Set();
   #liveness: { readonly of: string; readonly state: Liveness } | undefined;
@@ -126,15 +128,26 @@ export class PeerWatch {
   ): boolean {
     // A tunnel that charon has not got yet says nothing of an address.
     if (!this.#isConnector || tunnel === undefined || tunnel.phase === "unloaded") return false;
+    // Its tunnel may be as well as ever: whoever took the address from the list wants it left.
+    const withdrawn = this.#chosen !== undefined && this.ranked.length > 0 && !this.ranked.includes(this.#chosen);
     this.#choice ??= new ConnectorChoice(this.ranked, association?.remoteHost, now, this.#random);
-    const before = tunnel.associations.filter(isUp).map(spis);
-    const isUpThere = before.some((id) => !this.#left.has(id)) && tunnel.installedChildren.length > 0;
-    if (dead) this.#choice.leave(now);
-    else if (!this.#choice.look(now, isUpThere)) return false;
-    this.#left = new Set(before);
+    const replace = withdrawn || this.#another(this.#choice, now, tunnel, dead);
+    if (this.ranked.length > 0) this.#chosen = this.#choice.address;
+    if (!replace) return false;
+    this.#left = new Set(tunnel.associations.filter(isUp).map(spis));
     this.#liveness = undefined;
     this.#latency = undefined;
     return true;
+  }
+
+  /** @returns whether the choice is another one now, or the same is to be tried anew */
+  #another(choice: ConnectorChoice, now: MonotonicTime, tunnel: TunnelState, dead: boolean): boolean {
+    if (dead) {
+      choice.leave(now);
+      return true;
+    }
+    const isThere = tunnel.associations.some((sa) => isUp(sa) && !this.#left.has(spis(sa)));
+    return choice.look(now, isThere && tunnel.installedChildren.length > 0);
   }
 
   /**

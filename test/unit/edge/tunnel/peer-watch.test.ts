@@ -132,6 +132,30 @@ describe("the watch of a connector with several addresses", () => {
     expect(world.replaced).toHaveLength(1);
   });
 
+  test("leaves an address that is taken from the list, once, however well its tunnel is", async () => {
+    const world = new World();
+    world.up(FIRST);
+    await world.run(5000);
+    const rest = POOL.filter((address) => address !== FIRST);
+    world.watch.setEndpoint({ ...connector, publicAddresses: rest });
+    await world.run(1000);
+    expect(world.replaced.map((line) => line.split(" ")[1])).toEqual([SECOND]);
+    world.up(SECOND);
+    await world.run(10_000);
+    expect(world.replaced).toHaveLength(1);
+  });
+
+  test("stays where it is when another address is taken from the list, or all are for a while", async () => {
+    const world = new World();
+    world.up(FIRST);
+    await world.run(5000);
+    for (const publicAddresses of [[SECOND, FIRST], [FIRST], [], [FIRST]]) {
+      world.watch.setEndpoint({ ...connector, publicAddresses });
+      await world.run(5000);
+    }
+    expect(world.replaced).toEqual([]);
+  });
+
   test("takes the next one when nobody answers at all", async () => {
     const world = new World();
     world.down();
