@@ -33,6 +33,7 @@ const TEST = [process.execPath, "test", "--timeout=30000"];
 const PATIENT_FAULTS = [
   ...["power-cut", "half-open-source", "mass-delete", "sigkill", "disk-full", "corrupt-cache"],
   ...["upstream-trouble", "failed-transaction", "garbage-source", "hostile-dns", "read-only-disk", "firewalls"],
+  "bad-line",
 ].map((fault) => `./test/faults/${fault}.test.ts`);
 
 export const TIERS: readonly Tier[] = [

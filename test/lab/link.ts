@@ -4,15 +4,16 @@ import type { Namespace } from "./namespace.ts";
 export class Link {
   /** The host's end. */
   readonly name: string;
+  /** Where its other end belongs. */
+  readonly switch: string;
   readonly #lab: Namespace;
   readonly #port: string;
-  readonly #bridge: string;
 
-  constructor(lab: Namespace, name: string, port: string, bridge: string) {
+  constructor(lab: Namespace, name: string, port: string, switchName: string) {
     this.name = name;
     this.#lab = lab;
     this.#port = port;
-    this.#bridge = bridge;
+    this.switch = switchName;
   }
 
   /** Pulls the cable: the host sees its carrier go. */
@@ -29,7 +30,12 @@ export class Link {
     return this.#lab.ip(`link set ${this.#port} nomaster`);
   }
 
+  /** Plugs its far end into another switch, until it is restored. */
+  detour(switchName: string): Promise<void> {
+    return this.#lab.ip(`link set ${this.#port} master ${switchName}`);
+  }
+
   restore(): Promise<void> {
-    return this.#lab.ip(`link set ${this.#port} master ${this.#bridge}`);
+    return this.#lab.ip(`link set ${this.#port} master ${this.switch}`);
   }
 }

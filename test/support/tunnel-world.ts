@@ -6,7 +6,7 @@ import { CharonCertificates } from "../lab/charon-certificates.ts";
 import { type CloudNode, type EdgeNode, FabricNetwork, type FabricNode } from "../lab/fabric/network.ts";
 import { PlainConnector } from "../lab/plain-connector.ts";
 import type { LabProcess } from "../lab/process.ts";
-import { waitFor } from "../lab/wait-for.ts";
+import { type WaitOptions, waitFor } from "../lab/wait-for.ts";
 import { AGENT, type AgentOptions, selvedge } from "./edge-world.ts";
 import { makeConnectorEndpoint, makeEdgeEndpoint } from "./tunnel-objects.ts";
 
@@ -137,8 +137,10 @@ export async function tunnelsOf({ host }: FabricNode): Promise<readonly TunnelRe
 }
 
 /** @returns when all children of the tunnel carry packets */
-export function tunnelUp(node: FabricNode, peer: string): Promise<TunnelReport> {
-  return waitFor(`the tunnel of ${node.name} to ${peer}`, async () =>
-    (await tunnelsOf(node)).find((tunnel) => tunnel.peer === peer && tunnel.state === "up"),
+export function tunnelUp(node: FabricNode, peer: string, options: WaitOptions = {}): Promise<TunnelReport> {
+  return waitFor(
+    `the tunnel of ${node.name} to ${peer}`,
+    async () => (await tunnelsOf(node)).find((tunnel) => tunnel.peer === peer && tunnel.state === "up"),
+    options,
   );
 }
