@@ -23,21 +23,24 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Undefined when there is none. */
   readonly file: SettingsFile | undefined;
+  /** What the cloud says; undefined where it says nothing. */
+  readonly cloud?: SettingsFile | undefined;
   readonly host: HostFacts;
 }
 
-export type OriginKind = "flag" | "environment" | "file" | "default";
+export type OriginKind = "flag" | "environment" | "file" | "cloud" | "default";
 
 /** A value that was offered for a setting. */
 export interface Candidate {
   readonly kind: OriginKind;
-  /** "--enable-dns", "SELVEDGE_ENABLE_DNS", "/etc/selvedge/config.yaml", "default". */
+  /** "--enable-dns", "SELVEDGE_ENABLE_DNS", "/etc/selvedge/config.yaml", "ConfigMap fabedge/…", "default". */
   readonly at: string;
   readonly text: string;
 }
 
 export interface LoadedConfig {
   readonly config: Config;
+  readonly sources: ConfigSources;
   /** For each setting, what was offered: the winner first, then what it beat. */
   readonly origins: Readonly<Record<OptionKey, readonly [Candidate, ...Candidate[]]>>;
   /** Sentences for a person; none stops the program. */
@@ -61,7 +64,7 @@ export function configFilePath(
   return { path: OPTIONS.config.fallback({ hostname: "" }), required: false };
 }
 
-/** Every setting: flag before environment before file before default. All problems are reported, not only the first. */
+/** Every setting: flag before environment before file before cloud before default. All problems are reported, not only the first. */
 export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonly ConfigProblem[]> {
   const findings: Finding[] = [];
   const offers = collectOffers(sources, findings);
@@ -88,6 +91,7 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
     if (late.length === 0) {
       return ok({
         config: { ...config, sourceUrl: sourceAddress(config) },
+        sources,
         origins: origins as LoadedConfig["origins"],
         warnings: findings.map((finding) => finding.message),
       });
@@ -126,19 +130,29 @@ function collectOffers(sources: ConfigSources, findings: Finding[]): ReadonlyMap
     else findings.push(unknownSetting(name, name.slice("SELVEDGE_".length).toLowerCase().replaceAll("_", "-")));
   }
 
-  if (sources.file !== undefined) {
-    const { path } = sources.file;
-    const read = parseSettingsFile(sources.file);
-    findings.push(...read.findings);
-    for (const [name, text] of read.settings) {
-      const key = optionKeyOfName(name);
-      if (key === undefined) findings.push(unknownSetting(`"${shorten(name)}" of ${path}`, name));
-      else if (optionOf(key).notInFile)
-        findings.push({ kind: "warning", message: `Ignored "${name}" of ${path}: a file cannot name itself.` });
-      else offer(key, { kind: "file", at: path, text });
-    }
-  }
+  if (sources.file !== undefined) offerFile("file", sources.file, offer, findings);
+  if (sources.cloud !== undefined) offerFile("cloud", sources.cloud, offer, findings);
   return offers;
+}
+
+function offerFile(
+  kind: "file" | "cloud",
+  file: SettingsFile,
+  offer: (key: OptionKey, candidate: Candidate) => void,
+  findings: Finding[],
+): void {
+  const { path } = file;
+  const read = parseSettingsFile(file);
+  findings.push(...read.findings);
+  const ignore = (name: string, why: string) =>
+    findings.push({ kind: "warning", message: `Ignored "${name}" of ${path}: ${why}.` });
+  for (const [name, text] of read.settings) {
+    const key = optionKeyOfName(name);
+    if (key === undefined) findings.push(unknownSetting(`"${shorten(name)}" of ${path}`, name));
+    else if (kind === "cloud" && optionOf(key).localOnly) ignore(name, "only the node itself decides it");
+    else if (optionOf(key).notInFile) ignore(name, "a file cannot name itself");
+    else offer(key, { kind, at: path, text });
+  }
 }
 
 function offerFlag(
@@ -166,7 +180,7 @@ function parseOffer(option: Option<unknown>, offer: Candidate, findings: Finding
     const message = `Took ${offer.at} "${offer.text}" as "${old.meaning}": ${old.why}.`;
     findings.push({ kind: "warning", message });
   }
-  const name = offer.kind === "file" ? `"${option.name}" of ${offer.at}` : offer.at;
+  const name = offer.kind === "file" || offer.kind === "cloud" ? `"${option.name}" of ${offer.at}` : offer.at;
   const read =
     offer.text.length > MAX_SETTING_LENGTH
       ? fail(`at most ${MAX_SETTING_LENGTH} characters`)

@@ -1,8 +1,9 @@
 import { errorText, SelvedgeError } from "../../src/base/errors.ts";
-import { fail, type Result } from "../../src/base/result.ts";
+import { fail, ok, type Result } from "../../src/base/result.ts";
 import { formatDocument } from "../../src/cli/document-text.ts";
 import { coloured, type Paint, plain } from "../../src/cli/table.ts";
 import { API_VERSION, CONTROL_SOCKET } from "../../src/network/agent-report.ts";
+import { cloudSettingsPlace } from "../config/cloud-settings-place.ts";
 import { OPTIONS } from "../config/options.ts";
 import { type ConfigProblem, configFilePath, type LoadedConfig, loadConfig } from "../config.ts";
 import type { CliCommands, CliIo, Environment } from "./cli-io.ts";
@@ -44,7 +45,24 @@ export async function loadSettings(context: CommandContext): Promise<Result<Load
   if (text === undefined && required) {
     return fail([{ kind: "config", message: `Cannot read the configuration at ${path}: there is no such file.` }]);
   }
-  return loadConfig({ argv, env, file: text === undefined ? undefined : { path, text }, host: io.host });
+  const local = loadConfig({ argv, env, file: text === undefined ? undefined : { path, text }, host: io.host });
+  return local.ok ? ok(await addCloud(io, local.value)) : local;
+}
+
+/** Whatever is wrong with what the cloud says, a node starts without it. */
+async function addCloud(io: CliIo, local: LoadedConfig): Promise<LoadedConfig> {
+  const place = cloudSettingsPlace(local.config);
+  if (place === undefined) return local;
+  const without = (why: string) => ({ ...local, warnings: [...local.warnings, `Ignored ${place.from}: ${why}`] });
+  let text: string | undefined;
+  try {
+    text = await io.readFile(place.file);
+  } catch (error) {
+    return without(`${errorText(error)}.`);
+  }
+  if (text === undefined) return local;
+  const both = loadConfig({ ...local.sources, cloud: { path: place.from, text } });
+  return both.ok ? both.value : without(both.error.map(({ message }) => message).join(" "));
 }
 
 export interface Settings {

@@ -48,6 +48,8 @@ export interface Option<T> {
   readonly oldValues?: Readonly<Record<string, { readonly meaning: string; readonly why: string }>>;
   /** It says where the file is, so it cannot stand in it. */
   readonly notInFile?: true;
+  /** It decides whom the agent believes, or where on this machine it keeps and exposes things: the cloud has no say. */
+  readonly localOnly?: true;
 }
 
 function option<T>(definition: Option<T>): Option<T> {
@@ -67,6 +69,7 @@ export const OPTIONS = {
   nodeName: option({
     name: "node-name",
     group: "node",
+    localOnly: true,
     type: domainName,
     // kubelet's own rule for its default.
     fallback: (host) => host.hostname.trim().toLowerCase(),
@@ -75,6 +78,7 @@ export const OPTIONS = {
   source: option({
     name: "source",
     group: "source",
+    localOnly: true,
     type: choice(["metaserver", "yurthub", "lite-apiserver", "api-server", "hub"]),
     fallback: () => "metaserver" as const,
     help: "What serves services and endpoints to this node: it decides how far its answers are trusted.",
@@ -82,6 +86,7 @@ export const OPTIONS = {
   sourceUrl: option({
     name: "source-url",
     group: "source",
+    localOnly: true,
     type: optional(url),
     fallback: absent,
     help: "Where the source listens. Default: the usual address of the source.",
@@ -89,6 +94,7 @@ export const OPTIONS = {
   metaServer: option({
     name: "meta-server",
     group: "source",
+    localOnly: true,
     type: optional(url),
     fallback: absent,
     help: "The same as --source-url, for metaserver and hub.",
@@ -96,6 +102,7 @@ export const OPTIONS = {
   kubeconfig: option({
     name: "kubeconfig",
     group: "source",
+    localOnly: true,
     type: optional(path),
     fallback: absent,
     help: "Kubeconfig file with address and credentials of the source.",
@@ -103,6 +110,7 @@ export const OPTIONS = {
   tokenFile: option({
     name: "token-file",
     group: "source",
+    localOnly: true,
     type: optional(path),
     fallback: absent,
     help: "File with the bearer token for the source. Read again when it changes.",
@@ -110,6 +118,7 @@ export const OPTIONS = {
   caFile: option({
     name: "ca-file",
     group: "source",
+    localOnly: true,
     type: optional(path),
     fallback: absent,
     help: "File with the certificates (PEM) that the source's certificate must chain to.",
@@ -117,6 +126,7 @@ export const OPTIONS = {
   clientCertFile: option({
     name: "client-cert-file",
     group: "source",
+    localOnly: true,
     type: optional(path),
     fallback: absent,
     help: "File with our certificate (PEM) for the source.",
@@ -124,6 +134,7 @@ export const OPTIONS = {
   clientKeyFile: option({
     name: "client-key-file",
     group: "source",
+    localOnly: true,
     type: optional(path),
     fallback: absent,
     help: "File with the key (PEM) of --client-cert-file.",
@@ -131,6 +142,7 @@ export const OPTIONS = {
   insecureSkipTlsVerify: option({
     name: "insecure-skip-tls-verify",
     group: "source",
+    localOnly: true,
     type: boolean,
     fallback: () => false,
     help: "Believe any certificate of the source. Whoever sits on the path can then redirect every service.",
@@ -220,6 +232,7 @@ export const OPTIONS = {
   namespace: option({
     name: "namespace",
     group: "fabric",
+    localOnly: true,
     type: domainName,
     fallback: () => "fabedge",
     help: "The operator's namespace, where this node's ConfigMap and Secret are.",
@@ -227,6 +240,7 @@ export const OPTIONS = {
   tlsDir: option({
     name: "tls-dir",
     group: "fabric",
+    localOnly: true,
     type: path,
     fallback: () => "/etc/selvedge/tls",
     help: "Where selvedge join has put the key that this node made itself.",
@@ -235,6 +249,7 @@ export const OPTIONS = {
     name: "tunnels-conf",
     group: "fabric",
     fabedge: true,
+    localOnly: true,
     type: optional(path),
     // FabEdge's default is /etc/fabedge/tunnels.yaml; its operator and ours name it wherever it is mounted.
     fallback: absent,
@@ -244,6 +259,7 @@ export const OPTIONS = {
     name: "local-cert",
     group: "fabric",
     fabedge: true,
+    localOnly: true,
     type: file,
     fallback: () => "tls.crt",
     help: "With --tunnels-conf, this node's certificate: a path, or a name in /etc/ipsec.d/certs. Keys are in ../private.",
@@ -251,6 +267,7 @@ export const OPTIONS = {
   viciSocket: option({
     name: "vici-socket",
     group: "fabric",
+    localOnly: true,
     type: path,
     fallback: () => "/run/selvedge/charon/charon.vici",
     help: "Where charon listens for us. FabEdge's charon does so at /var/run/charon.vici.",
@@ -283,6 +300,7 @@ export const OPTIONS = {
     name: "cni-conf-path",
     group: "pods",
     fabedge: true,
+    localOnly: true,
     type: path,
     fallback: () => "/etc/cni/net.d",
     help: "Where the container runtime reads network configurations. Ours is written there.",
@@ -290,6 +308,7 @@ export const OPTIONS = {
   cniBinPath: option({
     name: "cni-bin-path",
     group: "pods",
+    localOnly: true,
     type: path,
     fallback: () => "/opt/cni/bin",
     help: "Where the container runtime looks for plugins. Ours is put there.",
@@ -329,6 +348,7 @@ export const OPTIONS = {
   stateDir: option({
     name: "state-dir",
     group: "process",
+    localOnly: true,
     type: path,
     fallback: () => "/var/lib/selvedge",
     help: "Where the cache lives: what the node works from while the cloud is away.",
@@ -336,6 +356,7 @@ export const OPTIONS = {
   runDir: option({
     name: "run-dir",
     group: "process",
+    localOnly: true,
     type: path,
     fallback: () => "/run/selvedge",
     help: "Where the control socket lives.",
@@ -343,6 +364,7 @@ export const OPTIONS = {
   httpBind: option({
     name: "http-bind",
     group: "process",
+    localOnly: true,
     type: socketAddress(undefined),
     // Beside metaServer's 10550; kubelet, kube-proxy, edgecore, YurtHub, Raven and EdgeMesh all leave it free.
     fallback: () => ({ address: LOOPBACK, port: 10560 }),
@@ -368,6 +390,7 @@ export const OPTIONS = {
   config: option({
     name: "config",
     group: "process",
+    localOnly: true,
     type: path,
     fallback: () => "/etc/selvedge/config.yaml",
     help: "YAML file with any of these settings, named as here without dashes in front.",

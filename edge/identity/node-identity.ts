@@ -98,7 +98,7 @@ export class NodeIdentity {
     let taken = false;
     for (const change of changes) {
       if (change.kind === "ConfigMap" && change.key === documents.configMap) {
-        this.#takeConfig(change.value, documents.configMap);
+        this.#takeConfig(change.value?.config, documents.configMap);
         taken = true;
       } else if (change.kind === "Secret" && change.key === documents.secret) {
         this.#secret = change.value;

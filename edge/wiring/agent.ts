@@ -5,7 +5,7 @@ import { Log } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { VERSION } from "../../src/base/version.ts";
-import { EXIT } from "../../src/cli/exit-code.ts";
+import { EXIT, type ExitCode } from "../../src/cli/exit-code.ts";
 import { plain } from "../../src/cli/table.ts";
 import { KubeClient } from "../../src/kube/client.ts";
 import { openSource } from "../../src/kube/source.ts";
@@ -21,6 +21,7 @@ import { parseRecordType } from "../../src/wire/dns.ts";
 import { Cache } from "../cache/cache.ts";
 import { CacheStore } from "../cache/store.ts";
 import { formatStatus } from "../cli/render.ts";
+import { cloudSettingsPlace } from "../config/cloud-settings-place.ts";
 import type { Config } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { DnsStatus } from "../dns/dns.ts";
@@ -38,6 +39,8 @@ import type { TunnelView } from "../status/tunnel-view.ts";
 import { logStall, Watchdog } from "../status/watchdog.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
 import { dnsSettings, type Foundation, makeDns, makeServiceProxy } from "./capabilities.ts";
+import { CloudSettings } from "./cloud-settings.ts";
+import { CloudSettingsFile } from "./cloud-settings-file.ts";
 import type { DnsClient } from "./dns-client.ts";
 import { makeIdentity, ownDocuments } from "./identity.ts";
 import { NodeNetwork } from "./node-network.ts";
@@ -47,9 +50,12 @@ import { sourceConfig } from "./source.ts";
 import type { System } from "./system.ts";
 import { addressesOf, makeTunnels, makeTunnelView } from "./tunnels.ts";
 
+/** Why the agent stops, besides signals. */
+const RENEWAL = "new settings";
+
 /** Runs until the process is asked to end. The kernel keeps what it has: traffic goes on. @returns the exit status */
 export async function runAgent(loaded: LoadedConfig, system: System): Promise<number> {
-  const agent = new Agent(loaded.config, system, new Scope());
+  const agent = new Agent(loaded, system, new Scope());
   return Promise.race([agent.run(loaded.warnings), agent.failed()]);
 }
 
@@ -66,6 +72,7 @@ class Agent {
   readonly #network: NodeNetwork;
   readonly #cache: Cache;
   readonly #identity: NodeIdentity;
+  readonly #cloudSettings: CloudSettings | undefined;
   readonly #pods: PodNetwork;
   readonly #tunnels: Tunnels;
   readonly #tunnelView: TunnelView;
@@ -77,7 +84,8 @@ class Agent {
   /** The cache was lost and the kernel has services: they stay until the cloud has spoken. */
   #keepsServices = false;
 
-  constructor(config: Config, system: System, scope: Scope) {
+  constructor(loaded: LoadedConfig, system: System, scope: Scope) {
+    const { config } = loaded;
     const { clock, environment, random } = system;
     this.#config = config;
     this.#system = system;
@@ -101,6 +109,12 @@ class Agent {
     const store = new CacheStore(config.stateDir);
     this.#cache = new Cache({ ...foundation, store, clock, random, documents: ownDocuments(config) });
     this.#identity = makeIdentity(config, this.#health, clock);
+    const place = cloudSettingsPlace(config);
+    if (place !== undefined) {
+      const supervised = Boolean(environment["NOTIFY_SOCKET"]);
+      const rest = { loaded, place, store: new CloudSettingsFile(place.file), supervised, clock };
+      this.#cloudSettings = new CloudSettings({ ...foundation, ...rest }, scope);
+    }
     const whole: Foundation = { ...foundation, network: this.#network };
     this.#pods = makePodNetwork(whole, scope);
     this.#tunnels = makeTunnels(whole, this.#index, scope);
@@ -121,11 +135,11 @@ class Agent {
   async run(warnings: readonly string[]): Promise<number> {
     try {
       await this.#start(warnings);
-      await this.#stopped();
+      const { code } = await this.#stopped();
+      return code;
     } finally {
       await this.#scope.close();
     }
-    return EXIT.ok.code;
   }
 
   /** Nothing is closed then: the kernel and the file have what they need, and a closer may wait for ever. */
@@ -173,10 +187,14 @@ class Agent {
     new DescriptorStore(this.#systemd, parseListenDescriptors(environment, pid)).dropRest();
   }
 
-  async #stopped(): Promise<void> {
-    const signal = await this.#system.stopRequested();
-    this.#log.info("agent.stop", "The agent stops; what it put into the kernel stays.", { reason: signal });
+  async #stopped(): Promise<ExitCode> {
+    const signal = this.#system.stopRequested();
+    const renewal = this.#cloudSettings?.renewal.then(() => RENEWAL);
+    const reason = await (renewal === undefined ? signal : Promise.race([signal, renewal]));
+    this.#log.info("agent.stop", "The agent stops; what it put into the kernel stays.", { reason });
     this.#systemd.stopping();
+    // A status of failure is what systemd starts an agent again for.
+    return reason === RENEWAL ? EXIT.again : EXIT.ok;
   }
 
   /** A source that cannot be opened yet, for want of a file, is tried again; the cache serves meanwhile. */
@@ -220,6 +238,7 @@ class Agent {
   #take(changes: readonly ObjectChange[]): void {
     const changed = this.#index.apply(changes);
     this.#identity.take(changes);
+    this.#cloudSettings?.take(changes);
     for (const change of changes) {
       if (change.kind !== "Node" || change.key !== this.#config.nodeName) continue;
       this.#network.setPodCidrs(change.value?.podCidrs ?? []);

@@ -3,6 +3,7 @@ import type { Health } from "../../src/base/health.ts";
 import { judgeTexts } from "../../src/certificate/fabric-credentials.ts";
 import { parseNodeConfig } from "../../src/kube/objects/node-config.ts";
 import type { OwnDocuments } from "../cache/cache.ts";
+import { nodeConfigMap } from "../config/cloud-settings-place.ts";
 import type { Config } from "../config/options.ts";
 import { mountedPaths, readJoined, readMounted } from "../identity/identity-files.ts";
 import { type DocumentKeys, type IdentityFiles, NodeIdentity } from "../identity/node-identity.ts";
@@ -13,8 +14,8 @@ export function ownDocuments({ namespace, nodeName, tunnelsConf }: Config): OwnD
   if (tunnelsConf !== undefined) return undefined;
   return {
     namespace,
-    // FabEdge's names.
-    configMap: `fabedge-agent-config-${nodeName}`,
+    configMap: nodeConfigMap(nodeName),
+    // FabEdge's name.
     secret: `fabedge-agent-tls-${nodeName}`,
     judgeSecret: judgeTexts,
   };

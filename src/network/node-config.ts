@@ -14,3 +14,10 @@ export interface NodeConfig {
    */
   readonly peerShards: number;
 }
+
+/** What a node's own ConfigMap says. */
+export interface NodeDocument {
+  readonly config: NodeConfig;
+  /** Its agent's settings, as a settings file has them: FabEdge's config.yaml. Undefined: it says nothing of them. */
+  readonly settings: string | undefined;
+}

@@ -1,7 +1,7 @@
 import type { EndpointSlice } from "./endpoint.ts";
 import type { CertificateTexts } from "./fabric-identity.ts";
 import type { Node } from "./node.ts";
-import type { NodeConfig } from "./node-config.ts";
+import type { NodeDocument } from "./node-config.ts";
 import type { ObjectKey, Service } from "./service.ts";
 
 /**
@@ -13,7 +13,7 @@ export interface ObjectValues {
   readonly EndpointSlice: EndpointSlice;
   readonly Endpoints: readonly EndpointSlice[];
   readonly Node: Node;
-  readonly ConfigMap: NodeConfig;
+  readonly ConfigMap: NodeDocument;
   readonly Secret: CertificateTexts;
 }
 

@@ -36,6 +36,7 @@ export const ADAPTERS: readonly Adapter[] = [
   { file: "edge/pod/conf-folder.ts", touches: "the folder of network configurations" },
   { file: "edge/pod/ifb-name.ts", touches: "the runtime's SHA-512" },
   { file: "edge/pod/plugin-folder.ts", touches: "the folder of network plugins" },
+  { file: "edge/wiring/cloud-settings-file.ts", touches: "the file of what the cloud says of settings" },
   { file: "edge/wiring/cni-command.ts", touches: "the standard input of a plugin" },
   { file: "edge/service/health-check-ports.ts", touches: "the HTTP ports on which load balancers ask" },
   { file: "edge/service/userspace-relay.ts", touches: "TCP connections to backends" },

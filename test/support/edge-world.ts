@@ -17,6 +17,10 @@ const BACKEND = join(import.meta.dir, "backend.ts");
 const CLOUD_ADDRESS = "192.0.2.1";
 const HUB_PORT = 8880;
 const MANIFESTS = "/run/manifests";
+const PLAN = [
+  ...["--cluster=paris", "--cluster-cidr=10.244.0.0/16", `--connector-public-addresses=${CLOUD_ADDRESS}`],
+  ...["--state-dir=/run/hub-state", `--join-listen=${CLOUD_ADDRESS}:0`],
+];
 const BRIDGE = { name: "cni0", address: "10.244.1.1/24" };
 
 export const EDGE_ADDRESS = "192.0.2.11";
@@ -46,9 +50,11 @@ export class EdgeWorld implements AsyncDisposable {
   readonly uplink: Link;
   /** Where agents keep their cache: of this machine's file system, so that it outlives a host of the lab. */
   readonly stateDir = mkdtempSync(join(tmpdir(), "selvedge-state-"));
+  #hubArguments: readonly string[] = [];
   #hub: LabProcess | undefined;
 
-  static async create(): Promise<EdgeWorld> {
+  /** @param plan whether the hub plans for the Nodes that are declared, besides serving objects */
+  static async create({ plan = false } = {}): Promise<EdgeWorld> {
     const lab = await Lab.create();
     const wan = await lab.switch("wan");
     const [cloud, edge] = await Promise.all([lab.host("cloud"), lab.host("edge1")]);
@@ -56,6 +62,7 @@ export class EdgeWorld implements AsyncDisposable {
     const uplink = await edge.connect(wan, { address: `${EDGE_ADDRESS}/24` });
     const client = await addPods(edge);
     const world = new EdgeWorld(lab, cloud, edge, client, uplink);
+    if (plan) world.#hubArguments = PLAN;
     await world.configure(edge);
     await cloud.output(["mkdir", MANIFESTS]);
     await world.startHub();
@@ -72,7 +79,7 @@ export class EdgeWorld implements AsyncDisposable {
 
   async startHub(): Promise<void> {
     const argv = [CLOUD_PROGRAM, "hub", "--manifests", MANIFESTS, "--listen", `${CLOUD_ADDRESS}:${HUB_PORT}`];
-    this.#hub = await this.cloud.spawn(argv, { ready: /hub\.serving/ });
+    this.#hub = await this.cloud.spawn([...argv, ...this.#hubArguments], { ready: /hub\.serving/ });
   }
 
   async stopHub(): Promise<void> {

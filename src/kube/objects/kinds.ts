@@ -4,7 +4,13 @@ import { CONFIG_MAPS, ENDPOINT_SLICES, ENDPOINTS, NODES, type Resource, SECRETS,
 import { parseEndpointSlice, SERVICE_NAME } from "./endpoint-slice.ts";
 import { parseEndpoints } from "./endpoints.ts";
 import { parseNode, ZONE } from "./node.ts";
-import { CREDENTIAL_FILES, parseCredentialSecret, parseTunnelsConfigMap, TUNNELS_FILE } from "./node-documents.ts";
+import {
+  CREDENTIAL_FILES,
+  parseCredentialSecret,
+  parseNodeConfigMap,
+  SETTINGS_FILE,
+  TUNNELS_FILE,
+} from "./node-documents.ts";
 import { parseService, SERVICE_PROXY_NAME } from "./service.ts";
 import type { Fields } from "./trim.ts";
 
@@ -78,8 +84,8 @@ export const KINDS: { readonly [K in ObjectKind]: KindDefinition<K> } = {
   },
   ConfigMap: {
     resource: CONFIG_MAPS,
-    fields: { metadata: { namespace: true, name: true }, data: { [TUNNELS_FILE]: true } },
-    parse: parseTunnelsConfigMap,
+    fields: { metadata: { namespace: true, name: true }, data: { [TUNNELS_FILE]: true, [SETTINGS_FILE]: true } },
+    parse: parseNodeConfigMap,
   },
   Secret: {
     resource: SECRETS,

@@ -1,7 +1,7 @@
-import { type DecodeError, fail, type Result } from "../../base/result.ts";
+import { type DecodeError, fail, ok, type Result } from "../../base/result.ts";
 import { SecretText } from "../../base/secret-text.ts";
 import type { CertificateTexts } from "../../network/fabric-identity.ts";
-import type { NodeConfig } from "../../network/node-config.ts";
+import type { NodeDocument } from "../../network/node-config.ts";
 import { parseJson } from "../json-view.ts";
 import { DATA_BYTES_MAX } from "./config-map.ts";
 import { parseNodeConfig } from "./node-config.ts";
@@ -9,17 +9,25 @@ import { readSecretBytes } from "./secret.ts";
 
 /** FabEdge's names for the files of its ConfigMaps and Secrets. */
 export const TUNNELS_FILE = "tunnels.yaml";
+export const SETTINGS_FILE = "config.yaml";
 export const CREDENTIAL_FILES = ["tls.crt", "tls.key", "ca.crt"] as const;
 
 /** A node's `fabedge-agent-config-<node>`. Peers stand in further documents for connectors alone. */
-export function parseTunnelsConfigMap(json: unknown): Result<NodeConfig, DecodeError> {
-  const text = parseJson(json, (object) => object.field("data").field(TUNNELS_FILE).string(DATA_BYTES_MAX));
-  if (!text.ok) return text;
-  const config = parseNodeConfig(text.value);
+export function parseNodeConfigMap(json: unknown): Result<NodeDocument, DecodeError> {
+  const texts = parseJson(json, (object) => {
+    const data = object.field("data");
+    return {
+      tunnels: data.field(TUNNELS_FILE).string(DATA_BYTES_MAX),
+      settings: data.field(SETTINGS_FILE).optionalString(DATA_BYTES_MAX),
+    };
+  });
+  if (!texts.ok) return texts;
+  const { tunnels, settings } = texts.value;
+  const config = parseNodeConfig(tunnels);
   if (!config.ok) return fail({ at: `${TUNNELS_FILE}: ${config.error.at}`, why: config.error.why });
   const { peerShards } = config.value;
   if (peerShards > 0) return fail({ at: `${TUNNELS_FILE}: peerShards`, why: `${peerShards}, as only connectors have` });
-  return config;
+  return ok({ config: config.value, settings });
 }
 
 /** A node's `fabedge-agent-tls-<node>`. Its key is empty where the node has made its own. */

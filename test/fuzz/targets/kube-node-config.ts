@@ -1,4 +1,4 @@
-import { parseTunnelsConfigMap } from "../../../src/kube/objects/node-documents.ts";
+import { parseNodeConfigMap } from "../../../src/kube/objects/node-documents.ts";
 import { kubeObjectTarget } from "../kube-object.ts";
 
-export const target = kubeObjectTarget("ConfigMap", parseTunnelsConfigMap);
+export const target = kubeObjectTarget("ConfigMap", parseNodeConfigMap);

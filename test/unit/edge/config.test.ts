@@ -4,10 +4,14 @@ import { FABEDGE_ARGUMENTS } from "../../../edge/config/fabedge-arguments.ts";
 import { type ConfigSources, configFilePath, type LoadedConfig, loadConfig } from "../../../edge/config.ts";
 
 const HOST = { hostname: "Edge-1" };
+const CLOUD = "config.yaml of ConfigMap fabedge/fabedge-agent-config-edge-1";
 
-function sources(part: Partial<Omit<ConfigSources, "file">> & { readonly file?: string }): ConfigSources {
+function sources(
+  part: Partial<Omit<ConfigSources, "file" | "cloud">> & { readonly file?: string; readonly cloud?: string },
+): ConfigSources {
   const file = part.file === undefined ? undefined : { path: "/etc/selvedge/config.yaml", text: part.file };
-  return { argv: part.argv ?? [], env: part.env ?? {}, file, host: part.host ?? HOST };
+  const cloud = part.cloud === undefined ? undefined : { path: CLOUD, text: part.cloud };
+  return { argv: part.argv ?? [], env: part.env ?? {}, file, cloud, host: part.host ?? HOST };
 }
 
 function load(part: Parameters<typeof sources>[0]): LoadedConfig {
@@ -61,17 +65,19 @@ describe("defaults", () => {
 });
 
 describe("precedence", () => {
-  test("flag beats environment beats file beats default, and what was beaten is kept", () => {
+  test("flag beats environment beats file beats cloud beats default, and what was beaten is kept", () => {
     const { config, origins } = load({
       argv: ["--dns-cluster-domain=flag.local"],
       env: { SELVEDGE_DNS_CLUSTER_DOMAIN: "env.local" },
       file: "dns-cluster-domain: file.local\n",
+      cloud: 'dns-cluster-domain: "cloud.local"\n',
     });
     expect(config.dnsClusterDomain).toBe("flag.local");
     expect(origins.dnsClusterDomain.map((o) => [o.kind, o.at, o.text])).toEqual([
       ["flag", "--dns-cluster-domain", "flag.local"],
       ["environment", "SELVEDGE_DNS_CLUSTER_DOMAIN", "env.local"],
       ["file", "/etc/selvedge/config.yaml", "file.local"],
+      ["cloud", CLOUD, "cloud.local"],
       ["default", "default", "cluster.local"],
     ]);
   });
@@ -79,17 +85,38 @@ describe("precedence", () => {
   test("for any set of places that name a value, the first place wins", () => {
     const place = fc.option(fc.stringMatching(/^[a-z]{1,8}$/), { nil: undefined });
     fc.assert(
-      fc.property(place, place, place, (flag, environment, file) => {
+      fc.property(place, place, place, place, (flag, environment, file, cloud) => {
         const { config, origins } = load({
           argv: flag === undefined ? [] : ["--dns-cluster-domain", flag],
           env: { SELVEDGE_DNS_CLUSTER_DOMAIN: environment },
           file: file === undefined ? "" : `dns-cluster-domain: "${file}"`,
+          cloud: cloud === undefined ? "" : `dns-cluster-domain: "${cloud}"`,
         });
-        const offered = [flag, environment, file, "cluster.local"].filter((value) => value !== undefined);
+        const offered = [flag, environment, file, cloud, "cluster.local"].filter((value) => value !== undefined);
         expect(config.dnsClusterDomain).toBe(offered[0] ?? "");
         expect(origins.dnsClusterDomain.map((origin) => origin.text)).toEqual(offered);
       }),
     );
+  });
+
+  test("the cloud decides neither whom the agent believes nor where it keeps things", () => {
+    const local = [
+      ...[
+        "node-name",
+        "source",
+        "source-url",
+        "meta-server",
+        "kubeconfig",
+        "token-file",
+        "ca-file",
+        "client-cert-file",
+      ],
+      ...["client-key-file", "insecure-skip-tls-verify", "namespace", "tls-dir", "tunnels-conf", "local-cert"],
+      ...["vici-socket", "cni-conf-path", "cni-bin-path", "state-dir", "run-dir", "http-bind", "config"],
+    ];
+    const { config, warnings } = load({ cloud: local.map((name) => `${name}: "true"\n`).join("") });
+    expect(config).toEqual(load({}).config);
+    expect(warnings).toEqual(local.map((name) => `Ignored "${name}" of ${CLOUD}: only the node itself decides it.`));
   });
 
   test("an empty environment variable is an unset one", () => {

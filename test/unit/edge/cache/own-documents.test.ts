@@ -18,6 +18,7 @@ import { SteppedClock } from "../../../support/stepped-clock.ts";
 import { makeEdgeEndpoint } from "../../../support/tunnel-objects.ts";
 
 const CONFIG = { endpoint: makeEdgeEndpoint("paris.e1"), peers: [], mediator: undefined, peerShards: 0 };
+const SETTINGS = 'log-level: "5"\n';
 const SECRET = makeCredentials(makeAuthority(), "paris.e1");
 const [CONFIG_MAPS, SECRETS] = ["/api/v1/namespaces/fabedge/configmaps", "/api/v1/namespaces/fabedge/secrets"];
 
@@ -37,7 +38,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function configMap(text: string) {
   const metadata = { namespace: "fabedge", name: "fabedge-agent-config-e1", uid: "c", resourceVersion: "5" };
-  return { metadata, data: { "tunnels.yaml": text } };
+  return { metadata, data: { "tunnels.yaml": text, "config.yaml": SETTINGS } };
 }
 
 function secret({ certificates, key, authorities }: MadeCredentials, privateKey = key.reveal()) {
@@ -116,7 +117,7 @@ test("are asked for by their names alone, in the operator's namespace", async ()
     `${CONFIG_MAPS} metadata.name=fabedge-agent-config-e1`,
     `${SECRETS} metadata.name=fabedge-agent-tls-e1`,
   ]);
-  expect(came.find(({ kind }) => kind === "ConfigMap")?.value).toEqual(CONFIG);
+  expect(came.find(({ kind }) => kind === "ConfigMap")?.value).toEqual({ config: CONFIG, settings: SETTINGS });
   expect(keysOf(came)).toEqual([SECRET.key.reveal()]);
   expect(conditions).toEqual([]);
   expect(trusted).toBe(true);
@@ -125,7 +126,7 @@ test("are asked for by their names alone, in the operator's namespace", async ()
 test("outlive a restart without the cloud", async () => {
   await run();
   const { loaded } = await run({ online: false });
-  expect(loaded.find(({ kind }) => kind === "ConfigMap")?.value).toEqual(CONFIG);
+  expect(loaded.find(({ kind }) => kind === "ConfigMap")?.value).toEqual({ config: CONFIG, settings: SETTINGS });
   expect(keysOf(loaded)).toEqual([SECRET.key.reveal()]);
 });
 

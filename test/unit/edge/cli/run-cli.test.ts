@@ -9,6 +9,8 @@ const notThere = async () => {
   throw UNREACHABLE;
 };
 
+const SETTINGS = "/etc/selvedge/config.yaml";
+
 describe("run", () => {
   test("starts the agent with the settings, and its exit status is the agent's", async () => {
     const started: LoadedConfig[] = [];
@@ -265,7 +267,7 @@ describe("cleanup", () => {
 describe("config view", () => {
   const world = {
     env: { SELVEDGE_ENABLE_DNS: "false" },
-    io: { readFile: async () => "enable-dns: true\nnode-name: board" },
+    io: { readFile: async (path: string) => (path === SETTINGS ? "enable-dns: true\nnode-name: board" : undefined) },
   };
 
   test("shows which place won, and on demand what it beat", async () => {
@@ -279,6 +281,35 @@ describe("config view", () => {
     expect(origin.out).toMatch(
       /\nenable-dns +false +SELVEDGE_ENABLE_DNS +\/etc\/selvedge\/config.yaml=true default=true\n/,
     );
+  });
+
+  test("shows what the cloud says, which a node starts without where it cannot be used or read", async () => {
+    const place = "/srv/selvedge/cloud-settings.yaml";
+    const [from, settings] = [
+      "config.yaml of ConfigMap fabedge/fabedge-agent-config-board",
+      "state-dir: /srv/selvedge",
+    ];
+    const view = async (cloud: () => string, ...more: readonly string[]) => {
+      const texts: ReadonlyMap<string, () => string> = new Map([
+        [SETTINGS, () => `node-name: board\n${settings}\n`] as const,
+        [place, cloud] as const,
+      ]);
+      return await cli(["config", "view", "--origin", ...more], {
+        io: { readFile: async (path) => texts.get(path)?.() },
+      });
+    };
+    const shown = await view(() => 'log-level: "debug"\nstate-dir: "/tmp"\n');
+    expect(shown.out).toMatch(new RegExp(`\nlog-level +debug +${from} +default=info\n`));
+    expect(shown.out).toMatch(/\nstate-dir +\/srv\/selvedge +/);
+    expect(shown.err).toBe(`Ignored "state-dir" of ${from}: only the node itself decides it.\n`);
+    const broken = await view(() => "log-level: loud\n");
+    expect([broken.exit, broken.err]).toEqual([0, expect.stringContaining(`Ignored ${from}: Cannot use "log-level"`)]);
+    const unreadable = await view(() => {
+      throw new Error("EACCES");
+    });
+    expect([unreadable.exit, unreadable.err]).toEqual([0, `Ignored ${from}: EACCES.\n`]);
+    const mounted = await view(() => "log-level: debug\n", "--tunnels-conf=/etc/fabedge/tunnels.yaml");
+    expect(mounted.out).toMatch(/\nlog-level +info +default\n/);
   });
 
   test("for programs has values of their own kind", async () => {

@@ -27,7 +27,7 @@ function config(...peers: readonly string[]): NodeConfig {
 const configMap = (value: NodeConfig | undefined, key = DOCUMENTS.configMap): ObjectChange => ({
   kind: "ConfigMap",
   key,
-  value,
+  value: value && { config: value, settings: undefined },
 });
 const secret = (value = SECRET): ObjectChange => ({ kind: "Secret", key: DOCUMENTS.secret, value });
 
