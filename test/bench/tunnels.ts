@@ -1,4 +1,5 @@
 import { seconds } from "../../src/base/duration.ts";
+import type { TunnelReport } from "../../src/network/tunnel-report.ts";
 import { Fabric } from "../lab/fabric/fabric.ts";
 import type { Host } from "../lab/host.ts";
 import { waitFor } from "../lab/wait-for.ts";
@@ -80,13 +81,16 @@ async function measureLosses(fabric: Fabric, report: Report): Promise<void> {
   const { network, agents } = fabric;
   const [agent] = agents;
   if (agent === undefined) throw new Error("Cannot measure as there is no edge");
-  const isUp = async () => (await agent.command("tunnels", "-o", "json")).includes('"state": "up"');
+  // charon has the SA of a connector that is gone for some more seconds.
+  const holderNow = async () => {
+    const { items } = JSON.parse(await agent.command("tunnels", "-o", "json"));
+    const tunnel: TunnelReport | undefined = items.find(({ type }: TunnelReport) => type === "Connector");
+    const address = tunnel?.state === "up" ? tunnel.ike?.remote.address : undefined;
+    return network.clouds.find(({ publicAddress }) => publicAddress === address);
+  };
   for (let round = 0; round < ROUNDS; round++) {
-    await waitFor("a tunnel", isUp, { timeout: GIVE_UP });
     await untilReached(agent.node.pod, network.control.podAddresses[0]);
-    const sas = await agent.charon.swanctl("--list-sas");
-    const holder = network.clouds.find(({ publicAddress }) => sas.includes(`@ ${publicAddress}[`));
-    if (holder === undefined) throw new Error(`Cannot tell which connector ${agent.node.name} uses:\n${sas}`);
+    const holder = await waitFor("a tunnel to a connector", holderNow, { timeout: GIVE_UP });
     const replies = await echoesDuring(agent.node.pod, network.control.podAddresses[0], async (heard) => {
       await holder.uplink.silence();
       await holder.cloudLink.silence();
