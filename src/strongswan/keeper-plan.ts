@@ -16,8 +16,11 @@ const HALF_OPEN_AGAIN_MAX = 2;
 /** Before the next try after one that failed: doubled each time. */
 const RETRY_FIRST = seconds(1);
 const RETRY_LATEST = seconds(30);
-/** Before a child whose selectors are not the wanted ones is made again: the peer may have reason to narrow them. */
-const CORRECT_FIRST = seconds(30);
+/**
+ * Before a child whose selectors are not the wanted ones is made again: the peer may hear of new ones a moment later, or
+ * have reason to narrow them.
+ */
+const CORRECT_FIRST = seconds(5);
 const CORRECT_LATEST = minutes(10);
 /** Both ends begin at once when they hear of one another: the one whose identity sorts later leaves the other so long. */
 const SECOND_BEGINNER_DELAY = milliseconds(300);

@@ -245,13 +245,19 @@ describe("without losing a packet", () => {
       children.map((child) => (child.name.endsWith("-p2p") ? { ...child, [side]: wider } : child));
     peer.want(peer.connection(edge, { ...waiting, children: widen(peer.connection(edge).children, "remote") }));
     edge.want(edge.connection(peer, { children: widen(edge.connection(peer).children, "local") }));
-    await waitFor("the wider child alone", async () => {
-      const [sa] = await edge.keeper.associations("paris.e2");
-      const p2p = sa?.children.filter(({ name, state }) => name === "paris.e2-p2p" && state === "INSTALLED") ?? [];
-      return (
-        sa?.uniqueId !== undefined && p2p.length === 1 && p2p[0]?.localSelectors.join(" ") === "10.1.0.0/24 10.9.0.0/24"
-      );
-    });
+    await waitFor(
+      "the wider child alone",
+      async () => {
+        const [sa] = await edge.keeper.associations("paris.e2");
+        const p2p = sa?.children.filter(({ name, state }) => name === "paris.e2-p2p" && state === "INSTALLED") ?? [];
+        return (
+          sa?.uniqueId !== undefined &&
+          p2p.length === 1 &&
+          p2p[0]?.localSelectors.join(" ") === "10.1.0.0/24 10.9.0.0/24"
+        );
+      },
+      { timeout: seconds(20) },
+    );
     expect(await ping.lost()).toBe(0);
   });
 });

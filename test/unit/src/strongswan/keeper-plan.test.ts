@@ -235,7 +235,7 @@ describe("replacing", () => {
       waits.push(Math.round(((end.wakeIn ?? 0) + 3_000) / 1000));
       expect(end.after(end.wakeIn ?? 0, narrowed(51 + i))).toEqual(["begin p2p"]);
     }
-    expect(waits).toEqual([30, 60, 120, 240, 480, 600, 600]);
+    expect(waits).toEqual([5, 10, 20, 40, 80, 160, 320]);
   });
 });
 
