@@ -157,7 +157,8 @@ export class ConnectionKeeper implements TunnelKeeping {
   }
 
   async associations(name: string): Promise<readonly IkeAssociation[]> {
-    return await this.#require().associations(name);
+    // As in a state: after a failover the one of a connector that is gone stands beside its successor for some seconds.
+    return (await this.#require().associations(name)).toSorted((a, b) => b.uniqueId - a.uniqueId);
   }
 
   #require(): CharonCommands {
