@@ -1,19 +1,10 @@
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, elapsed, sleep } from "../../src/base/clock.ts";
 import { milliseconds, seconds } from "../../src/base/duration.ts";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 import { type Ip, parseIp } from "../../src/base/ip.ts";
+import { readBeginning } from "../../src/linux/bounded-file.ts";
 import { tryLockFile } from "../../src/linux/file-lock.ts";
 import { type Attachment, formatReservation, isHeldBy, parseReservation, reservedAddress } from "./reservation.ts";
 
@@ -104,13 +95,7 @@ export class AddressStore {
   /** Of another file of the network. @returns undefined where there is none */
   readText(name: string, most: number): string | undefined {
     try {
-      const descriptor = openSync(join(this.#folder, name), "r");
-      try {
-        const buffer = Buffer.alloc(Math.min(fstatSync(descriptor).size, most));
-        return buffer.toString("utf8", 0, readSync(descriptor, buffer));
-      } finally {
-        closeSync(descriptor);
-      }
+      return readBeginning(join(this.#folder, name), most);
     } catch (error) {
       if (errorCode(error) === "ENOENT") return undefined;
       throw unwritable(this.#folder, error);

@@ -1,18 +1,8 @@
 import { randomUUID } from "node:crypto";
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
+import { readBeginning } from "../../src/linux/bounded-file.ts";
 import { findShadow, isNetworkConfiguration } from "./conf-folder-plan.ts";
 
 /** libcni itself has no bound; a list of plugins has a few kilobytes. */
@@ -78,13 +68,7 @@ export class ConfFolder {
 
   #read(name: string): string | undefined {
     try {
-      const descriptor = openSync(join(this.#path, name), "r");
-      try {
-        const buffer = Buffer.alloc(Math.min(fstatSync(descriptor).size, CONF_FILE_BYTES_MAX));
-        return buffer.toString("utf8", 0, readSync(descriptor, buffer));
-      } finally {
-        closeSync(descriptor);
-      }
+      return readBeginning(join(this.#path, name), CONF_FILE_BYTES_MAX);
     } catch {
       // What cannot be read here cannot be read by a runtime either.
       return undefined;
