@@ -31,14 +31,33 @@ export function readTestRun(report: string | undefined, exitCode: number): Count
 /** What is told of a run besides its counts. */
 export interface RunDetails {
   readonly files: readonly { readonly file: string; readonly seconds: number }[];
-  /** Each as "file: group > name". */
-  readonly failures: readonly string[];
+  readonly failures: readonly Failure[];
+}
+
+export interface Failure {
+  /** Where the test stands, as Bun was given it; undefined where something failed outside of every test. */
+  readonly file: string | undefined;
+  /** As "group > name", or the command that failed. */
+  readonly test: string;
+}
+
+export function formatFailure({ file, test }: Failure): string {
+  return file === undefined ? test : `${file}: ${test}`;
+}
+
+/**
+ * The counts after the files that failed have run once more.
+ *
+ * @param second of those files alone
+ */
+export function countsAfterSecondTry(first: Counts, second: Counts): Counts {
+  return { ...first, passed: first.passed + Math.max(0, first.failed - second.failed), failed: second.failed };
 }
 
 /** @param report the JUnit file's text, as Bun writes it */
 export function readRunDetails(report: string): RunDetails {
   const files: { file: string; seconds: number }[] = [];
-  const failures: string[] = [];
+  const failures: Failure[] = [];
   for (const [tag] of report.matchAll(/<testsuite\b[^>]*>/g)) {
     const file = attribute(tag, "file");
     // A file's suite has its name; those inside of it are its groups.
@@ -46,7 +65,7 @@ export function readRunDetails(report: string): RunDetails {
   }
   for (const [, tag = ""] of report.matchAll(/(<testcase\b[^>]*[^/]>)\s*<(?:failure|error)\b/g)) {
     const names = [attribute(tag, "classname"), attribute(tag, "name")].filter((name) => name !== "");
-    failures.push(`${attribute(tag, "file")}: ${names.join(" > ")}`);
+    failures.push({ file: attribute(tag, "file"), test: names.join(" > ") });
   }
   return { files, failures };
 }
@@ -71,6 +90,8 @@ export interface TierResult {
   readonly counts: Counts;
   readonly seconds: number;
   readonly details: RunDetails;
+  /** What failed first and passed when it ran again. */
+  readonly unsteady: readonly Failure[];
   /** Why it did not run. */
   readonly leftOut?: string;
 }

@@ -1,11 +1,22 @@
 import { namespaceCommand } from "../test/support/in-namespace.ts";
 
-/** A program whose end tells how the tests went. */
-export interface Step {
+export type Step = Program | TestRun;
+
+/** One test, passed when it exits 0. */
+export interface Program {
+  readonly kind: "program";
   readonly command: readonly string[];
+}
+
+/** Counts its tests. */
+export interface TestRun {
+  readonly kind: "test run";
+  /** Takes files and folders of tests as further words. */
+  readonly command: readonly string[];
+  readonly paths: readonly string[];
+  /** How many files at a time, one unless given. */
+  readonly parallel?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** A test run counts its tests; any other program is one test, passed when it exits 0. */
-  readonly kind: "program" | "test run";
 }
 
 /** What the machine lacks for a tier, as one clause, or nothing. */
@@ -19,6 +30,11 @@ export interface Tier {
   readonly preparations: readonly (readonly string[])[];
   readonly lacks: Lack;
   readonly steps: () => readonly Step[];
+  /**
+   * It waits for a kernel and for programs, on a machine that may be busy with something else: a file that fails runs
+   * once more, by itself. One that passes then is told of as unsteady, which is a defect of the test or of the product.
+   */
+  readonly secondTry?: boolean;
   /** It needs nothing but processors, and waits for nothing: it runs beside the others, on what they leave idle. */
   readonly beside?: boolean;
 }
@@ -45,7 +61,7 @@ export const TIERS: readonly Tier[] = [
     steps: () => [
       { command: ["node_modules/.bin/biome", "check"], kind: "program" },
       { command: ["node_modules/.bin/tsc", "--noEmit"], kind: "program" },
-      testRun("./test/arch"),
+      testRun(["./test/arch"]),
     ],
   },
   {
@@ -53,7 +69,7 @@ export const TIERS: readonly Tier[] = [
     about: "each module by itself",
     preparations: [],
     lacks: nothing,
-    steps: () => [testRun("./test/unit")],
+    steps: () => [testRun(["./test/unit"])],
   },
   {
     name: "contract",
@@ -61,6 +77,7 @@ export const TIERS: readonly Tier[] = [
     preparations: [["scripts/setup", "contract"]],
     lacks: namespaces,
     steps: () => filesOf("test/contract").map(testRunInNamespace),
+    secondTry: true,
   },
   {
     name: "system",
@@ -70,7 +87,8 @@ export const TIERS: readonly Tier[] = [
       ["scripts/build", "x64"],
     ],
     lacks: namespaces,
-    steps: () => [testRun("./test/system")],
+    steps: () => [testRun(["./test/system"])],
+    secondTry: true,
   },
   {
     name: "faults",
@@ -81,9 +99,10 @@ export const TIERS: readonly Tier[] = [
     ],
     lacks: namespaces,
     steps: () => [
-      testRun("--parallel=4", ...PATIENT_FAULTS),
-      testRun(...filesOf("test/faults").filter((file) => !PATIENT_FAULTS.includes(file))),
+      testRun(PATIENT_FAULTS, 4),
+      testRun(filesOf("test/faults").filter((file) => !PATIENT_FAULTS.includes(file))),
     ],
+    secondTry: true,
   },
   {
     name: "cluster",
@@ -105,7 +124,8 @@ export const TIERS: readonly Tier[] = [
     ],
     lacks: namespaces,
     // Each file has a lab and an API server of its own, and mostly waits.
-    steps: () => [testRun("--parallel=2", "./test/cluster")],
+    steps: () => [testRun(["./test/cluster"], 2)],
+    secondTry: true,
   },
   {
     name: "machine",
@@ -115,24 +135,25 @@ export const TIERS: readonly Tier[] = [
       ["scripts/build", "x64", "arm64"],
     ],
     lacks: namespaces,
-    steps: () => [testRun("./test/machine")],
+    steps: () => [testRun(["./test/machine"])],
+    secondTry: true,
   },
   {
     name: "fuzz",
     about: "the decoders against bytes that nobody meant",
     preparations: [],
     lacks: nothing,
-    steps: () => [testRun("./test/fuzz")],
+    steps: () => [testRun(["./test/fuzz"])],
     beside: true,
   },
 ];
 
-function testRun(...words: readonly string[]): Step {
-  return { command: [...TEST, ...words], kind: "test run" };
+function testRun(paths: readonly string[], parallel = 1): TestRun {
+  return { kind: "test run", command: TEST, paths, parallel };
 }
 
-function testRunInNamespace(file: string): Step {
-  return { ...namespaceCommand([...TEST, file]), kind: "test run" };
+function testRunInNamespace(file: string): TestRun {
+  return { kind: "test run", ...namespaceCommand(TEST), paths: [file] };
 }
 
 function filesOf(folder: string): readonly string[] {

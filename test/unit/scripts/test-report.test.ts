@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   type Counts,
+  countsAfterSecondTry,
+  formatFailure,
   formatSlowest,
   formatTable,
   type RunDetails,
@@ -68,9 +70,24 @@ test("the details of a run name each file with its time, and each test that fail
     });
     test("alone", () => { throw new Error("no"); });`;
   const { files, failures } = readRunDetails(reportOf(file).text ?? "");
-  expect(failures).toEqual(["some.test.ts: a group > a <strange> one", "some.test.ts: alone"]);
+  expect(failures.map(formatFailure)).toEqual(["some.test.ts: a group > a <strange> one", "some.test.ts: alone"]);
   expect(files.map((one) => one.file)).toEqual(["some.test.ts"]);
   expect(files[0]?.seconds).toBeGreaterThan(0.02);
+});
+
+test("a second try counts what passes then, and only what fails again as failed", () => {
+  const first = { passed: 10, failed: 3, skipped: 1 };
+  expect(countsAfterSecondTry(first, { passed: 8, failed: 0, skipped: 0 })).toEqual({
+    ...first,
+    passed: 13,
+    failed: 0,
+  });
+  expect(countsAfterSecondTry(first, { passed: 6, failed: 2, skipped: 0 })).toEqual({
+    ...first,
+    passed: 11,
+    failed: 2,
+  });
+  expect(countsAfterSecondTry(first, { passed: 0, failed: 4, skipped: 0 })).toEqual({ ...first, failed: 4 });
 });
 
 test("the slowest ten files come in the order of their times", () => {
@@ -82,12 +99,13 @@ test("the slowest ten files come in the order of their times", () => {
 
 test("the table aligns its columns and says why a tier was left out", () => {
   const table = formatTable([
-    { name: "unit", counts: { passed: 1234, failed: 0, skipped: 5 }, seconds: 0.25, details: NO_DETAILS },
+    { name: "unit", counts: { passed: 1234, failed: 0, skipped: 5 }, seconds: 0.25, details: NO_DETAILS, unsteady: [] },
     {
       name: "cluster",
       counts: { passed: 0, failed: 0, skipped: 1 },
       seconds: 0,
       details: NO_DETAILS,
+      unsteady: [],
       leftOut: "there is no Go on this machine",
     },
   ]);

@@ -1,0 +1,76 @@
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { formatFailure, type TierResult } from "../../../scripts/test-report.ts";
+import type { Step } from "../../../scripts/test-tiers.ts";
+import { TierRun } from "../../../scripts/tier-run.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "selvedge-tier-"));
+const files = join(scratch, "files");
+const runs = join(scratch, "runs");
+afterAll(() => rmSync(scratch, { recursive: true }));
+beforeEach(() => {
+  for (const folder of [files, runs]) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+  }
+});
+
+/** @param body of a test which knows by `run`, from 1, how often its file ran */
+function testFile(name: string, body: string): void {
+  const counter = `import { readdirSync, writeFileSync } from "node:fs";
+    writeFileSync(\`${runs}/${name}-\${process.pid}\`, "");
+    const run = readdirSync("${runs}").filter((file) => file.startsWith("${name}-")).length;`;
+  writeFileSync(
+    join(files, `${name}.test.ts`),
+    `import { expect, test } from "bun:test"; ${counter} test("${name}", () => { ${body} });`,
+  );
+}
+
+function timesRun(name: string): number {
+  return readdirSync(runs).filter((file) => file.startsWith(`${name}-`)).length;
+}
+
+async function runTier(secondTry: boolean): Promise<TierResult> {
+  const step: Step = { kind: "test run", command: [process.execPath, "test"], paths: [files], env: { CI: "" } };
+  const tier = { name: "some", about: "", preparations: [], lacks: () => undefined, steps: () => [step], secondTry };
+  const output = { say: () => undefined, stdio: "ignore", prefix: [] } as const;
+  return new TierRun(tier, scratch, true, output).run();
+}
+
+test("what fails runs once more without the rest, and is told of as unsteady if it passes", async () => {
+  testFile("steady", "");
+  testFile("unsteady", "expect(run).toBe(2);");
+  const { counts, details, unsteady } = await runTier(true);
+  expect(counts).toEqual({ passed: 2, failed: 0, skipped: 0 });
+  expect(details.failures).toEqual([]);
+  expect(unsteady.map(formatFailure)).toEqual([`${join(files, "unsteady.test.ts")}: unsteady`]);
+  expect([timesRun("steady"), timesRun("unsteady")]).toEqual([1, 2]);
+});
+
+test("what fails twice has failed", async () => {
+  testFile("wrong", "expect(run).toBe(0);");
+  testFile("steady", "");
+  const { counts, details, unsteady } = await runTier(true);
+  expect(counts).toEqual({ passed: 1, failed: 1, skipped: 0 });
+  expect(details.failures.map((failure) => failure.test)).toEqual(["wrong"]);
+  expect(unsteady).toEqual([]);
+  expect(timesRun("wrong")).toBe(2);
+});
+
+test("a file that ends its runner has the whole step run once more", async () => {
+  testFile("deadly", "if (run === 1) process.kill(process.pid, 'SIGKILL');");
+  const { counts, unsteady } = await runTier(true);
+  expect(counts.failed).toBe(0);
+  expect(counts.passed).toBe(1);
+  expect(unsteady).toHaveLength(1);
+});
+
+test("a tier without a second try fails at the first", async () => {
+  testFile("unsteady", "expect(run).toBe(2);");
+  const { counts, details } = await runTier(false);
+  expect(counts.failed).toBe(1);
+  expect(details.failures.map((failure) => failure.test)).toEqual(["unsteady"]);
+  expect(timesRun("unsteady")).toBe(1);
+});
