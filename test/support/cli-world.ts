@@ -18,6 +18,7 @@ export const GOOD_HOST: HostState = {
     wanted: true,
     installed: true,
     charon: { version: "5.9.8", refusal: undefined },
+    portTaken: undefined,
     kernelEsp: true,
     userspaceEsp: false,
   },

@@ -1,33 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { minutes, seconds } from "../../../src/base/duration.ts";
-import type { Host } from "../../lab/host.ts";
 import type { LabProcess } from "../../lab/process.ts";
 import { serviceObjects } from "../../lab/service-objects.ts";
 import { toolPaths } from "../../lab/tools.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { CloudWorld, claimOf, EDGE_POD, EDGE_PODS, routes, untilRoutes } from "../../support/cloud-world.ts";
 import { ClusterApi } from "../../support/cluster-api.ts";
+import { seenAddress, tellAddresses } from "../../support/seen-address.ts";
 
 const NODE_PORT = 30080;
 const CLUSTER_IP = "10.96.0.80";
-const PORT = 8080;
 const NOWHERE = `unreachable ${EDGE_PODS[0]} proto 83 metric 4278198272`;
 const via = (n: number) => `${EDGE_PODS[0]} via 10.0.0.${n} dev eth0 proto 83`;
-
-/** Says to whoever connects which address it has seen. */
-const WHO = `Bun.listen({ hostname: "0.0.0.0", port: ${PORT}, socket: { data() {}, open(s) { s.end(s.remoteAddress); } } });
-console.log("listening");`;
-
-async function seenFrom(client: Host, address: string, port: number): Promise<string> {
-  const read = `exec 3<>/dev/tcp/${address}/${port} && timeout 2 cat <&3`;
-  return (await client.run(["timeout", "3", "bash", "-c", read])).stdout.trim();
-}
 
 describe("a node-agent beside a real API server", () => {
   let world: CloudWorld;
   let api: ClusterApi;
   let agent: LabProcess;
   let program: string;
+  let port: number;
   beforeAll(async () => {
     program = (await toolPaths("kube-proxy"))["kube-proxy"];
     world = await CloudWorld.create("flannel host-gw", async (host, address) => {
@@ -38,7 +29,7 @@ describe("a node-agent beside a real API server", () => {
     const status = { addresses: [{ type: "InternalIP", address: "10.0.0.1" }] };
     await api.server.apply({ apiVersion: "v1", kind: "Node", metadata: { name: "n1" }, status });
     await world.tunnel(world.c1);
-    await world.edgePod.spawn([process.execPath, "-e", WHO], { ready: /listening/ });
+    port = await tellAddresses(world.edgePod);
     agent = await world.agent();
   }, minutes(2));
   afterAll(() => world[Symbol.asyncDispose]());
@@ -77,9 +68,9 @@ describe("a node-agent beside a real API server", () => {
     "leads through services to pods of edges beside kube-proxy in mode %s",
     async (mode) => {
       const [service, slice] = serviceObjects({
-        ...{ name: "edge", namespace: "default", clusterIp: CLUSTER_IP, targetPort: PORT, endpoints: [EDGE_POD] },
+        ...{ name: "edge", namespace: "default", clusterIp: CLUSTER_IP, targetPort: port, endpoints: [EDGE_POD] },
       });
-      const ports = [{ name: "http", protocol: "TCP", port: 80, targetPort: PORT, nodePort: NODE_PORT }];
+      const ports = [{ name: "http", protocol: "TCP", port: 80, targetPort: port, nodePort: NODE_PORT }];
       const { spec } = service as unknown as { readonly spec: object };
       await api.server.apply({ ...service, spec: { ...spec, type: "NodePort", ports } });
       await api.server.apply(slice);
@@ -96,10 +87,10 @@ describe("a node-agent beside a real API server", () => {
       const { host, pod, podAddress } = world.n1;
       await host.writeFile("/etc/kube-proxy.json", JSON.stringify(configuration));
       const proxy = await host.spawn([program, "--config=/etc/kube-proxy.json", "--nodeport-addresses=10.0.0.0/24"]);
-      const isProxied = async () => (await seenFrom(pod, CLUSTER_IP, 80)) === podAddress;
+      const isProxied = async () => (await seenAddress(pod, CLUSTER_IP, 80)) === podAddress;
       await waitFor(`a pod's own address through its service\n${proxy.log}`, isProxied, { timeout: seconds(60) });
       // From outside: the answer has to pass this node again.
-      expect(await seenFrom(world.c2.host, "10.0.0.1", NODE_PORT)).toBe("10.0.0.1");
+      expect(await seenAddress(world.c2.host, "10.0.0.1", NODE_PORT)).toBe("10.0.0.1");
       await proxy.stop();
       await host.run([program, "--cleanup", "--config=/etc/kube-proxy.json"]);
     },
