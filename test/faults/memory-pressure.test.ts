@@ -55,7 +55,7 @@ test(
     await world.cached(LAST.clusterIp);
     const [usage, anonymous] = [group.usageBytes, group.anonymousBytes];
     const tight = anonymous + ENOUGH;
-    group.limit(tight);
+    await group.limit(tight);
     expect(group.usageBytes).toBeLessThanOrEqual(tight);
     await world.declare(NEW);
     await waitFor("a change", async () => (await backendsOf(world.client, NEW.clusterIp)).join() === "web-2", SOON);
@@ -65,7 +65,7 @@ test(
     expect(agent.running).toBeTrue();
     const shed = Math.round((usage - group.usageBytes) / MIB);
 
-    group.limit(group.anonymousBytes + TOO_LITTLE);
+    await group.limit(group.anonymousBytes + TOO_LITTLE);
     await world.declareObjects("more", numberedObjects(MANY).map(moved));
     const code = await Promise.race([agent.exited, Bun.sleep(SOON.timeout).then(() => "it lives")]);
     expect(code).toBe(137);
@@ -74,7 +74,7 @@ test(
     expect(await backendsOf(world.client, WEB.clusterIp)).toEqual(["web-1", "web-2"]);
 
     await world.stopHub();
-    group.limit(512 * MIB);
+    await group.limit(512 * MIB);
     const start = performance.now();
     const again = await scarce().spawn([OWN_COPY, "run"]);
     const answers = async () => (await dig(world.client, LAST.name)) === LAST.clusterIp;

@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { waitFor } from "../lab/wait-for.ts";
 
 const GROUPS = "/sys/fs/cgroup";
 
@@ -48,8 +50,12 @@ export class MemoryGroup implements Disposable {
     return ["sh", "-euc", `echo $$ >"$0"; exec "$@"`, join(this.path, "cgroup.procs")];
   }
 
-  limit(bytes: number): void {
-    writeFileSync(join(this.path, this.#controller.limit), String(Math.round(bytes)));
+  /** The kernel gives up after a few tries (EBUSY) where the pages to be taken are in use; what it took stays taken. */
+  async limit(bytes: number): Promise<void> {
+    await waitFor(`the limit of ${Math.round(bytes)} bytes`, async () => {
+      await writeFile(join(this.path, this.#controller.limit), String(Math.round(bytes)));
+      return true;
+    });
   }
 
   get usageBytes(): number {
