@@ -15,7 +15,7 @@ import { agentTlsName, TUNNELS_FILE } from "../operator/object-names.ts";
 import { LEAF_TEXTS_DECODER, SECRET_DECODER } from "../operator/observed-documents.ts";
 import { findKubeconfig, openCluster } from "./cluster-access.ts";
 import type { System } from "./system.ts";
-import type { TokenOffice } from "./token-command.ts";
+import type { TokenOffice } from "./token-office.ts";
 import type { TokenCommand } from "./token-options.ts";
 
 /** Whoever makes tokens is a person; the operator's own name is for what the operator writes. */

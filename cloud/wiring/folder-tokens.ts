@@ -4,7 +4,7 @@ import type { TokenRecord } from "../join/join-token.ts";
 import { readTokenTexts, type TokenTexts, tokenTexts } from "../join/token-texts.ts";
 import { agentTlsName } from "../operator/object-names.ts";
 import { FolderState } from "./folder-state.ts";
-import type { TokenOffice } from "./token-command.ts";
+import type { TokenOffice } from "./token-office.ts";
 
 const PREFIX = "token.";
 

@@ -5,8 +5,8 @@ import type { Scope } from "../../src/base/scope.ts";
 import type { FabricIdentity } from "../../src/network/fabric-identity.ts";
 import type { TunnelReport } from "../../src/network/tunnel-report.ts";
 import type { CharonState, TunnelKeeping, TunnelState } from "../../src/strongswan/tunnel-state.ts";
+import { reportTunnel } from "./reported-tunnel.ts";
 import { planTunnelConditions, TUNNEL_CONDITIONS } from "./tunnel-conditions.ts";
-import { reportTunnel } from "./tunnel-facts.ts";
 
 /** A renewal, a failover and a start are over by then: what is down at two looks is worth a word. */
 const LOOK_EVERY = seconds(5);

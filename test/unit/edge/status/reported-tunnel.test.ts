@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { reportTunnel, type TunnelFacts } from "../../../../edge/status/tunnel-facts.ts";
+import { reportTunnel } from "../../../../edge/status/reported-tunnel.ts";
+import type { TunnelFacts } from "../../../../edge/status/tunnel-facts.ts";
 import type { MonotonicTime } from "../../../../src/base/clock.ts";
 import { milliseconds, seconds } from "../../../../src/base/duration.ts";
 import { tunnelState } from "../../../../src/strongswan/tunnel-look.ts";
