@@ -21,8 +21,8 @@ import {
  */
 const TICK_MS = 20;
 const WINDOW_MS = 5000;
-/** As a stub resolver waits (resolv.conf(5): 5 s) but no longer than a window. */
-const QUERY_TIMEOUT_MS = 3000;
+/** As a stub resolver waits (resolv.conf(5)): a server that gives its own upstream up says so before. */
+const QUERY_TIMEOUT_MS = 5000;
 const CONNECT_TIMEOUT_MS = 3000;
 /** Every so many ticks of 20 ms. */
 const CLUSTER_QUERIES_PER_TICK = 3;
