@@ -24,7 +24,7 @@ import type {
 import { fnv1a } from "./fnv.ts";
 import { planLeaf } from "./leaf-plan.ts";
 import { ownedBy, type PlannedManifest, planManifest } from "./manifest-plan.ts";
-import { agentConfigName, agentTlsName, CLOUD_AGENT_CONFIG, POD_HASH_LABEL } from "./object-names.ts";
+import { agentConfigName, agentTlsName, POD_HASH_LABEL } from "./object-names.ts";
 import { type AgentPod, LEAF_TEXTS_DECODER, type LeafSecret, type Reported } from "./observed-documents.ts";
 import { type LeafTexts, planLeafManifest, planLeafMetadata } from "./secret-manifest.ts";
 
@@ -50,9 +50,7 @@ export interface DocumentWriterOptions {
 }
 
 /** ConfigMaps that come and go: those of nodes, and further ones of the connector's peers. */
-const PLANNED_CONFIG_MAP = new RegExp(
-  `^(?:${agentConfigName("")}.+|(?:${CONNECTOR_CONFIG}|${CLOUD_AGENT_CONFIG})-\\d+)$`,
-);
+const PLANNED_CONFIG_MAP = new RegExp(`^(?:${agentConfigName("")}.+|${CONNECTOR_CONFIG}-\\d+)$`);
 
 /** A certificate that is parsed and verified, or issued, leaves as much behind as a text of this length. */
 const CERTIFICATE_TEXT_BYTES = 16 * 1024;

@@ -24,11 +24,9 @@ export const CREATED_BY = "fabedge-operator";
 export const AGENT_APP = "fabedge-agent";
 
 export const TUNNELS_FILE = "tunnels.yaml";
-export const ROUTES_FILE = "routes.yaml";
 /** Settings of an agent in host mode, in the format of its own settings file. */
 export const ARGUMENTS_FILE = "config.yaml";
 
-export const CLOUD_AGENT_CONFIG = "cloud-agent-config";
 export const MEDIATOR = "mediator";
 
 const CONFIG_PREFIX = "fabedge-agent-config-";

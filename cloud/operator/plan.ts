@@ -20,7 +20,6 @@ import {
   agentConfigName,
   agentPodLabel,
   agentTlsName,
-  CLOUD_AGENT_CONFIG,
   CLUSTER_LABEL,
   CREATED_BY,
   CREATED_BY_LABEL,
@@ -33,7 +32,6 @@ import {
   NAME_LABEL,
   NODE_LABEL,
   POD_HASH_LABEL,
-  ROUTES_FILE,
   TUNNELS_FILE,
 } from "./object-names.ts";
 import type { OperatorSettings } from "./settings.ts";
@@ -119,31 +117,11 @@ export function planConnectorConfig(
   settings: OperatorSettings,
 ): DesiredConfigMap {
   const config = { endpoint: connector, peers: [], mediator: planMediator(connector, settings), peerShards: shards };
-  const text = formatNodeConfig(config, peers);
-  return sharedConfig({ config: CONNECTOR_CONFIG, name: CONNECTOR_CONFIG, file: TUNNELS_FILE, text }, settings);
+  return connectorConfig(CONNECTOR_CONFIG, formatNodeConfig(config, peers), settings);
 }
 
-/** What nodes of the cloud that are no connectors have to know: what is behind whom. */
-export function planCloudAgentConfig(
-  connector: TunnelEndpoint,
-  peers: readonly string[],
-  shards: number,
-  settings: OperatorSettings,
-): DesiredConfigMap {
-  const endpoint = { ...connector, id: "", publicAddresses: [], port: undefined, subnets: [], nodeSubnets: [] };
-  const config = { endpoint, peers: [], mediator: undefined, peerShards: shards };
-  const text = formatNodeConfig(config, peers);
-  return sharedConfig({ config: CLOUD_AGENT_CONFIG, name: CLOUD_AGENT_CONFIG, file: ROUTES_FILE, text }, settings);
-}
-
-export function planPeerShard(
-  config: typeof CONNECTOR_CONFIG | typeof CLOUD_AGENT_CONFIG,
-  shard: number,
-  peers: readonly string[],
-  settings: OperatorSettings,
-): DesiredConfigMap {
-  const file = config === CONNECTOR_CONFIG ? TUNNELS_FILE : ROUTES_FILE;
-  return sharedConfig({ config, name: shardName(config, shard), file, text: formatPeers(peers) }, settings);
+export function planPeerShard(shard: number, peers: readonly string[], settings: OperatorSettings): DesiredConfigMap {
+  return connectorConfig(shardName(CONNECTOR_CONFIG, shard), formatPeers(peers), settings);
 }
 
 export function planConnectorCertificate(settings: OperatorSettings): DesiredCertificate {
@@ -197,13 +175,10 @@ function planMediator(connector: TunnelEndpoint, settings: OperatorSettings): Tu
   return { ...connector, name: MEDIATOR, subnets: [], nodeSubnets: [], type: undefined };
 }
 
-/** Its label names the configuration that it is a part of, so that whoever needs it watches nothing else. */
-function sharedConfig(
-  { config, name, file, text }: Readonly<Record<"config" | "name" | "file" | "text", string>>,
-  { namespace }: OperatorSettings,
-): DesiredConfigMap {
-  const labels = { ...OURS, [NAME_LABEL]: config };
-  return { kind: "ConfigMap", namespace, name, labels, owner: undefined, data: { [file]: text } };
+/** Its label names the configuration that it is a part of, so that connectors watch nothing else. */
+function connectorConfig(name: string, text: string, { namespace }: OperatorSettings): DesiredConfigMap {
+  const labels = { ...OURS, [NAME_LABEL]: CONNECTOR_CONFIG };
+  return { kind: "ConfigMap", namespace, name, labels, owner: undefined, data: { [TUNNELS_FILE]: text } };
 }
 
 /** Quoted, since a settings file takes numbers only where numbers are meant. */

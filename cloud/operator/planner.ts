@@ -18,21 +18,13 @@ import { presentWhereItFits } from "./document-size.ts";
 import { EndpointBook } from "./endpoint-book.ts";
 import { Membership } from "./membership.ts";
 import { type EdgeNode, NodeStates } from "./node-states.ts";
-import {
-  agentConfigName,
-  agentTlsName,
-  CLOUD_AGENT_CONFIG,
-  connectorName,
-  endpointName,
-  SUBNETS_ANNOTATION,
-} from "./object-names.ts";
+import { agentConfigName, agentTlsName, connectorName, endpointName, SUBNETS_ANNOTATION } from "./object-names.ts";
 import { PEER_SHARD_COUNT, PeerShards, shardOf } from "./peer-shards.ts";
 import {
   ipPoolName,
   planAgentCertificate,
   planAgentConfig,
   planAgentPodObject,
-  planCloudAgentConfig,
   planConnectorCertificate,
   planConnectorConfig,
   planIpPool,
@@ -352,35 +344,25 @@ export class OperatorPlanner {
 
   #touchShardOf(name: string): void {
     const sharded = this.#peers.shardCount > 0;
-    for (const config of [CONNECTOR_CONFIG, CLOUD_AGENT_CONFIG] as const) {
-      this.#documents.add(this.#configKey(sharded ? shardName(config, shardOf(name)) : config));
-    }
+    this.#documents.add(this.#configKey(sharded ? shardName(CONNECTOR_CONFIG, shardOf(name)) : CONNECTOR_CONFIG));
   }
 
   #reshard(): void {
     const sharded = this.#peers.shardCount > 0;
-    for (const config of [CONNECTOR_CONFIG, CLOUD_AGENT_CONFIG] as const) {
-      this.#documents.add(this.#configKey(config));
-      for (let shard = 0; shard < PEER_SHARD_COUNT; shard++) {
-        const make = () =>
-          presentWhereItFits(
-            planPeerShard(config, shard, this.#texts(config, this.#peers.shard(shard)), this.#settings),
-          );
-        this.#put(this.#configKey(shardName(config, shard)), sharded ? make : undefined);
-      }
+    this.#documents.add(this.#configKey(CONNECTOR_CONFIG));
+    for (let shard = 0; shard < PEER_SHARD_COUNT; shard++) {
+      const make = () =>
+        presentWhereItFits(planPeerShard(shard, this.#texts(this.#peers.shard(shard)), this.#settings));
+      this.#put(this.#configKey(shardName(CONNECTOR_CONFIG, shard)), sharded ? make : undefined);
     }
   }
 
   #addConnectorDocuments(): void {
     const settings = this.#settings;
-    const peers = () => (this.#peers.shardCount > 0 ? [] : this.#peers.all());
     this.#put(this.#configKey(CONNECTOR_CONFIG), () => {
-      const texts = this.#texts(CONNECTOR_CONFIG, peers());
-      return presentWhereItFits(planConnectorConfig(this.connector, texts, this.#peers.shardCount, settings));
-    });
-    this.#put(this.#configKey(CLOUD_AGENT_CONFIG), () => {
-      const texts = this.#texts(CLOUD_AGENT_CONFIG, peers());
-      return presentWhereItFits(planCloudAgentConfig(this.connector, texts, this.#peers.shardCount, settings));
+      const { shardCount } = this.#peers;
+      const texts = this.#texts(shardCount > 0 ? [] : this.#peers.all());
+      return presentWhereItFits(planConnectorConfig(this.connector, texts, shardCount, settings));
     });
     this.#put(namespacedKey("Secret", settings.namespace, CONNECTOR_TLS), () =>
       present(planConnectorCertificate(settings)),
@@ -396,13 +378,12 @@ export class OperatorPlanner {
     if (edge === undefined) return ABSENT;
     if (edge.endpoint === undefined) return { state: "held", problems: edge.problems };
     const others = this.#membership.peersOf(edge.endpoint.name).filter((name) => name !== this.#connectorName);
-    const peers = this.#texts(CONNECTOR_CONFIG, [this.#connectorName, ...others]);
+    const peers = this.#texts([this.#connectorName, ...others]);
     return presentWhereItFits(planAgentConfig(edge, edge.endpoint, peers, this.connector, this.#settings));
   };
 
-  #texts(config: typeof CONNECTOR_CONFIG | typeof CLOUD_AGENT_CONFIG, names: readonly string[]): readonly string[] {
-    const book = this.#endpoints;
-    return names.flatMap((name) => (config === CONNECTOR_CONFIG ? book.peerText(name) : book.routeText(name)) ?? []);
+  #texts(names: readonly string[]): readonly string[] {
+    return names.flatMap((name) => this.#endpoints.peerText(name) ?? []);
   }
 
   /** @param node whose document it is; empty: nobody's alone */

@@ -47,7 +47,7 @@ inCluster(import.meta.path, () => {
   const names = () => everything().map(({ name }) => name);
   const wanted = () =>
     [
-      ...["cloud-agent-config", "connector-config", ...NODES.map((node) => `fabedge-agent-config-${node}`)].map(
+      ...["connector-config", ...NODES.map((node) => `fabedge-agent-config-${node}`)].map(
         (name) => `ConfigMap/${name}`,
       ),
       ...["connector-tls", "fabedge-ca", ...NODES.map((node) => `fabedge-agent-tls-${node}`)].map(

@@ -134,7 +134,6 @@ inCluster(import.meta.path, () => {
       const seen = ({ metadata, data }: Json) => ({ name: metadata.name, labels: metadata.labels, data });
       const wanted = ours("configmaps").map(seen);
       expect(wanted.map(({ name }) => name)).toEqual([
-        "cloud-agent-config",
         "connector-config",
         ...["e1", "e2", "e4"].map((n) => `fabedge-agent-config-${n}`),
       ]);

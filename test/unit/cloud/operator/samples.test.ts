@@ -168,18 +168,6 @@ describe("FabEdge's samples", () => {
     expect(mediator).toMatchObject({ name: "mediator", port: 45000 });
   });
 
-  test("other cloud nodes learn what is behind the connector", () => {
-    expect(tunnels(ALL, "cloud-agent-config", "routes.yaml")).toEqual({
-      name: "paris.connector",
-      type: "Connector",
-      peers: [
-        { name: "lyon.connector", subnets: ["10.97.0.0/16", "10.2.0.0/24"] },
-        { name: "paris.e1", subnets: ["10.1.7.0/24"] },
-        { name: "paris.e2", subnets: ["10.1.8.0/24"] },
-      ],
-    });
-  });
-
   test("a certificate names the endpoint, as subject and as DNS name, and the node's addresses", () => {
     expect(objectOf(ALL, "Secret", "fabedge/fabedge-agent-tls-e1")).toMatchObject({
       name: "fabedge-agent-tls-e1",
