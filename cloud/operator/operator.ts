@@ -14,6 +14,7 @@ import { Informer, type InformerStatus } from "../../src/kube/informer.ts";
 import type { Rejected } from "../../src/kube/list-watch-event.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { type StoreChange, sameValue } from "../../src/kube/object-store.ts";
+import { Recovery } from "../../src/kube/recovery.ts";
 import { CLUSTERS, type Resource, type Selection } from "../../src/kube/resource.ts";
 import { isOutage } from "../../src/kube/status.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
@@ -80,8 +81,6 @@ type WorkKey = DocumentKey | `status:${Subject}` | "authority";
 const WORKERS = 16;
 /** Most keys cost no write. So many at once take the event loop for some ten milliseconds. */
 const RATE: Rate = { perSecond: 2000, burst: 50 };
-/** So many answers in a row to an elector, which asks every two seconds, and a server is taken to be back. */
-const STEADY_ANSWERS = 3;
 /** Everything is looked at again: certificates grow old without an event. */
 const SWEEP_PERIOD = minutes(30);
 const OURS = `${CREATED_BY_LABEL}=${CREATED_BY}`;
@@ -95,6 +94,7 @@ export class Operator {
   readonly #options: OperatorOptions;
   readonly #queue: WorkQueue<WorkKey>;
   readonly #elector: Elector;
+  readonly #recovery: Recovery;
   readonly #informers: Informer<unknown>[] = [];
   readonly #documents: DocumentWriter;
   readonly #statuses: StatusWriter;
@@ -108,8 +108,6 @@ export class Operator {
   readonly #secrets: Informer<LeafSecret>;
   readonly #pods: Informer<AgentPod>;
   readonly #ipPools: Informer<string> | undefined;
-  /** Of the Lease's, in a row. */
-  #answers = 0;
   #planner: OperatorPlanner | undefined;
   #reports: ObjectReports | undefined;
   #term: AbortSignal | undefined;
@@ -138,6 +136,7 @@ export class Operator {
       scope,
     );
 
+    this.#recovery = new Recovery(clock, random, scope);
     const kinds = observedKinds(settings);
     this.#inputs = {
       Node: this.#observeInput("Node", reportedDecoder(kinds.Node, NODE_CONDITION)),
@@ -257,18 +256,8 @@ export class Operator {
       random,
       onTerm: (term) => this.#lead(term),
       onHolder: (holder) => log.info("operator.leader", "Another leads now, or nobody", { name: holder }),
-      onFailure: (error) => {
-        this.#answers = 0;
-        log.warn("operator.lease", errorText(error), { code: errorCode(error) });
-      },
-      onAnswer: () => this.#answered(),
+      onFailure: (error) => log.warn("operator.lease", errorText(error), { code: errorCode(error) }),
     });
-  }
-
-  /** A server that was away for an hour is followed again within seconds, one that comes and goes is left alone. */
-  #answered(): void {
-    this.#answers += 1;
-    if (this.#answers === STEADY_ANSWERS) for (const informer of this.#informers) informer.hurry();
   }
 
   #observe<T>(
@@ -285,6 +274,7 @@ export class Operator {
       random,
       onChange,
       onStatus: () => this.#statusChanged(informer.store.rejected, decoder.resource),
+      recovery: this.#recovery,
     });
     this.#informers.push(informer as Informer<unknown>);
     return informer;

@@ -8,6 +8,7 @@ import type { Scope } from "../../src/base/scope.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { ListWatch } from "../../src/kube/list-watch.ts";
 import type { ListWatchEvent } from "../../src/kube/list-watch-event.ts";
+import { Recovery } from "../../src/kube/recovery.ts";
 import type { Selection } from "../../src/kube/resource.ts";
 import { TRAITS } from "../../src/kube/traits.ts";
 import type { SourceKind } from "../../src/kube/trust.ts";
@@ -80,6 +81,7 @@ export class Cache {
   readonly #kinds: { readonly [K in ObjectKind]: KindCache<K> };
   #storedSource: string | undefined;
   #source: CacheSource | undefined;
+  #recovery: Recovery | undefined;
   #handlers: CacheHandlers = { changes: () => undefined, trusted: () => undefined, slicesWithheld: () => undefined };
   #withheldSlices = new WithheldSlices(false);
   #trust: "awaited" | "untold" | "told" = "awaited";
@@ -141,6 +143,7 @@ export class Cache {
       this.#writer.close();
       store.close();
     });
+    this.#recovery = new Recovery(this.#options.clock, this.#options.random, scope);
     this.#follow(this.#kinds.Service, source, scope);
     const listWatches = {
       EndpointSlice: this.#follow(this.#kinds.EndpointSlice, source, scope),
@@ -176,17 +179,19 @@ export class Cache {
   ): ListWatch<CachedObject<K>> {
     const { clock, random } = this.#options;
     let confirming: Timer | undefined;
-    const replays = !TRAITS[source.kind].resumes;
+    const { resumes, spread } = TRAITS[source.kind];
     const listWatch: ListWatch<CachedObject<K>> = new ListWatch({
       ...source,
       source: source.kind,
       decoder: kind.decoder,
       ...selection,
+      spread,
+      recovery: this.#recovery,
       clock,
       random,
       emit: (event) => {
         const rejected = kind.rejectedCount;
-        this.#gather(kind.apply(event, replays));
+        this.#gather(kind.apply(event, !resumes));
         if (event.type === "list") {
           confirming?.cancel();
           const held = event.authoritative && kind.status().heldDeletions > 0;

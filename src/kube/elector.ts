@@ -39,8 +39,6 @@ export interface ElectorOptions {
   readonly onHolder: (holder: string) => void;
   /** An attempt failed; the next one comes after the period. */
   readonly onFailure: (error: unknown) => void;
-  /** An attempt was answered, whoever leads. */
-  readonly onAnswer: () => void;
 }
 
 /** Those who wait spread their looks by so much of the period. */
@@ -87,11 +85,10 @@ export class Elector {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { clock, onFailure, onAnswer } = this.#options;
+    const { clock, onFailure } = this.#options;
     while (!signal.aborted) {
       try {
         await this.#attempt(signal);
-        onAnswer();
       } catch (error) {
         if (signal.aborted) return;
         onFailure(error);

@@ -1,6 +1,6 @@
 import type { Random } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import { seconds } from "../base/duration.ts";
+import { milliseconds, seconds } from "../base/duration.ts";
 import type { SelvedgeError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { ObjectKey } from "../network/service.ts";
@@ -9,10 +9,13 @@ import { ListWatch } from "./list-watch.ts";
 import type { ListWatchEvent, Rejected } from "./list-watch-event.ts";
 import type { ObjectDecoder } from "./object-reader.ts";
 import { ObjectStore, type StoreChange } from "./object-store.ts";
+import type { Recovery } from "./recovery.ts";
 import type { Selection } from "./resource.ts";
 
 /** How soon a list that deletes suspiciously much is asked for again. */
 export const CONFIRM_AFTER = seconds(10);
+/** Programs of the cloud are few beside their API server. */
+const SPREAD = milliseconds(0);
 
 export interface InformerOptions<T> extends Selection {
   readonly client: KubeClient;
@@ -23,6 +26,8 @@ export interface InformerOptions<T> extends Selection {
   readonly onChange: (changes: readonly StoreChange<T>[]) => void;
   /** After anything else that {@link InformerStatus} shows has changed: synced, connected, held, rejected. */
   readonly onStatus: () => void;
+  /** Of all that follow that API server. */
+  readonly recovery?: Recovery;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -51,7 +56,12 @@ export class Informer<T> {
   constructor(options: InformerOptions<T>) {
     this.#options = options;
     this.store = new ObjectStore(options.same);
-    this.#listWatch = new ListWatch({ ...options, source: "api-server", emit: (event) => this.#apply(event) });
+    this.#listWatch = new ListWatch({
+      ...options,
+      source: "api-server",
+      spread: SPREAD,
+      emit: (event) => this.#apply(event),
+    });
   }
 
   start(scope: Scope): void {
@@ -62,11 +72,6 @@ export class Informer<T> {
   /** Asks for a list now. */
   relist(): void {
     this.#listWatch.relist();
-  }
-
-  /** Tries again now where it waits to: the server has answered somebody else. */
-  hurry(): void {
-    this.#listWatch.hurry();
   }
 
   get status(): InformerStatus {

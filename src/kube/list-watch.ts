@@ -8,6 +8,7 @@ import { HeldEvents } from "./held-events.ts";
 import { type ListResult, listObjects } from "./list.ts";
 import type { ListWatchEvent } from "./list-watch-event.ts";
 import type { ObjectDecoder } from "./object-reader.ts";
+import type { Recovery } from "./recovery.ts";
 import type { Selection } from "./resource.ts";
 import { TRAITS } from "./traits.ts";
 import type { SourceKind } from "./trust.ts";
@@ -36,6 +37,10 @@ export interface ListWatchOptions<T> extends Selection {
   readonly decoder: ObjectDecoder<T>;
   /** Called in the order of the source; must not throw. */
   readonly emit: (event: ListWatchEvent<T>) => void;
+  /** Up to so long a list waits that follows a 410: a server that starts again says it to a whole fleet at once. */
+  readonly spread: Duration;
+  /** Of all list–watches of that source; undefined: each finds out for itself that it is back. */
+  readonly recovery?: Recovery | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -48,6 +53,8 @@ export class ListWatch<T> {
   readonly #options: ListWatchOptions<T>;
   readonly #backoff: Backoff;
   readonly #cloudBackoff: Backoff;
+  /** A server that says 410 is there, however long it was away before. */
+  readonly #goneBackoff: Backoff;
   #position: string | undefined;
   #listNext = true;
   #authoritative = false;
@@ -62,6 +69,8 @@ export class ListWatch<T> {
     this.#options = options;
     this.#backoff = new Backoff(RETRY, options.random);
     this.#cloudBackoff = new Backoff(CLOUD_RETRY, options.random);
+    this.#goneBackoff = new Backoff(RETRY, options.random);
+    options.recovery?.join(this);
   }
 
   start(scope: Scope): void {
@@ -89,9 +98,14 @@ export class ListWatch<T> {
         else if (!(await this.#watchOnce(signal))) await this.#wait(this.#backoff.next(), signal);
       } catch (error) {
         if (signal.aborted) return;
-        const delay = this.#backoff.next();
-        this.#failed(error);
-        await this.#wait(delay, signal);
+        if (errorCode(error) === "KUBE_GONE") {
+          this.#failed(error);
+          await this.#awaitTurn(signal);
+        } else {
+          const delay = milliseconds(Math.max(this.#backoff.next(), askedPause(error)));
+          this.#failed(error);
+          await this.#wait(delay, signal);
+        }
       }
     }
   }
@@ -100,6 +114,12 @@ export class ListWatch<T> {
     this.#waiting = new AbortController();
     await sleep(this.#options.clock, delay, AbortSignal.any([signal, this.#waiting.signal]));
     this.#waiting = undefined;
+  }
+
+  /** Nobody hurries it: that the server is back is what a whole fleet has just heard. */
+  async #awaitTurn(signal: AbortSignal): Promise<void> {
+    const { clock, random, spread } = this.#options;
+    await sleep(clock, milliseconds(Math.max(this.#goneBackoff.next(), spread * random())), signal);
   }
 
   /**
@@ -192,10 +212,11 @@ export class ListWatch<T> {
       ended.abort(RELIST);
       await listing;
       worked = opened !== undefined && elapsed(opened, clock.now()) >= WATCH_WORKED;
-      if (worked) this.#backoff.reset();
+      if (worked) for (const backoff of [this.#backoff, this.#goneBackoff]) backoff.reset();
       // An end is no error, which would tell: only a list does, whether the source still makes sense.
       else if (!failed && this.#backoff.failures >= REFUSALS_MAX) this.#listNext = true;
-      if (opened !== undefined) this.#silentWatches = watch.silent ? this.#silentWatches + 1 : 0;
+      if (!watch.silent) this.#silentWatches = 0;
+      else if (worked) this.#silentWatches += 1;
       if (this.#silentWatches >= SILENT_WATCHES_MAX) this.#listNext = true;
       this.#watch = undefined;
       this.#position = watch.position;
@@ -238,12 +259,19 @@ export class ListWatch<T> {
     if (this.#state === "connected") return;
     this.#state = "connected";
     this.#options.emit({ type: "state", connected: true, error: undefined });
+    this.#options.recovery?.connected(this);
   }
 
   #disconnected(error: SelvedgeError): void {
     this.#state = "disconnected";
     this.#options.emit({ type: "state", connected: false, error });
+    this.#options.recovery?.disconnected(this, error);
   }
+}
+
+/** Retry-After. */
+function askedPause(error: unknown): Duration {
+  return (error instanceof SelvedgeError ? error.after : undefined) ?? milliseconds(0);
 }
 
 function cloudAbsent(url: string): SelvedgeError {

@@ -1,4 +1,4 @@
-import { type Duration, seconds } from "../base/duration.ts";
+import { type Duration, milliseconds, seconds } from "../base/duration.ts";
 import type { SourceKind } from "./trust.ts";
 
 /** How a source's watches behave. */
@@ -17,10 +17,14 @@ export interface SourceTraits {
   readonly untrustedWatchSeconds: readonly [least: number, most: number];
   /** A watch without one whole line for so long is dead; undefined: quiet is normal, until its own time-out. */
   readonly idle: Duration | undefined;
+  /** Up to so long a node waits with a list after a 410, so that those of all nodes do not come together. */
+  readonly spread: Duration;
 }
 
 /** Bookmarks come once a minute. */
 const BOOKMARK_IDLE = seconds(90);
+/** 5,000 nodes with six lists each are 500 lists a second. */
+const FLEET_SPREAD = seconds(60);
 
 const API_SERVER: SourceTraits = {
   resumes: true,
@@ -28,6 +32,7 @@ const API_SERVER: SourceTraits = {
   watchSeconds: [300, 600],
   untrustedWatchSeconds: [300, 600],
   idle: BOOKMARK_IDLE,
+  spread: FLEET_SPREAD,
 };
 
 const CACHING_PROXY: SourceTraits = { ...API_SERVER, missingIsEmpty: true, untrustedWatchSeconds: [60, 90] };
@@ -40,9 +45,10 @@ export const TRAITS: Readonly<Record<SourceKind, SourceTraits>> = {
     watchSeconds: [60, 300],
     untrustedWatchSeconds: [60, 300],
     idle: undefined,
+    spread: milliseconds(0), // no watch of it resumes, so none is too old
   },
   yurthub: CACHING_PROXY,
   "lite-apiserver": CACHING_PROXY,
   "api-server": API_SERVER,
-  hub: API_SERVER,
+  hub: { ...API_SERVER, spread: milliseconds(0) }, // a handful of devices
 };

@@ -5,6 +5,7 @@ import { type FetchInit, KubeClient } from "../../src/kube/client.ts";
 import { ListWatch } from "../../src/kube/list-watch.ts";
 import type { ListWatchEvent } from "../../src/kube/list-watch-event.ts";
 import { SERVICES } from "../../src/kube/resource.ts";
+import { TRAITS } from "../../src/kube/traits.ts";
 import type { SourceKind } from "../../src/kube/trust.ts";
 import { SteppedClock } from "./stepped-clock.ts";
 
@@ -90,6 +91,7 @@ export class Script {
         },
       },
       emit: (event) => this.events.push(event),
+      spread: TRAITS[source].spread,
       clock: this.clock,
       random,
     });

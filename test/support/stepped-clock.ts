@@ -3,15 +3,13 @@ import type { Duration } from "../../src/base/duration.ts";
 
 interface Pending {
   readonly at: number;
-  readonly order: number;
   readonly run: () => void;
 }
 
 /** A clock that stands still until `advance` moves it, running what falls due on the way in order. */
 export class SteppedClock implements Clock {
   #now = 0;
-  #order = 0;
-  #pending: Pending[] = [];
+  readonly #pending = new Set<Pending>();
   readonly #wallStart: number;
 
   constructor(wallStart = Date.UTC(2026, 0, 1)) {
@@ -27,24 +25,22 @@ export class SteppedClock implements Clock {
   }
 
   after(delay: Duration, run: () => void): Timer {
-    const entry = { at: this.#now + delay, order: this.#order++, run };
-    this.#pending.push(entry);
+    const entry = { at: this.#now + delay, run };
+    this.#pending.add(entry);
     return {
-      cancel: () => {
-        this.#pending = this.#pending.filter((p) => p !== entry);
-      },
+      cancel: () => void this.#pending.delete(entry),
     };
   }
 
   /** Until the next timer; undefined: none is set. */
   get untilNext(): Duration | undefined {
-    const due = this.#pending.map(({ at }) => at - this.#now);
-    return due.length === 0 ? undefined : (Math.min(...due) as Duration);
+    const next = this.#next();
+    return next === undefined ? undefined : ((next.at - this.#now) as Duration);
   }
 
   /** How many timers are set. */
   get pending(): number {
-    return this.#pending.length;
+    return this.#pending.size;
   }
 
   /** Lets promises settle before and after each timer, so that what a timer starts is seen. */
@@ -52,14 +48,21 @@ export class SteppedClock implements Clock {
     const end = this.#now + by;
     await settle();
     for (;;) {
-      const next = this.#pending.filter((p) => p.at <= end).sort((a, b) => a.at - b.at || a.order - b.order)[0];
-      if (next === undefined) break;
-      this.#pending = this.#pending.filter((p) => p !== next);
+      const next = this.#next();
+      if (next === undefined || next.at > end) break;
+      this.#pending.delete(next);
       this.#now = Math.max(this.#now, next.at);
       next.run();
       await settle();
     }
     this.#now = end;
+  }
+
+  /** In a set, the earlier of two at one time comes first. */
+  #next(): Pending | undefined {
+    let next: Pending | undefined;
+    for (const entry of this.#pending) if (next === undefined || entry.at < next.at) next = entry;
+    return next;
   }
 }
 

@@ -68,7 +68,6 @@ inCluster(import.meta.path, () => {
         onTerm: (term) => this.#reign(term),
         onHolder: () => undefined,
         onFailure: (error) => this.errors.push(error),
-        onAnswer: () => undefined,
       });
       this.elector.start(this.#scope);
     }

@@ -1,4 +1,4 @@
-import { seconds } from "../../../src/base/duration.ts";
+import { milliseconds, seconds } from "../../../src/base/duration.ts";
 import { Scope } from "../../../src/base/scope.ts";
 import { type Fetch, KubeClient, type KubeEndpoint } from "../../../src/kube/client.ts";
 import { ListWatch } from "../../../src/kube/list-watch.ts";
@@ -27,6 +27,7 @@ export class Follower {
       source,
       decoder: { resource: KINDS.Service.resource, decode: KINDS.Service.parse },
       emit: (event) => this.events.push(event),
+      spread: milliseconds(0),
       clock,
       random: Math.random,
     });

@@ -98,7 +98,7 @@ describe("the cache", () => {
     expect(batches).toEqual(["+d/a +d/b", "trusted"]);
     names = [];
     await send("ERROR", { code: 410, message: "too old" });
-    await advance(seconds(1));
+    await advance(seconds(30)); // half of the minute over which the lists of a fleet are spread
     expect(health.list().map((c) => c.code)).toEqual(["DELETIONS_HELD"]);
     await advance(seconds(9));
     expect(batches.length).toBe(2);

@@ -57,9 +57,30 @@ describe("list-watch", () => {
     const answers = how === "in the stream" ? [openWatch] : [gone()];
     const script = await started("api-server", [list("100", ["a"]), ...answers, list("200", ["b"]), openWatch]);
     if (how === "in the stream") await script.send("ERROR", { code: 410, message: "too old" });
-    await script.advanceBySeconds(1);
+    // Half of the minute over which a fleet's lists are spread, as the random number is here.
+    await script.advanceBySeconds(29);
+    script.listWatch.hurry();
+    expect(script.summary()).toEqual(["list trusted a", "connected"]);
+    await script.advanceBySeconds(2);
     expect(script.summary()).toEqual(["list trusted a", "connected", "list trusted b"]);
     expect(script.watch.query.resourceVersion).toBe("200");
+    await script.scope.close();
+  });
+
+  test("a source of a handful of devices is asked for a list at once after a 410", async () => {
+    const script = await started("hub", [list("100", ["a"]), gone(), list("200", ["b"]), openWatch]);
+    await script.advanceBySeconds(1);
+    expect(script.summary()).toEqual(["list trusted a", "connected", "list trusted b"]);
+    await script.scope.close();
+  });
+
+  test("asked to wait by who is overloaded, it does", async () => {
+    const busy: Answer = () => Response.json({ code: 429 }, { status: 429, headers: { "retry-after": "30" } });
+    const script = await started("api-server", [busy, list("100", ["a"]), openWatch]);
+    await script.advanceBySeconds(29);
+    expect(script.calls.length).toBe(1);
+    await script.advanceBySeconds(2);
+    expect(script.summary()).toEqual(["disconnected KUBE_BUSY", "list trusted a", "connected"]);
     await script.scope.close();
   });
 
