@@ -1,7 +1,4 @@
-import { minutes } from "../../src/base/duration.ts";
-import { Health } from "../../src/base/health.ts";
-import { foldRepeats, Log } from "../../src/base/log.ts";
-import { Metrics } from "../../src/base/metrics.ts";
+import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { ConnectionKeeper } from "../../src/strongswan/connection-keeper.ts";
 import { resolveHost } from "../../src/strongswan/host-names.ts";
@@ -11,36 +8,20 @@ import { EMPTY_SNAPSHOT, parseSnapshot, type Snapshot } from "../connector/snaps
 import { StateFolder } from "../hub/state-folder.ts";
 import { openCluster } from "./cluster-access.ts";
 import type { ConnectorOptions } from "./connector-options.ts";
-import { claimNodeFabric } from "./fabric-claim.ts";
-import { startHealthServer } from "./health-server.ts";
+import { startNodeProgram } from "./node-program.ts";
 import type { System } from "./system.ts";
 
-const LOG_WINDOW = minutes(1);
 const SNAPSHOT = "snapshot.json";
 
 /** `selvedge-cloud connector`, until its scope closes. */
 export async function startConnector(options: ConnectorOptions, system: System, scope: Scope): Promise<void> {
-  const { namespace, node, calico, kubeconfig, viciSocket, stateDir, listen, logLevel } = options;
+  const { namespace, node, calico, kubeconfig, viciSocket, stateDir } = options;
   const { clock, random } = system;
-  const log = new Log(
-    foldRepeats(system.log, () => clock.now(), LOG_WINDOW),
-    logLevel,
-  );
-  const health = new Health(
-    () => clock.wall(),
-    ({ code, severity, message, hint }, raised) => {
-      if (!raised) log.info("connector.cleared", message, { code });
-      else if (severity === "info") log.info("connector.condition", message, { code, hint });
-      else log.warn("connector.condition", message, { code, hint });
-    },
-  );
-  const metrics = new Metrics("selvedge");
   let connector: Connector | undefined;
-  const notReady = () =>
-    connector === undefined ? "another program keeps this node's routes to edges" : connector.status.notReady;
-  const url = startHealthServer({ listen, notReady, metrics }, scope);
-  log.info("connector.started", "The connector lets edges in", { url: url.href, name: node });
-  await claimNodeFabric("connector", health, clock, scope);
+  const greeting = "The connector lets edges in";
+  const worker = () => connector?.status;
+  const program = await startNodeProgram({ component: "connector", greeting, worker }, options, system, scope);
+  const { log, health, metrics } = program;
   const state = new StateFolder(stateDir);
   connector = new Connector(
     {

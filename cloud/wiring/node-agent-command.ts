@@ -1,42 +1,23 @@
-import { minutes } from "../../src/base/duration.ts";
 import { errorCode, errorText } from "../../src/base/errors.ts";
-import { Health } from "../../src/base/health.ts";
-import { foldRepeats, Log } from "../../src/base/log.ts";
-import { Metrics } from "../../src/base/metrics.ts";
+import type { Health } from "../../src/base/health.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { Nftables } from "../../src/linux/nftables.ts";
 import { NodeKernel } from "../node-agent/kernel.ts";
 import { NodeAgent } from "../node-agent/node-agent.ts";
 import { openCluster } from "./cluster-access.ts";
-import { claimNodeFabric } from "./fabric-claim.ts";
-import { startHealthServer } from "./health-server.ts";
-import type { NodeAgentSettings } from "./node-agent-options.ts";
+import { startNodeProgram } from "./node-program.ts";
+import type { NodeProgramOptions } from "./node-program-options.ts";
 import type { System } from "./system.ts";
 
-const LOG_WINDOW = minutes(1);
-
 /** `selvedge-cloud node-agent`, until its scope closes. */
-export async function startNodeAgent(settings: NodeAgentSettings, system: System, scope: Scope): Promise<void> {
-  const { namespace, node, kubeconfig, listen, logLevel } = settings;
+export async function startNodeAgent(options: NodeProgramOptions, system: System, scope: Scope): Promise<void> {
+  const { namespace, node, kubeconfig } = options;
   const { clock, random } = system;
-  const log = new Log(
-    foldRepeats(system.log, () => clock.now(), LOG_WINDOW),
-    logLevel,
-  );
-  const health = new Health(
-    () => clock.wall(),
-    ({ code, severity, message, hint }, raised) => {
-      if (!raised) log.info("node-agent.cleared", message, { code });
-      else if (severity === "info") log.info("node-agent.condition", message, { code, hint });
-      else log.warn("node-agent.condition", message, { code, hint });
-    },
-  );
-  const metrics = new Metrics("selvedge");
   let agent: NodeAgent | undefined;
-  const notReady = () => agent?.notReady ?? "another program keeps this node's routes to edges";
-  const url = startHealthServer({ listen, notReady, metrics }, scope);
-  log.info("node-agent.started", "The node-agent follows the connectors", { url: url.href, name: node });
-  await claimNodeFabric("node-agent", health, clock, scope);
+  const greeting = "The node-agent follows the connectors";
+  const worker = () => agent;
+  const program = await startNodeProgram({ component: "node-agent", greeting, worker }, options, system, scope);
+  const { log, health, metrics } = program;
   const kernel = new NodeKernel(openNftables(health));
   scope.onClose("kernel", () => kernel.close());
   const client = await openCluster(kubeconfig, system);

@@ -1,37 +1,16 @@
-import type { LogLevel } from "../../src/base/log.ts";
 import { ok, type Result } from "../../src/base/result.ts";
-import { type ListenAddress, type OptionError, readOptions } from "../operator/option-values.ts";
+import { type OptionError, readOptions } from "../operator/option-values.ts";
+import { type NodeProgramOptions, nodeProgramDefaults, readNodeProgramOptions } from "./node-program-options.ts";
 
 /** What `selvedge-cloud node-agent` is told. */
 export type NodeAgentCommand =
-  | { readonly kind: "run"; readonly options: NodeAgentSettings }
+  | { readonly kind: "run"; readonly options: NodeProgramOptions }
   /** Take everything back that is in the kernel, or only say what that would be. */
   | { readonly kind: "cleanup"; readonly dryRun: boolean };
 
-export interface NodeAgentSettings {
-  readonly namespace: string;
-  readonly node: string;
-  /** Undefined: the service account of the pod. */
-  readonly kubeconfig: string | undefined;
-  readonly listen: ListenAddress;
-  readonly logLevel: LogLevel;
-}
+const HTTP_BIND = "127.0.0.1:8083";
 
-const LOG_LEVELS = ["debug", "info", "warn", "error"] as const satisfies readonly LogLevel[];
-/** Of the Kubernetes node, where the chart tells it. */
-const NODE_NAME = "NODE_NAME";
-
-const DEFAULTS = {
-  namespace: "fabedge",
-  kubeconfig: "",
-  "http-bind": "127.0.0.1:8083",
-  "log-level": "info",
-} as const;
-
-/**
- * @param words the arguments after "node-agent"
- * @param environment NODE_NAME is the node's name unless an argument says it
- */
+/** @param words the arguments after "node-agent" */
 export function parseNodeAgentCommand(
   words: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
@@ -42,13 +21,7 @@ export function parseNodeAgentCommand(
       dryRun: values.yes("dry-run"),
     }));
   }
-  const defaults = { ...DEFAULTS, "node-name": environment[NODE_NAME] || undefined };
-  const options = readOptions("node-agent", words, defaults, (values) => ({
-    namespace: values.name("namespace"),
-    node: values.name("node-name"),
-    kubeconfig: values.text("kubeconfig") || undefined,
-    listen: values.listen("http-bind"),
-    logLevel: values.oneOf("log-level", LOG_LEVELS),
-  }));
+  const defaults = nodeProgramDefaults(HTTP_BIND, environment);
+  const options = readOptions("node-agent", words, defaults, readNodeProgramOptions);
   return options.ok ? ok({ kind: "run", options: options.value }) : options;
 }

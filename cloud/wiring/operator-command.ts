@@ -1,5 +1,4 @@
-import { minutes } from "../../src/base/duration.ts";
-import { foldRepeats, Log } from "../../src/base/log.ts";
+import type { Log } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
@@ -12,19 +11,15 @@ import { Operator } from "../operator/operator.ts";
 import type { JoinOptions, OperatorOptions } from "../operator/operator-options.ts";
 import { openCluster } from "./cluster-access.ts";
 import { JoinStation, joinNames } from "./join-station.ts";
+import { openLog } from "./program-log.ts";
 import { SecretRegistrar } from "./secret-registrar.ts";
 import type { System } from "./system.ts";
-
-const LOG_WINDOW = minutes(1);
 
 /** `selvedge-cloud operator`, until its scope closes. */
 export async function startOperator(options: OperatorOptions, system: System, scope: Scope): Promise<void> {
   const { settings, kubeconfig, authoritySecret, leaseName, timing, listen, join, logLevel } = options;
   const { clock, random, hostname, newUuid } = system;
-  const log = new Log(
-    foldRepeats(system.log, () => clock.now(), LOG_WINDOW),
-    logLevel,
-  );
+  const log = openLog(system, logLevel);
   const client = await openCluster(kubeconfig, system);
   const metrics = new Metrics("selvedge");
   const identity = `${hostname}_${newUuid()}`;
