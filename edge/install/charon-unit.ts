@@ -1,4 +1,5 @@
 import type { Layout } from "./plan.ts";
+import { RESTART_TIMES, SANDBOX } from "./unit-parts.ts";
 
 /** Debian's, Ubuntu's and Fedora's strongSwan packages have it there. */
 const CHARON = "/usr/sbin/charon-systemd";
@@ -14,7 +15,9 @@ export function formatCharonUnit({ binary }: Pick<Layout, "binary">): string {
   return `# strongSwan's charon for Selvedge's tunnels. The agent loads keys and connections into it.
 [Unit]
 Description=IPsec for Selvedge (strongSwan)
-After=network-pre.target nftables.service
+# Debian's own charon comes up with its package. It may carry an administrator's tunnels, so it is not stopped from here:
+# which of the two gets the ports is not left to chance, and ours says who has them and tries again.
+After=network-pre.target nftables.service strongswan.service strongswan-starter.service
 Wants=network-pre.target
 # Without strongSwan there are no tunnels; services and names do not need it.
 ConditionPathExists=${CHARON}
@@ -30,42 +33,20 @@ ExecCondition=${binary} charon-config
 ExecStart=${CHARON}
 WorkingDirectory=/
 Restart=always
-RestartSec=500ms
-RestartSteps=8
-RestartMaxDelaySec=1min
-TimeoutStopSec=10s
+${RESTART_TIMES}
 
 RuntimeDirectory=selvedge/charon
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
-UMask=0077
 
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_CHOWN
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
+${SANDBOX}
 PrivateMounts=yes
-ProtectProc=invisible
 # ESP in user space has a TUN device; there is no other.
 DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-LockPersonality=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-KeyringMode=private
-SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@resources
-SystemCallErrorNumber=EPERM
 
 # 9 MB, and about 30 KB a tunnel.
 MemoryMax=512M

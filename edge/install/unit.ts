@@ -1,5 +1,6 @@
 import { OPTIONS } from "../config/options.ts";
 import type { Layout } from "./plan.ts";
+import { RESTART_TIMES, SANDBOX } from "./unit-parts.ts";
 
 /** The last one has the addresses and host ports of pods, as the stock plugins have it. */
 const CNI_FOLDERS = [
@@ -16,7 +17,7 @@ const CNI_FOLDERS = [
  * - CAP_NET_RAW: echo requests through tunnels.
  */
 export function formatUnit({ binary }: Layout): string {
-  return `# Selvedge: services and names on this node, with or without the cloud.
+  return `# Selvedge: services, names, pods and tunnels on this node, with or without the cloud.
 [Unit]
 Description=Selvedge edge network agent
 # Pods find their names and services from the first moment; the cloud is not waited for. nftables.service flushes
@@ -41,45 +42,21 @@ UnsetEnvironment=BUN_BE_BUN BUN_OPTIONS
 FileDescriptorStoreMax=128
 WatchdogSec=30s
 Restart=on-failure
-# Names are away for less than a second; then longer, up to a minute. systemd before 254 stays at 500 ms.
-RestartSec=500ms
-RestartSteps=8
-RestartMaxDelaySec=1min
+${RESTART_TIMES}
 # A wrong command line or configuration does not mend itself.
 RestartPreventExitStatus=2 78
-# What it put into the kernel stays and goes on working: selvedge cleanup removes it.
-TimeoutStopSec=10s
 
 StateDirectory=selvedge
 StateDirectoryMode=0700
 RuntimeDirectory=selvedge
 RuntimeDirectoryPreserve=yes
-UMask=0077
 
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
-NoNewPrivileges=yes
-ProtectSystem=strict
+${SANDBOX}
 ReadWritePaths=${CNI_FOLDERS.map((folder) => `-${folder}`).join(" ")}
-ProtectHome=yes
-PrivateTmp=yes
 PrivateDevices=yes
-ProtectProc=invisible
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-LockPersonality=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-KeyringMode=private
-SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources @keyring
-SystemCallErrorNumber=EPERM
 # Not MemoryDenyWriteExecute: JavaScript is compiled while it runs.
 
 # 10,000 services take 80 MB. These stop a leak from taking the node along.
