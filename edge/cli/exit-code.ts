@@ -1,6 +1,9 @@
 import { errorCode } from "../../src/base/errors.ts";
 import { EXIT, type ExitCode } from "../../src/cli/exit-code.ts";
 
+/** To systemd a start that failed and is tried again; with any other but 0 an ExecCondition= leaves the unit for good. */
+const CONDITION_FAILED: ExitCode = { code: 255, meaning: "another program has what it needs" };
+
 const BY_ERROR: Readonly<Record<string, ExitCode>> = {
   AGENT_UNREACHABLE: EXIT.unreachable,
   AGENT_SILENT: EXIT.unreachable,
@@ -8,6 +11,7 @@ const BY_ERROR: Readonly<Record<string, ExitCode>> = {
   CONFIG_FORBIDDEN: EXIT.permission,
   CONFIG_UNREADABLE: EXIT.config,
   AGENT_RUNNING: EXIT.again,
+  IKE_PORT_TAKEN: CONDITION_FAILED,
   JOIN_UNREACHABLE: EXIT.again,
   JOIN_WORDS: EXIT.usage,
   DNS_ZONE_INVALID: EXIT.config,

@@ -4,6 +4,7 @@ import { release } from "node:os";
 import { dirname } from "node:path";
 import { errorCode, errorText } from "../../src/base/errors.ts";
 import { probeEsp } from "../../src/linux/esp-probe.ts";
+import { findIkePortTaken } from "../../src/linux/ike-ports.ts";
 import { probeConntrack, probeNftables } from "../../src/linux/kernel-features.ts";
 import { observePortHolders } from "../../src/linux/port-holders.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
@@ -36,25 +37,28 @@ const LIBIPSEC_PLUGIN = "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so
 
 async function observeTunnelHost({ tunnelsConf, tlsDir, viciSocket }: Config): Promise<TunnelHost> {
   const installed = existsSync(CHARON);
+  const charon = await askCharon(viciSocket);
   return {
     wanted: installed || tunnelsConf !== undefined || existsSync(tlsDir) || existsSync(viciSocket),
     installed,
-    charon: await askCharon(viciSocket),
+    charon,
+    portTaken: charon.absent ? findIkePortTaken() : undefined,
     kernelEsp: observeKernelEsp(),
     userspaceEsp: existsSync(LIBIPSEC_PLUGIN),
   };
 }
 
-async function askCharon(viciSocket: string): Promise<TunnelHost["charon"]> {
+/** @returns `absent` where nobody is at the socket, not even one that hangs */
+async function askCharon(viciSocket: string): Promise<TunnelHost["charon"] & { readonly absent: boolean }> {
   try {
     const session = await ViciSession.open(viciSocket, new SystemClock(), () => undefined);
     try {
-      return { version: await new CharonCommands(session).version(), refusal: undefined };
+      return { version: await new CharonCommands(session).version(), refusal: undefined, absent: false };
     } finally {
       session.close();
     }
   } catch (error) {
-    return { version: undefined, refusal: errorText(error) };
+    return { version: undefined, refusal: errorText(error), absent: errorCode(error) === "CHARON_ABSENT" };
   }
 }
 

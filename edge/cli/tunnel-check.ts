@@ -10,6 +10,8 @@ export interface TunnelHost {
   readonly installed: boolean;
   /** What charon says when it is asked. */
   readonly charon: { readonly version: string | undefined; readonly refusal: Refusal };
+  /** Why our own charon could not start where none is there: another program has its ports. */
+  readonly portTaken: { readonly message: string; readonly hint: string } | undefined;
   /** Whether the kernel does ESP; undefined: it does not say. */
   readonly kernelEsp: boolean | undefined;
   /** Whether charon could do it. */
@@ -34,9 +36,19 @@ export function praiseTunnels({ fabric }: StatusReport): readonly CheckResult[] 
   return good;
 }
 
-function judgeCharon({ installed, charon }: TunnelHost): CheckResult {
+function judgeCharon({ installed, charon, portTaken }: TunnelHost): CheckResult {
   const { version, refusal } = charon;
-  if (refusal === undefined) return { ok: true, component: "tunnels", message: `charon ${version ?? ""} answers` };
+  if (refusal === undefined) {
+    return {
+      ok: true,
+      component: "tunnels",
+      message: version === undefined ? "charon answers" : `charon ${version} answers`,
+    };
+  }
+  if (portTaken !== undefined) {
+    const { message, hint } = portTaken;
+    return { ok: false, component: "tunnels", code: "IKE_PORT_TAKEN", severity: "degraded", message, hint };
+  }
   if (installed) {
     return {
       ok: false,

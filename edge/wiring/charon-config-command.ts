@@ -1,7 +1,6 @@
 import { SelvedgeError } from "../../src/base/errors.ts";
 import { probeEsp } from "../../src/linux/esp-probe.ts";
-import { observePortHolders } from "../../src/linux/port-holders.ts";
-import { IKE_PORT } from "../../src/network/tunnel-endpoint.ts";
+import { findIkePortTaken } from "../../src/linux/ike-ports.ts";
 import { formatCharonConfig } from "../../src/strongswan/charon-config.ts";
 import { CHARON_CONFIG, CHARON_SOCKET, writeCharonConfig } from "../../src/strongswan/charon-folder.ts";
 import type { Config } from "../config/options.ts";
@@ -14,8 +13,10 @@ import type { Config } from "../config/options.ts";
  */
 export function configureCharon({ viciSocket, cniBridgeName, dummyInterfaceName }: Config): string {
   if (viciSocket !== CHARON_SOCKET) throw elsewhere(viciSocket);
-  const holder = observePortHolders(IKE_PORT).find(({ protocol }) => protocol === "UDP");
-  if (holder !== undefined) throw taken(holder.program, holder.pid);
+  const taken = findIkePortTaken();
+  if (taken !== undefined) {
+    throw new SelvedgeError(taken.message, { code: "IKE_PORT_TAKEN", blame: "host", retry: "later", hint: taken.hint });
+  }
   const kernelEsp = probeEsp();
   const ignoredLinks = [cniBridgeName, dummyInterfaceName];
   writeCharonConfig(
@@ -37,14 +38,4 @@ function elsewhere(viciSocket: string): SelvedgeError {
       hint: "Nothing is wrong where that charon is to be used; else leave --vici-socket out.",
     },
   );
-}
-
-function taken(program: string | undefined, pid: number | undefined): SelvedgeError {
-  const who = program === undefined ? "another program" : `${program} (process ${pid})`;
-  return new SelvedgeError(`Cannot start our own charon as UDP port ${IKE_PORT} is taken: current value is ${who}`, {
-    code: "IKE_PORT_TAKEN",
-    blame: "host",
-    retry: "later",
-    hint: "Without connections of its own, stop it (systemctl disable --now strongswan); with some, name its socket with --vici-socket.",
-  });
 }

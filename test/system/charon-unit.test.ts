@@ -61,16 +61,34 @@ describe("the unit of charon", () => {
     await node.output(["systemctl", "stop", "selvedge"]);
   }, 120_000);
 
-  test("steps back while another charon has the port", async () => {
+  test("leaves the ports to another charon, says who has them, and takes them when they are free", async () => {
     await node.output(["systemctl", "stop", UNIT]);
     await node.output(["systemctl", "start", "strongswan"]);
-    await node.systemctl("start", UNIT);
-    expect(await node.systemctl("is-active", UNIT)).toBe("inactive");
-    expect(await node.systemctl("is-active", "strongswan")).toBe("active");
     const { stderr } = await node.run(["/root/selvedge", "charon-config"]);
     expect(stderr).toContain("UDP port 500 is taken: current value is charon-systemd (process");
+    const check = await node.run(["/root/selvedge", "check"]);
+    expect(check.stdout).toContain("IKE_PORT_TAKEN");
+    // Not skipped for good: it is tried again.
+    expect((await node.run(["systemctl", "start", UNIT])).code).not.toBe(0);
+    expect(await node.systemctl("is-active", UNIT)).toBe("activating");
+    expect(await node.systemctl("is-active", "strongswan")).toBe("active");
     await node.output(["systemctl", "stop", "strongswan"]);
-    await node.output(["systemctl", "start", UNIT]);
     await answers();
+  });
+
+  test("comes after Debian's own where both are to start, so that it is not left to chance who has the ports", async () => {
+    await node.output(["systemctl", "stop", UNIT]);
+    await node.run(["systemctl", "start", UNIT, "strongswan"]);
+    expect(await node.systemctl("is-active", "strongswan")).toBe("active");
+    expect(await node.run(["swanctl", "--stats", "--uri", URI])).not.toMatchObject({ code: 0 });
+    await node.output(["systemctl", "stop", "strongswan"]);
+    await answers();
+  });
+
+  test("steps back for good where --vici-socket names another charon", async () => {
+    await node.output(["systemctl", "stop", UNIT]);
+    await node.output(["sh", "-c", "echo 'vici-socket: /run/charon.vici' >>/etc/selvedge/config.yaml"]);
+    await node.systemctl("start", UNIT);
+    expect(await node.systemctl("is-active", UNIT)).toBe("inactive");
   });
 });

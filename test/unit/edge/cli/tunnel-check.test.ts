@@ -12,6 +12,7 @@ const SILENT = { version: undefined, refusal: "nobody listens on /run/x" };
 describe("what tunnels need of a host", () => {
   test("is charon, and ESP in the kernel", () => {
     expect(judge({})).toEqual(["charon 5.9.8 answers", "the kernel does ESP"]);
+    expect(judge({ charon: { version: undefined, refusal: undefined } })[0]).toBe("charon answers");
   });
 
   test("is nothing where nobody asks for tunnels", () => {
@@ -25,6 +26,12 @@ describe("what tunnels need of a host", () => {
     expect(judge({ charon: SILENT })[0]).toBe("degraded CHARON_ABSENT: Cannot reach charon: nobody listens on /run/x");
     // FabEdge's pods have it in another container.
     expect(judge({ installed: false })[0]).toBe("charon 5.9.8 answers");
+  });
+
+  test("is not to be started where another program has its ports, and that is said first", () => {
+    const portTaken = { message: "Cannot start our own charon as UDP port 500 is taken", hint: "Stop it." };
+    expect(judge({ charon: SILENT, portTaken })[0]).toBe(`degraded IKE_PORT_TAKEN: ${portTaken.message}`);
+    expect(judge({ portTaken })[0]).toBe("charon 5.9.8 answers");
   });
 
   test("may be ESP of charon's own, which is slower", () => {
