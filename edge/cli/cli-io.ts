@@ -19,11 +19,14 @@ export interface CliIo {
   observeHost(config: Config): Promise<HostState>;
 }
 
-/** One thing in the kernel that is the agent's. */
+/** One thing on this host that is the agent's. */
 export interface Leftover {
   /** "nftables table inet selvedge". */
   readonly what: string;
-  remove(): Promise<void>;
+  /** Undefined for what is still needed. */
+  readonly remove: (() => Promise<void>) | undefined;
+  /** Who needs it, a clause. */
+  readonly neededBy?: string;
 }
 
 /** What `selvedge join` was told. */

@@ -121,7 +121,9 @@ export const COMMANDS: readonly Command[] = [
   {
     words: ["cleanup"],
     summary: "Remove from this host what the agent left in the kernel.",
-    description: "Removes exactly what carries the agent's own names. It refuses while the agent runs.",
+    description:
+      "Removes exactly what carries the agent's own names. It refuses while the agent runs, and keeps what pods hang on\n" +
+      "until the last of them is gone.",
     examples: [
       { line: "selvedge cleanup --dry-run", does: "what there is" },
       { line: "systemctl stop selvedge && selvedge cleanup", does: "the node as it was before" },
@@ -189,7 +191,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       { name: "token", placeholder: "TOKEN", help: "What selvedge-cloud token create printed." },
       { name: "ca-cert-hash", placeholder: "sha256:HEX", help: "The hash of the authority's certificate." },
-      { name: "tls-dir", placeholder: "PATH", help: "Where key and certificate are kept. Default: /etc/selvedge/tls." },
+      { name: "tls-dir", placeholder: "PATH", help: "Where key and certificate are kept. Default: as configured." },
     ],
   },
   {

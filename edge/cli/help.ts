@@ -8,7 +8,7 @@ export function formatOverview(group: string | undefined): string {
   const commands = formatCommands(COMMANDS.filter((command) => group === undefined || command.words[0] === group));
   if (group !== undefined) return [...commands, ""].join("\n");
   return [
-    "Selvedge: services and names of a Kubernetes cluster on this edge node, with or without the cloud.",
+    "Selvedge: services, names, pods and tunnels of a Kubernetes cluster on this edge node, with or without the cloud.",
     "",
     "Usage: selvedge COMMAND [FLAGS]",
     "",

@@ -1,7 +1,7 @@
 import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import { formatTable, printable } from "../../src/cli/table.ts";
-import { type Config, OPTION_KEYS, OPTIONS, type OptionKey, optionOf } from "../config/options.ts";
+import { type Config, OPTION_KEYS, type OptionKey, optionOf } from "../config/options.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { Leftover } from "./cli-io.ts";
 import {
@@ -74,12 +74,10 @@ export async function cleanUp(context: CommandContext): Promise<number> {
   const { loaded, problems } = await settingsOrDefaults(context);
   await io.err(problems.map((problem) => `${printable(problem)} The defaults count here.\n`).join(""));
   const leftovers = await commands.findLeftovers(loaded.config);
-  const items: { readonly what: string; readonly removed: boolean; readonly error: string | null }[] = [];
-  for (const leftover of leftovers) items.push(dryRun ? planned(leftover) : await removed(leftover));
+  const items: CleanupItem[] = [];
+  for (const leftover of leftovers) items.push(await (dryRun ? planned(leftover) : removed(leftover)));
   await print(context, cliDocument("CleanupReport", { dryRun, items }), () =>
-    items
-      .map(({ what, error }) => `${dryRun ? "would remove" : error === null ? "removed" : "left"} ${what}\n`)
-      .join(""),
+    items.map((item) => formatItem(item, dryRun)).join(""),
   );
   if (items.length === 0) await io.err("There is nothing of the agent's here.\n");
   const failed = items.filter((item) => item.error !== null);
@@ -87,17 +85,30 @@ export async function cleanUp(context: CommandContext): Promise<number> {
   return failed.length === 0 ? EXIT.ok.code : EXIT.failed.code;
 }
 
-function planned({ what }: Leftover) {
-  return { what, removed: false, error: null };
+interface CleanupItem {
+  readonly what: string;
+  readonly removed: boolean;
+  readonly error: string | null;
+  readonly neededBy: string | null;
 }
 
-async function removed({ what, remove }: Leftover) {
+async function planned({ what, neededBy }: Leftover): Promise<CleanupItem> {
+  return { what, removed: false, error: null, neededBy: neededBy ?? null };
+}
+
+async function removed(leftover: Leftover): Promise<CleanupItem> {
+  const item = await planned(leftover);
   try {
-    await remove();
-    return { what, removed: true, error: null };
+    await leftover.remove?.();
+    return { ...item, removed: leftover.remove !== undefined };
   } catch (error) {
-    return { what, removed: false, error: errorText(error) };
+    return { ...item, error: errorText(error) };
   }
+}
+
+function formatItem({ what, error, neededBy }: CleanupItem, dryRun: boolean): string {
+  if (neededBy !== null) return `${dryRun ? "would keep" : "kept"} ${what}: ${neededBy}\n`;
+  return `${dryRun ? "would remove" : error === null ? "removed" : "left"} ${what}\n`;
 }
 
 async function refuseWhileAgentRuns(context: CommandContext): Promise<void> {
@@ -136,7 +147,8 @@ export async function connectPod({ io, commands, env }: CommandContext): Promise
   return exitCode;
 }
 
-export async function join({ io, commands, flags, argument = "" }: CommandContext): Promise<number> {
+export async function join(context: CommandContext): Promise<number> {
+  const { io, commands, flags, argument = "" } = context;
   const url = URL.parse(argument);
   if (url?.protocol !== "https:") throw unusable("URL", "the operator's address with https://", argument);
   const token = flags.get("token") ?? "";
@@ -144,7 +156,7 @@ export async function join({ io, commands, flags, argument = "" }: CommandContex
   const hash = flags.get("ca-cert-hash") ?? "none";
   const [, authorityHash] = /^sha256:([0-9a-fA-F]{64})$/.exec(hash) ?? [];
   if (authorityHash === undefined) throw unusable("--ca-cert-hash", "sha256: and 64 hexadecimal digits", hash);
-  const folder = flags.get("tls-dir") ?? OPTIONS.tlsDir.fallback(io.host);
+  const folder = flags.get("tls-dir") ?? (await settingsOrDefaults(context)).loaded.config.tlsDir;
   const request = { url: url.origin, token, authorityHash: authorityHash.toLowerCase(), folder };
   const node = await commands.join(request);
   await io.out(`This is node ${node}. Key and certificate are in ${folder}.\n`);

@@ -39,11 +39,24 @@ export async function addPod(
     const addresses = await store.locked(host.clock, () => reserve(store, config, attachment));
     return await connect(host, config, attachment, { store, namespace, inside, path, addresses });
   } catch (error) {
-    disconnectPod(host.route, inside, config.name, attachment);
-    forgetBandwidth(host.route, config.name, attachment);
-    await store.locked(host.clock, () => release(store, config, attachment));
+    await undo(host, config, attachment, store, inside);
     throw error;
   }
+}
+
+/** What cannot be undone hides no reason: a runtime says DEL after an ADD that failed. */
+async function undo(
+  { route, clock }: PodHost,
+  config: NetworkConfig,
+  attachment: Attachment,
+  store: AddressStore,
+  inside: NetlinkSocket,
+): Promise<void> {
+  try {
+    disconnectPod(route, inside, config.name, attachment);
+    forgetBandwidth(route, config.name, attachment);
+    await store.locked(clock, () => release(store, config, attachment));
+  } catch {}
 }
 
 /** Under the lock. @throws SelvedgeError POD_ADDRESSES_EXHAUSTED */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, elapsed, sleep } from "../../src/base/clock.ts";
 import { milliseconds, seconds } from "../../src/base/duration.ts";
@@ -23,10 +23,10 @@ const LOCK_RETRY = milliseconds(3);
  * DEL names. Nothing is synced: a power cut ends the pods as well.
  */
 export class AddressStore {
-  readonly #folder: string;
+  readonly folder: string;
 
   constructor(dataDir: string, network: string) {
-    this.#folder = join(dataDir, network);
+    this.folder = join(dataDir, network);
   }
 
   /**
@@ -40,14 +40,14 @@ export class AddressStore {
     for (;;) {
       using held = this.#tryLock();
       if (held !== undefined) return work();
-      if (elapsed(started, clock.now()) > LOCK_PATIENCE) throw locked(this.#folder);
+      if (elapsed(started, clock.now()) > LOCK_PATIENCE) throw locked(this.folder);
       await sleep(clock, LOCK_RETRY, signal);
     }
   }
 
   addresses(): ReadonlySet<Ip> {
-    const names = this.#attempt(() => readdirSync(this.#folder));
-    if (names.length > RESERVATIONS_LIMIT) throw tooMany(this.#folder, names.length);
+    const names = this.#attempt(() => readdirSync(this.folder));
+    if (names.length > RESERVATIONS_LIMIT) throw tooMany(this.folder, names.length);
     return new Set(names.map(reservedAddress).filter((ip) => ip !== undefined));
   }
 
@@ -72,7 +72,7 @@ export class AddressStore {
 
   /** Under the lock. */
   free(address: Ip): void {
-    this.#attempt(() => rmSync(join(this.#folder, address), { force: true }));
+    this.#attempt(() => rmSync(join(this.folder, address), { force: true }));
   }
 
   heldBy(attachment: Attachment): readonly Ip[] {
@@ -80,14 +80,23 @@ export class AddressStore {
     return held.map(([address]) => address);
   }
 
+  /** The folder, while nobody has an address. @returns whether there was one to remove */
+  removeUnused(dryRun: boolean): boolean {
+    return this.#attempt(() => {
+      if (!existsSync(this.folder) || this.addresses().size > 0) return false;
+      if (!dryRun) rmSync(this.folder, { recursive: true });
+      return true;
+    });
+  }
+
   #tryLock(): Disposable | undefined {
     return this.#attempt(() => {
       try {
-        return tryLockFile(join(this.#folder, "lock"));
+        return tryLockFile(join(this.folder, "lock"));
       } catch (error) {
         if (errorCode(error) !== "ENOENT") throw error;
-        mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
-        return tryLockFile(join(this.#folder, "lock"));
+        mkdirSync(this.folder, { recursive: true, mode: 0o755 });
+        return tryLockFile(join(this.folder, "lock"));
       }
     });
   }
@@ -95,10 +104,10 @@ export class AddressStore {
   /** Of another file of the network. @returns undefined where there is none */
   readText(name: string, most: number): string | undefined {
     try {
-      return readBeginning(join(this.#folder, name), most);
+      return readBeginning(join(this.folder, name), most);
     } catch (error) {
       if (errorCode(error) === "ENOENT") return undefined;
-      throw unwritable(this.#folder, error);
+      throw unwritable(this.folder, error);
     }
   }
 
@@ -108,10 +117,10 @@ export class AddressStore {
 
   /** Whole or not at all. */
   writeText(name: string, text: string): void {
-    const fresh = join(this.#folder, ".selvedge-cni");
+    const fresh = join(this.folder, ".selvedge-cni");
     this.#attempt(() => {
       writeFileSync(fresh, text, { mode: 0o644 });
-      renameSync(fresh, join(this.#folder, name));
+      renameSync(fresh, join(this.folder, name));
     });
   }
 
@@ -119,7 +128,7 @@ export class AddressStore {
     try {
       return work();
     } catch (error) {
-      throw unwritable(this.#folder, error);
+      throw unwritable(this.folder, error);
     }
   }
 }
@@ -148,7 +157,7 @@ function tooMany(folder: string, count: number): SelvedgeError {
   return new SelvedgeError(`Cannot use ${folder} as it has more than ${RESERVATIONS_LIMIT} files: ${count}`, {
     code: "POD_ADDRESSES_UNWRITABLE",
     blame: "host",
-    retry: "never",
-    hint: "Make the folder's disk writable and free some of it.",
+    retry: "later",
+    hint: "Remove from the folder what is no address of a pod of this node.",
   });
 }

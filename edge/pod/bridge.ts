@@ -24,8 +24,8 @@ export function ensureBridge(
 ): { readonly bridge: PodLink; readonly writes: number } {
   let writes = 0;
   for (let attempt = 1; ; attempt++) {
-    const plan = observedPlan(route, wanted);
     try {
+      const plan = observedPlan(route, wanted);
       if (plan.kind === "create") {
         createBridge(route, { ...wanted, hardwareAddress: plan.hardwareAddress });
         writes += 1;
@@ -38,7 +38,7 @@ export function ensureBridge(
       writes += Number(change.setUp) + Number(change.mtu !== undefined) + change.remove.length + change.add.length;
       return { bridge: { ...change.link, up: true, mtu: change.mtu ?? change.link.mtu }, writes };
     } catch (error) {
-      if (attempt === ATTEMPTS || !["EEXIST", "EADDRNOTAVAIL", "ENODEV"].includes(errorCode(error))) throw error;
+      if (attempt >= ATTEMPTS || !["EEXIST", "EADDRNOTAVAIL", "ENODEV"].includes(errorCode(error))) throw error;
     }
   }
 }
@@ -55,7 +55,7 @@ function observedPlan(route: NetlinkSocket, wanted: WantedBridge): BridgePlan {
 
 type Change = BridgePlan & { readonly kind: "change" };
 
-function checked(plan: BridgePlan, { name }: WantedBridge): Change {
+function checked(plan: Exclude<BridgePlan, { readonly kind: "create" }>, { name }: WantedBridge): Change {
   if (plan.kind === "change") return plan;
   if (plan.kind === "taken") {
     const { address, prefixLength } = plan.by;
@@ -70,7 +70,7 @@ function checked(plan: BridgePlan, { name }: WantedBridge): Change {
       },
     );
   }
-  const kind = plan.kind === "foreign" ? (plan.link.kind ?? "hardware") : "nothing";
+  const kind = plan.link.kind ?? "hardware";
   throw new SelvedgeError(`Cannot use link "${name}" as a bridge for pods: its kind is ${kind}`, {
     code: "POD_BRIDGE_FOREIGN",
     blame: "user",

@@ -53,12 +53,14 @@ export class HostPorts {
     this.removeAll((pod) => isHeldBy(pod, attachment));
   }
 
-  removeAll(isGone: (pod: MappedPod) => boolean): void {
+  /** @returns whether there was any */
+  removeAll(isGone: (pod: MappedPod) => boolean): boolean {
     const before = this.book();
     const gone = before.filter(isGone);
-    if (gone.length === 0) return;
+    if (gone.length === 0) return false;
     this.#write(before.filter((pod) => !isGone(pod)));
     for (const pod of gone) this.#endStale(pod, (entry) => pod.addresses.includes(entry.reply.source));
+    return true;
   }
 
   /** @returns those host ports of a pod that the kernel does not lead to it */
@@ -89,10 +91,17 @@ export class HostPorts {
     });
   }
 
-  /** Puts back what another program took away. @returns whether anything was missing */
-  restore(): boolean {
+  /**
+   * Puts back what another program took away, and takes the ports of pods whose addresses another plugin has freed: the
+   * stock one's DEL knows nothing of ours.
+   *
+   * @returns whether anything was to be done
+   */
+  repair(): boolean {
+    const owners = [...this.#store.reservations().values()].filter((owner) => owner !== undefined);
+    const removed = this.removeAll((pod) => !owners.some((owner) => isHeldBy(owner, pod)));
     const book = this.book();
-    return book.length > 0 && this.#apply(book);
+    return (book.length > 0 && this.#apply(book)) || removed;
   }
 
   #without(isGone: (pod: MappedPod) => boolean): HostPortBook {

@@ -125,16 +125,16 @@ export class PodNetwork {
     this.#count("conflist", Number(written));
     if (written) this.#tellWritten(subnets);
     this.#judgeShadow();
-    if (settings.plugins === "builtin") this.#count("host-ports", await this.#restoreHostPorts(subnets));
+    this.#count("host-ports", await this.#repairHostPorts(subnets));
   }
 
   /** nftables.service flushes every table when it starts. In a pod the agent does not see the book. */
-  async #restoreHostPorts(subnets: readonly Prefix[]): Promise<number> {
+  async #repairHostPorts(subnets: readonly Prefix[]): Promise<number> {
     const { networkName: name, bridgeName: bridge } = this.#options.settings;
     const store = new AddressStore(this.#options.dataDir ?? DATA_DIR, name);
     const hostPorts = new HostPorts(store, { name, bridge, subnets });
     if (hostPorts.book().length === 0) return 0;
-    return Number(await store.locked(this.#options.clock, () => hostPorts.restore()));
+    return Number(await store.locked(this.#options.clock, () => hostPorts.repair()));
   }
 
   #ensureBridge(subnets: readonly Prefix[]): ReturnType<typeof ensureBridge> {

@@ -207,6 +207,31 @@ inNamespace(import.meta.path, () => {
     expect(run("nft", "list", "ruleset")).toBe("");
   });
 
+  test("host ports of a pod that the stock plugins took away go with the next look", async () => {
+    const network = start();
+    await network.set({ subnets });
+    const runtimeConfig = (hostPort: number) => ({
+      portMappings: [{ hostPort, containerPort: 80, protocol: "tcp" }],
+    });
+    for (const [pod, port] of [
+      ["gone", 8080],
+      ["here", 9090],
+    ] as const) {
+      world.pod(pod);
+      await world.do("ours", { command: "ADD", pod, runtimeConfig: runtimeConfig(port) });
+    }
+    await world.do("stock", { command: "DEL", pod: "gone" });
+    const ports = () => run("nft", "list", "map", "ip", "selvedge-ports-fabedge", "ports");
+    expect(ports()).toContain("tcp . 8080");
+    await network.repair();
+    expect(ports()).not.toContain("tcp . 8080");
+    expect(ports()).toContain("tcp . 9090 : 10.1.7.3 . 80");
+    await start({ plugins: "stock", binPath: STOCK }).set({ subnets });
+    await world.do("stock", { command: "DEL", pod: "here" });
+    await start({ plugins: "stock", binPath: STOCK }).set({ subnets });
+    expect(run("nft", "list", "tables")).not.toContain("selvedge-ports");
+  });
+
   test("a node that does not forward, and may not be told to, is a condition as soon as there is a pod", async () => {
     run("sysctl", "-qw", "net.ipv4.ip_forward=0");
     // As the unit has it.
@@ -280,7 +305,7 @@ inNamespace(import.meta.path, () => {
     const remove = (dryRun: boolean) => {
       const route = new NetlinkSocket(NETLINK_ROUTE);
       try {
-        return removePodNetwork(route, settings, dryRun);
+        return removePodNetwork(route, settings, dryRun, world.dataDir);
       } finally {
         route.close();
       }
@@ -294,6 +319,23 @@ inNamespace(import.meta.path, () => {
       expect(remove(false)).toEqual(all);
       expect(remove(true)).toEqual([]);
       expect(run("ip", "link", "show")).not.toContain("br-fabedge");
+    });
+
+    test("takes the folder of addresses away when none is given out", async () => {
+      const addresses = join(world.dataDir, "fabedge");
+      await start().set({ subnets });
+      world.pod("one");
+      await world.do("ours", { command: "ADD", pod: "one" });
+      await world.do("ours", { command: "DEL", pod: "one" });
+      writeFileSync(join(addresses, "10.1.7.9"), "another\r\neth0");
+      expect(remove(false)).not.toContain(`folder ${addresses}`);
+      rmSync(join(addresses, "10.1.7.9"));
+      // What is not ours is left: the plugin's file says whose it is.
+      expect(remove(false)).toEqual([]);
+      await start().set({ subnets });
+      expect(remove(true)).toContain(`folder ${addresses}`);
+      expect(remove(false)).toContain(`folder ${addresses}`);
+      expect(existsSync(addresses)).toBe(false);
     });
 
     test("leaves everything while there are pods", async () => {

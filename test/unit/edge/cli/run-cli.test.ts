@@ -255,6 +255,16 @@ describe("cleanup", () => {
     expect(removed).toEqual(["table a", "address c"]);
   });
 
+  test("what is needed stays, and says by whom", async () => {
+    const kept = { what: "link c", remove: undefined, neededBy: "2 pods hang on it" };
+    const findLeftovers = async () => [kept];
+    const world = { commands: { findLeftovers }, io: { ask: notThere } };
+    expect(await cli(["cleanup", "--dry-run"], world)).toMatchObject({ out: "would keep link c: 2 pods hang on it\n" });
+    expect(await cli(["cleanup"], world)).toMatchObject({ exit: 0, err: "", out: "kept link c: 2 pods hang on it\n" });
+    const [item] = JSON.parse((await cli(["cleanup", "-o", "json"], world)).out).items;
+    expect(item).toEqual({ what: "link c", removed: false, error: null, neededBy: "2 pods hang on it" });
+  });
+
   test("nothing to remove is said", async () => {
     expect(await cli(["cleanup"], { io: { ask: notThere } })).toMatchObject({
       exit: 0,
@@ -345,8 +355,15 @@ describe("join", () => {
     };
     expect(await cli(WORDS, { commands })).toMatchObject({ exit: 0, out: expect.stringContaining("node edge-1") });
     const authorityHash = "ab".repeat(32);
-    const folder = "/etc/selvedge/tls";
-    expect(asked).toEqual([{ url: "https://192.0.2.1:30303", token: "edge-1.secret", authorityHash, folder }]);
+    const request = { url: "https://192.0.2.1:30303", token: "edge-1.secret", authorityHash };
+    expect(asked).toEqual([{ ...request, folder: "/etc/selvedge/tls" }]);
+    // Where the agent looks for it, as it is configured.
+    await cli(WORDS, { commands, io: { readFile: async () => "tls-dir: /data/tls" } });
+    await cli([...WORDS, "--tls-dir=/mnt/tls"], { commands });
+    expect(asked.slice(1)).toEqual([
+      { ...request, folder: "/data/tls" },
+      { ...request, folder: "/mnt/tls" },
+    ]);
   });
 
   test.each([
