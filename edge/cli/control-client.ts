@@ -31,17 +31,7 @@ export async function askAgent<K extends keyof AgentDocuments>(
     throw connectionError(socketPath, error);
   }
   const document = parseDocument(text);
-  if (document?.apiVersion !== API_VERSION) {
-    throw new SelvedgeError(
-      `Cannot read the agent's answer as ${API_VERSION}: current value is ${document?.apiVersion}`,
-      {
-        code: "AGENT_STRANGE",
-        blame: "user",
-        retry: "never",
-        hint: "Use the command of the same version as the agent, or restart the agent after an upgrade.",
-      },
-    );
-  }
+  if (document?.apiVersion !== API_VERSION) throw strange(`current value is ${document?.apiVersion}`);
   if (document.kind === kind) return document as AgentDocument<K>;
   const { code, message, hint } = document as AgentDocument<"Error">;
   throw new SelvedgeError(message, { code, blame: "us", retry: "never", ...(hint === null ? {} : { hint }) });
@@ -52,7 +42,7 @@ async function readBounded(response: Response): Promise<string> {
   let sizeBytes = 0;
   for await (const chunk of response.body ?? []) {
     sizeBytes += chunk.length;
-    if (sizeBytes > ANSWER_BYTES_MAX) throw new Error(`its answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+    if (sizeBytes > ANSWER_BYTES_MAX) throw strange(`it is longer than ${ANSWER_BYTES_MAX} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
@@ -67,7 +57,17 @@ function parseDocument(text: string): (Partial<ErrorReport> & { apiVersion?: unk
   }
 }
 
+function strange(why: string): SelvedgeError {
+  return new SelvedgeError(`Cannot read the agent's answer as ${API_VERSION}: ${why}`, {
+    code: "AGENT_STRANGE",
+    blame: "user",
+    retry: "never",
+    hint: "Use the command of the same version as the agent, or restart the agent after an upgrade.",
+  });
+}
+
 function connectionError(socketPath: string, cause: unknown): SelvedgeError {
+  if (cause instanceof SelvedgeError) return cause;
   const code = errorCode(cause);
   if (code === "EACCES" || code === "EPERM") {
     return new SelvedgeError(`Cannot ask the agent as this user: ${socketPath} is for root`, {

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { askAgent } from "../../../../edge/cli/control-client.ts";
+import { ANSWER_BYTES_MAX, askAgent } from "../../../../edge/cli/control-client.ts";
 import { ControlServer } from "../../../../edge/status/control-server.ts";
 import { SelvedgeError } from "../../../../src/base/errors.ts";
 import { Health } from "../../../../src/base/health.ts";
@@ -93,10 +93,15 @@ describe("control client", () => {
     await expect(asked(file)).rejects.toMatchObject({ code: "AGENT_UNREACHABLE" });
   });
 
-  test("an answer that is no document of ours is said to be", async () => {
+  test.each([
+    ["no document of ours", "{}", 2],
+    ["longer than any", " ".repeat(ANSWER_BYTES_MAX + 1), ANSWER_BYTES_MAX + 1],
+  ])("an answer that is %s is said to be", async (_, body, length) => {
     const path = join(directory, "strange.sock");
     const server = createServer((socket) => {
-      socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+      // The client hangs up in the midst of the longer one.
+      socket.on("error", () => {});
+      socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${body}`);
     });
     await new Promise<void>((resolve) => server.listen(path, resolve));
     try {
