@@ -21,6 +21,8 @@ import {
   World,
 } from "./world.ts";
 
+/** It comes in some tens of milliseconds, told by the kernel: the periodic look is later than this. */
+const WITHIN = { timeout: seconds(5) };
 const FOREIGN =
   "table inet foreign { set s { type ipv4_addr; elements = { 1.2.3.4 }; }; chain c { ip daddr @s counter; }; }";
 
@@ -141,16 +143,14 @@ inNamespace(import.meta.path, () => {
       ["adds a rule", "add rule ip selvedge dispatch drop"],
       ["adds a chain", "add chain ip selvedge mine"],
       ["replaces a rule", "replace rule ip selvedge firewall handle HANDLE accept"],
-    ])("%s, it is put right within a second", async (_, command) => {
+    ])("%s, it is put right at once", async (_, command) => {
       await using world = new World();
       await world.apply(web, both);
       const before = listRuleset();
       const handle = /drop # handle (\d+)/.exec(run("nft", "-a", "list", "chain", "ip", "selvedge", "firewall"))?.[1];
       run("nft", command.replace("HANDLE", handle ?? ""));
       expect(listRuleset()).not.toBe(before);
-      const start = performance.now();
-      await waitFor("the ruleset as it was", () => sorted(listRuleset()) === sorted(before), { timeout: seconds(1) });
-      expect(performance.now() - start).toBeLessThan(1000);
+      await waitFor("the ruleset as it was", () => sorted(listRuleset()) === sorted(before), WITHIN);
       expect(Object.values(tally(await ask({ from: "client", to: "10.96.0.1", port: 80 })))).toEqual([1]);
     });
 
