@@ -80,7 +80,7 @@ ConfigMaps and Secrets. Any number of it may run; one leads. Its options are Fab
                                        Identities. Default C=CN, O=fabedge.io, CN={node}.
   --ca-secret NAME                     Default fabedge-ca.
   --agent-mode host|pod                Unless the node's label selvedge.io/agent-mode says otherwise. Default host.
-  --agent-image, --agent-strongswan-image, --agent-image-pull-policy
+  --agent-image, --agent-strongswan-image, --agent-image-pull-policy, --agent-image-pull-secrets NAME,…
                                        In pod mode.
   --leader-election-id NAME, --leader-lease-duration, --leader-renew-deadline, --leader-retry-period
                                        Default fabedge-operator-leader, 15s, 10s, 2s.

@@ -24,6 +24,7 @@ export interface AgentPodSpec {
   readonly hostNetwork: true;
   readonly restartPolicy: "Always";
   readonly automountServiceAccountToken: false;
+  readonly imagePullSecrets?: readonly { readonly name: string }[];
   readonly tolerations: readonly [{ readonly operator: "Exists" }];
   readonly containers: readonly Container[];
   readonly volumes: readonly Readonly<Record<string, unknown>>[];
@@ -40,7 +41,7 @@ const MOUNTED = { "local-cert": "tls.crt", "tunnels-conf": "/etc/fabedge/tunnels
  * its own CNI files beside those of others and takes nobody's rules away.
  */
 export function planAgentPod(node: string, values: AgentArguments, settings: OperatorSettings): AgentPodSpec {
-  const { image, strongswanImage, imagePullPolicy } = settings.agent;
+  const { image, strongswanImage, imagePullPolicy, imagePullSecrets } = settings.agent;
   const privileged = { imagePullPolicy, securityContext: { privileged: true } } as const;
   const mount = (name: string, mountPath: string): Mount => ({ name, mountPath });
   const readOnly = (name: string, mountPath: string): Mount => ({ name, mountPath, readOnly: true });
@@ -49,6 +50,7 @@ export function planAgentPod(node: string, values: AgentArguments, settings: Ope
     hostNetwork: true,
     restartPolicy: "Always",
     automountServiceAccountToken: false,
+    ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
     tolerations: [{ operator: "Exists" }],
     containers: [
       {

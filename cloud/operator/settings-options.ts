@@ -23,9 +23,10 @@ export const SETTINGS_OPTIONS = {
   "endpoint-id-format": "C=CN, O=fabedge.io, CN={node}",
   "cert-organization": "fabedge.io",
   "agent-mode": "host",
-  "agent-image": "selvedge:latest",
-  "agent-strongswan-image": "fabedge/strongswan:latest",
+  "agent-image": "selvedge/selvedge:latest",
+  "agent-strongswan-image": "selvedge/strongswan:latest",
   "agent-image-pull-policy": "IfNotPresent",
+  "agent-image-pull-secrets": "",
 } as const satisfies Readonly<Record<string, string | undefined>>;
 
 type Name = keyof typeof SETTINGS_OPTIONS;
@@ -68,6 +69,7 @@ export function readSettings(
       image: values.text("agent-image"),
       strongswanImage: values.text("agent-strongswan-image"),
       imagePullPolicy: values.oneOf("agent-image-pull-policy", ["Always", "IfNotPresent", "Never"]),
+      imagePullSecrets: values.list("agent-image-pull-secrets"),
       arguments: agentArguments(environment),
     },
   };

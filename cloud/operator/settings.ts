@@ -40,6 +40,8 @@ export interface OperatorSettings {
     readonly image: string;
     readonly strongswanImage: string;
     readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
+    /** Names of Secrets in the operator's namespace. */
+    readonly imagePullSecrets: readonly string[];
     /** For every agent, by name without dashes. */
     readonly arguments: Readonly<Record<string, string>>;
   };

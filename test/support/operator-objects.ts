@@ -31,6 +31,7 @@ export function makeOperatorSettings(over: Partial<OperatorSettings> = {}): Oper
       image: "selvedge/agent:1",
       strongswanImage: "selvedge/strongswan:1",
       imagePullPolicy: "IfNotPresent",
+      imagePullSecrets: [],
       arguments: {},
     },
     ...over,

@@ -36,6 +36,7 @@ export const SETTINGS: OperatorSettings = {
     image: "selvedge:1",
     strongswanImage: "strongswan:1",
     imagePullPolicy: "IfNotPresent",
+    imagePullSecrets: [],
     arguments: {},
   },
 };

@@ -34,6 +34,47 @@ capabilities: { drop: [ALL], add: [{{ join ", " . }}] }
 seccompProfile: { type: RuntimeDefault }
 {{- end }}
 
+{{- /* A plan of a large cluster, or a node without a processor to spare, takes longer than a probe's second. */}}
+{{- define "selvedge.probes" -}}
+livenessProbe:
+  httpGet: {{ toJson (merge (dict "path" "/livez") .) }}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  httpGet: {{ toJson (merge (dict "path" "/readyz") .) }}
+  periodSeconds: 5
+  timeoutSeconds: 5
+{{- end }}
+
+{{- /* Where the operator, and what tries it out, may run: not on edge nodes, which have all of these labels. It must be
+there when they are cut off. */}}
+{{- define "selvedge.placement" -}}
+nodeAffinity:
+  requiredDuringSchedulingIgnoredDuringExecution:
+    nodeSelectorTerms:
+      {{- range .Values.cluster.edgeLabels }}
+      - matchExpressions:
+          - key: {{ splitList "=" . | first }}
+            operator: NotIn
+            values: [{{ splitList "=" . | rest | join "=" | quote }}]
+      {{- end }}
+{{- end }}
+
+{{- /* Windows nodes have no network of this kind. */}}
+{{- define "selvedge.nodeselector" -}}
+{{- toYaml (merge (dict "kubernetes.io/os" "linux") .) }}
+{{- end }}
+
+{{- /* The account's token where a pod's other container, which talks to the world, does not see it. */}}
+{{- define "selvedge.token" -}}
+name: token
+projected:
+  sources:
+    - serviceAccountToken: { path: token }
+    - configMap: { name: kube-root-ca.crt, items: [{ key: ca.crt, path: ca.crt }] }
+{{- end }}
+
 {{- define "selvedge.image" -}}
 {{ .image.repository }}:{{ .image.tag | default (include "selvedge.version" .root) }}
 {{- end }}

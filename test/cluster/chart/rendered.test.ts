@@ -120,6 +120,15 @@ describe("the chart", () => {
     expect(without).toEqual([]);
   });
 
+  test("names secrets for images to every account, and to the operator for agents in pods", () => {
+    const values = { ...FABEDGE, imagePullSecrets: [{ name: "one" }, { name: "two" }] };
+    const accounts = render(values).filter(({ kind }) => kind === "ServiceAccount");
+    expect(accounts).toHaveLength(3);
+    for (const account of accounts) expect(account).toMatchObject({ imagePullSecrets: values.imagePullSecrets });
+    expect(operatorOptions(values).settings.agent.imagePullSecrets).toEqual(["one", "two"]);
+    expect(operatorOptions(FABEDGE).settings.agent.imagePullSecrets).toEqual([]);
+  });
+
   test("keeps operators off edge nodes, which have all of several labels, and apart", () => {
     const deployment = render(FABEDGE).find(({ kind }) => kind === "Deployment") as unknown as {
       spec: { template: { spec: { affinity: Readonly<Record<string, object>> } } };
@@ -184,6 +193,48 @@ describe("the chart", () => {
     }
   });
 
+  test("runs nothing without bounds and probes, nor on another system, nor with more of a node than it needs", () => {
+    for (const { kind, metadata, ...rest } of render(FABEDGE)) {
+      const spec = (rest as { spec?: { template?: { spec?: AnyPod } } & AnyPod }).spec;
+      const pod = spec?.template?.spec ?? (kind === "Pod" ? spec : undefined);
+      if (pod?.containers === undefined) continue;
+      expect(pod).toMatchObject({ nodeSelector: { "kubernetes.io/os": "linux" } });
+      for (const field of ["hostPID", "hostIPC"]) expect(pod).not.toHaveProperty(field);
+      expect((pod.volumes ?? []).filter((volume) => "hostPath" in volume)).toEqual([]);
+      for (const container of pod.containers) {
+        const what = `${metadata.name}'s ${container.name}`;
+        const { resources, securityContext, livenessProbe } = container;
+        expect([what, { ...pod.securityContext, ...securityContext }]).toMatchObject([
+          what,
+          {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ["ALL"] },
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+        ]);
+        expect([what, resources]).toMatchObject([
+          what,
+          {
+            requests: { cpu: expect.any(String), memory: expect.any(String) },
+            limits: { memory: expect.any(String) },
+          },
+        ]);
+        if (kind !== "Pod") expect([what, livenessProbe]).toMatchObject([what, { timeoutSeconds: 5 }]);
+      }
+    }
+  });
+
+  test("shows the account's token to the connector, and not to charon, which hears the world", () => {
+    const pod = podOf(FLANNEL, "fabedge-connector");
+    expect(pod.automountServiceAccountToken).toBe(false);
+    const mounts = pod.containers.map(({ name, volumeMounts }) => [name, volumeMounts.map((mount) => mount.mountPath)]);
+    expect(Object.fromEntries(mounts)).toEqual({
+      connector: ["/run/selvedge/charon", "/run/selvedge-connector", "/var/run/secrets/kubernetes.io/serviceaccount"],
+      strongswan: ["/run/selvedge/charon"],
+    });
+  });
+
   test("lets only an operator with a standby be held in place while nodes are drained", () => {
     const kinds = (values: object) => render(values).map(({ kind }) => kind);
     expect(kinds(FLANNEL)).toContain("PodDisruptionBudget");
@@ -216,7 +267,19 @@ describe("the chart", () => {
   });
 });
 
+interface AnyPod {
+  readonly securityContext?: object;
+  readonly volumes?: readonly object[];
+  readonly containers?: readonly {
+    readonly name: string;
+    readonly resources?: object;
+    readonly securityContext?: object;
+    readonly livenessProbe?: object;
+  }[];
+}
+
 interface PodSpec {
+  readonly automountServiceAccountToken?: boolean;
   readonly affinity: {
     readonly nodeAffinity: {
       readonly requiredDuringSchedulingIgnoredDuringExecution: { readonly nodeSelectorTerms: readonly object[] };
@@ -225,6 +288,7 @@ interface PodSpec {
   readonly containers: readonly {
     readonly name: string;
     readonly args?: readonly string[];
+    readonly volumeMounts: readonly { readonly mountPath: string }[];
     readonly securityContext: { readonly capabilities: { readonly add: readonly string[] } };
   }[];
 }

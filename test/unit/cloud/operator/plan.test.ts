@@ -56,6 +56,14 @@ describe("a pod's hash", () => {
     for (const other of others) expect(hashPodSpec(other)).not.toBe(hashPodSpec(spec));
   });
 
+  test("is that of a pod without secrets for its images unless there are some", () => {
+    expect(spec).not.toHaveProperty("imagePullSecrets");
+    const agent = { ...settings.agent, imagePullSecrets: ["one", "two"] };
+    const other = planAgentPod("e1", new Map([["log-level", "3"]]), { ...settings, agent });
+    expect(other.imagePullSecrets).toEqual([{ name: "one" }, { name: "two" }]);
+    expect(hashPodSpec(other)).not.toBe(hashPodSpec(spec));
+  });
+
   test("every mount has its volume, and every volume is mounted", () => {
     const mounted = new Set(spec.containers.flatMap((container) => container.volumeMounts.map((mount) => mount.name)));
     expect([...mounted].sort()).toEqual(spec.volumes.map((volume) => String(volume["name"])).sort());
