@@ -48,10 +48,12 @@ Depends: libc6 (>= ${LIBC}), init-system-helpers (>= 1.54~)
 Recommends: charon-systemd (>= 5.9.8), libcharon-extra-plugins, libstrongswan-standard-plugins
 Section: net
 Priority: optional
-Description: services and names on Kubernetes edge nodes
+Description: network of Kubernetes edge nodes
  One program that makes Kubernetes service names resolve and service addresses
  reach their endpoints on an edge node, with or without the cloud: no
- kube-proxy, no CoreDNS. It works from its cache while the cloud is away.
+ kube-proxy, no CoreDNS, no CNI plugins. It works from its cache while the cloud
+ is away. With strongSwan, pods of the edge and of the cloud reach each other
+ through IPsec.
 `;
 }
 

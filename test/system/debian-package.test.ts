@@ -16,15 +16,8 @@ const DROP_IN = `/run/systemd/system/${UNIT}.d/test.conf`;
 /** systemd calls anything below 4.1 "OK"; without the unit's hardening it is 9.6, "UNSAFE". */
 const MOST_EXPOSURE = 3;
 
-/** They stay, empty: containerd gives up when the folder that it watches goes. */
-const RUNTIME_FOLDERS = [
-  "/etc/cni",
-  "/etc/cni/net.d",
-  "/opt/cni",
-  "/opt/cni/bin",
-  "/var/lib/cni",
-  "/var/lib/cni/networks",
-];
+const CONFLIST = "/etc/cni/net.d/fabedge.conflist";
+const PLUGIN = "/opt/cni/bin/selvedge-cni";
 
 const directory = mkdtempSync(join(tmpdir(), "selvedge-package-"));
 let lab: Lab;
@@ -76,6 +69,16 @@ function inventory(): Promise<string> {
       ip $family route show table all
     done`;
   return node.output(["sh", "-euc", script]);
+}
+
+const POD = "/run/pod";
+
+/** As a container runtime does by the agent's configuration. */
+async function cni(command: "ADD" | "DEL"): Promise<void> {
+  const { name, cniVersion, plugins } = JSON.parse(await node.output(["cat", CONFLIST]));
+  const env = [`CNI_COMMAND=${command}`, "CNI_CONTAINERID=pod", "CNI_IFNAME=eth0", `CNI_NETNS=${POD}`];
+  const input = JSON.stringify({ ...plugins[0], name, cniVersion });
+  await node.output(["env", ...env, "CNI_PATH=/opt/cni/bin", PLUGIN], { input });
 }
 
 /** A drop-in of the administrator's. */
@@ -166,10 +169,12 @@ describe("the Debian package", () => {
     const settings = await node.output(["cat", SETTINGS]);
     await write(SETTINGS, `${settings}\ntunnels-conf: /etc/selvedge/tunnels.yaml\n`);
     await node.output(["systemctl", "restart", UNIT]);
-    await waitFor("the network configuration", () => exists("/etc/cni/net.d/fabedge.conflist"));
-    expect(await node.output(["readlink", "/opt/cni/bin/selvedge-cni"])).toBe("/usr/bin/selvedge\n");
+    await waitFor("the network configuration", () => exists(CONFLIST));
+    expect(await node.output(["readlink", PLUGIN])).toBe("/usr/bin/selvedge\n");
     expect(await node.output(["ip", "-br", "address", "show", "br-fabedge"])).toMatch(/10\.1\.7\.1\/24 fd00:7::1\/64/);
     expect(await agentStatus("selvedge")).not.toContain("POD_");
+    await node.output(["sh", "-euc", 'touch "$0" && unshare --net="$0" true', POD]);
+    await cni("ADD");
     await write(SETTINGS, settings);
     await node.output(["rm", "/etc/selvedge/tunnels.yaml"]);
     await node.output(["systemctl", "restart", UNIT]);
@@ -189,17 +194,27 @@ describe("the Debian package", () => {
   });
 
   test("takes its state out of the kernel when it is removed, and keeps cache and settings until it is purged", async () => {
-    await node.output(["dpkg", "--remove", "selvedge"]);
+    const { stdout, stderr } = await node.run(["dpkg", "--remove", "selvedge"]);
+    expect(stdout).toMatch(/^kept link br-fabedge, .*: a pod hangs on it$/m);
+    expect(stderr).toContain(`When they are gone: ${PLUGIN} cleanup`);
     expect(await tables()).toBe("");
     expect(await exists("/var/lib/selvedge")).toBeTrue();
     expect(await exists(SETTINGS)).toBeTrue();
   });
 
-  test("leaves nothing when it is purged", async () => {
+  test("leaves the plugin to the pods that are connected, with which they and their network go", async () => {
+    await node.output(["nsenter", `--net=${POD}`, "ping", "-c", "1", "-W", "2", "10.1.7.1"]);
+    await cni("DEL");
+    await node.output(["sh", "-euc", 'umount "$0" && rm "$0"', POD]);
+    const removed = await node.output([PLUGIN, "cleanup"]);
+    for (const what of [CONFLIST, PLUGIN, "br-fabedge", "/var/lib/cni/networks/fabedge"])
+      expect(removed).toContain(what);
+  });
+
+  test("leaves nothing when it is purged, but what a container runtime watches", async () => {
     await node.output(["rm", DROP_IN]);
     await node.output(["dpkg", "--purge", "selvedge"]);
-    const others = (lines: string) => lines.split("\n").filter((line) => !RUNTIME_FOLDERS.includes(line));
-    expect(others(await inventory())).toEqual(others(untouched));
+    expect(await inventory()).toEqual(untouched);
   });
 });
 
