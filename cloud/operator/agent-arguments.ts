@@ -52,9 +52,6 @@ const ARGUMENT_TYPES: Readonly<Record<string, ArgumentType>> = {
 
 const ARGUMENT_NAME = /^[a-z][a-z0-9-]*$/;
 
-/** Of most nodes: one map for them all. */
-const NO_ARGUMENTS: AgentArguments = new Map();
-
 /** The arguments of a node's agent: everybody's, those of its annotations laid over them. */
 export function planAgentArguments(
   node: ClusterNode,
@@ -73,13 +70,12 @@ export function planAgentArguments(
     merged.set("auto-networking", "false");
     problems.push(tokenMissing(node.name));
   }
-  const proxy = merged.get("enable-proxy");
-  const knowsPods = (merged.get("proxy-cluster-cidr") ?? "") !== "";
-  if (!knowsPods && (proxy === undefined || isTrue(proxy))) {
-    merged.set("proxy-cluster-cidr", settings.clusterCidrs.map(formatPrefix).join(","));
+  // For the proxy, and, also where there is none, for the tunnels: pods that are behind no tunnel are not to be reached.
+  if ((merged.get("proxy-cluster-cidr") ?? "") === "") {
+    const pods = [...settings.clusterCidrs, ...settings.edgePools.map(({ cidr }) => cidr)].map(formatPrefix);
+    merged.set("proxy-cluster-cidr", [...new Set(pods)].join(","));
   }
-  const sorted = merged.size === 0 ? NO_ARGUMENTS : new Map([...merged].sort(([a], [b]) => (a < b ? -1 : 1)));
-  return { arguments: sorted, problems };
+  return { arguments: new Map([...merged].sort(([a], [b]) => (a < b ? -1 : 1))), problems };
 }
 
 /** @returns what the argument takes, when it does not take this */

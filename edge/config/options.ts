@@ -174,7 +174,7 @@ export const OPTIONS = {
     fabedge: true,
     type: listOf(network),
     fallback: () => [],
-    help: "The pods' networks: what comes to a service from elsewhere counts as from outside the cluster.",
+    help: "The networks of all pods. Other sources of a service's packets are outside the cluster; pods behind no tunnel are unreachable.",
   }),
   dummyInterfaceName: option({
     name: "dummy-interface-name",

@@ -8,6 +8,7 @@ import type { NetlinkEvents } from "../../src/linux/netlink-events.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { Nftables } from "../../src/linux/nftables.ts";
 import { KeptTable } from "../../src/linux/nftables-table.ts";
+import { listRoutes } from "../../src/linux/routes.ts";
 import { watchRouting } from "../../src/linux/routing-events.ts";
 import { applyRoutingRules } from "../../src/linux/routing-rules.ts";
 import { RoutingTable } from "../../src/linux/routing-table.ts";
@@ -22,6 +23,7 @@ import type { TunnelChildKind } from "../../src/network/tunnel-connection.ts";
 import { espCipher, SMALLEST_LINK_MTU, tunnelMtu } from "../../src/network/tunnel-mtu.ts";
 import type { IkeAssociation } from "../../src/strongswan/security-association.ts";
 import { carriesPackets } from "../../src/strongswan/tunnel-look.ts";
+import { findNativePrefixes } from "./cluster-networks.ts";
 import type { FabricView } from "./fabric-view.ts";
 import type { TunnelFinding } from "./finding.ts";
 import { type PeerPath, type PresentRoutes, planRouting, type RoutingPlan, type Way } from "./plan.ts";
@@ -90,25 +92,33 @@ export class FabricKernel {
   /** What guards comes first: no route leads anywhere before nothing can leave in clear. */
   apply(wanted: WantedFabric): FabricState {
     const findings: TunnelFinding[] = [];
-    let writes = this.#guard(wanted, findings);
+    const native = this.#native(wanted.fabric);
+    let writes = this.#guard(wanted, native, findings);
     const ownAddresses = new Set(
       ([4, 6] as const).flatMap((family) => listAddresses(this.#route, family)).map(({ address }) => address),
     );
     const paths = this.#paths(wanted.tunnels);
     const { fabric, unknown, servesPrefix } = wanted;
     const present = { pods: presentRoutes(this.#podRoutes), nodes: presentRoutes(this.#nodeRoutes) };
-    const plan = planRouting({ fabric, unknown, present, servesPrefix, paths, ownAddresses });
+    const plan = planRouting({ fabric, native, unknown, present, servesPrefix, paths, ownAddresses });
     writes += this.#applyRoutes(plan, findings);
     return { writes, findings, paths, ownAddresses };
   }
 
-  #guard({ fabric, masquerade }: WantedFabric, findings: TunnelFinding[]): number {
+  #native({ cluster, peers }: FabricView): readonly Prefix[] {
+    if (cluster.length === 0) return [];
+    const main = ([4, 6] as const).flatMap((family) => listRoutes(this.#route, { family, table: MAIN_TABLE }));
+    const remotePods = peers.flatMap(({ subnets }) => subnets);
+    return findNativePrefixes(cluster, remotePods, main);
+  }
+
+  #guard({ fabric, masquerade }: WantedFabric, native: readonly Prefix[], findings: TunnelFinding[]): number {
     try {
       this.#nft ??= new Nftables();
       const nft = this.#nft;
       this.#table ??= new KeptTable(nft);
       const table = this.#table;
-      const elements = planFabricElements(fabric);
+      const elements = planFabricElements(fabric, native);
       const keep = () =>
         table.keep(planFabricTable({ masquerade, kernelTellsIpsec: this.#kernelTellsIpsec }), elements);
       let changed: boolean;

@@ -1,4 +1,4 @@
-import { type Family, formatPrefix, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import { formatPrefix, type Ip, ipFamily, makePrefix, type Prefix, parseIp } from "../../src/base/ip.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
 import { nodePrefixes } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
@@ -16,6 +16,8 @@ export interface FabricView {
   /** By name, without prefixes that somebody else has. */
   readonly peers: readonly TunnelEndpoint[];
   readonly overlaps: readonly Overlap[];
+  /** Networks of all the cluster's pods, strangers' among them: what of them is behind no peer has no way at all. */
+  readonly cluster: readonly Prefix[];
 }
 
 /**
@@ -25,7 +27,7 @@ export interface FabricView {
  * Nested prefixes are no contradiction between a connector, which may have the whole of a cluster's range, and an edge
  * node, which has a part of it: the longer one counts.
  */
-export function planFabricView({ endpoint: own, peers }: NodeConfig): FabricView {
+export function planFabricView({ endpoint: own, peers }: NodeConfig, cluster: readonly Prefix[] = []): FabricView {
   const overlaps: Overlap[] = [];
   const taken: { readonly owner: TunnelEndpoint; readonly prefix: Prefix }[] = [];
   const claim = (owner: TunnelEndpoint, prefixes: readonly Prefix[]) => {
@@ -39,7 +41,7 @@ export function planFabricView({ endpoint: own, peers }: NodeConfig): FabricView
   };
   claim(own, own.subnets);
   const sorted = [...peers].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { own, peers: sorted.map((peer) => ({ ...peer, subnets: claim(peer, peer.subnets) })), overlaps };
+  return { own, peers: sorted.map((peer) => ({ ...peer, subnets: claim(peer, peer.subnets) })), overlaps, cluster };
 }
 
 /** Every prefix that is behind a peer, pods and nodes apart; our own nodes' addresses are here, whoever has them too. */
@@ -54,8 +56,9 @@ export function remotePrefixes({ own, peers }: FabricView): {
   };
 }
 
-export function prefixesOf(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
-  return prefixes.filter(({ address }) => ipFamily(address) === family);
+/** Its public addresses, as far as they are no host names. */
+export function publicIps({ publicAddresses }: TunnelEndpoint): readonly Ip[] {
+  return publicAddresses.map(parseIp).flatMap((address) => (address.ok ? [address.value] : []));
 }
 
 /** Whether all of `inner` is inside `outer`. */

@@ -1,4 +1,4 @@
-import { type Family, formatPrefix, type Ip, ipFamily, makePrefix, type Prefix, parseIp } from "../../src/base/ip.ts";
+import { type Family, formatPrefix, type Ip, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
 import type { WantedRule } from "../../src/linux/routing-rules-plan.ts";
 import {
   LAST_RESORT_METRIC,
@@ -10,7 +10,7 @@ import { IKE_MARK } from "../../src/linux/uplink.ts";
 import { nodePrefixes, type TunnelChildKind } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { SMALLEST_LINK_MTU } from "../../src/network/tunnel-mtu.ts";
-import { covers, type FabricView, remotePrefixes } from "./fabric-view.ts";
+import { covers, type FabricView, publicIps, remotePrefixes } from "./fabric-view.ts";
 
 /** How packets get into a tunnel that is up. */
 export interface Way {
@@ -38,6 +38,8 @@ export interface PeerPath {
 
 export interface TunnelFacts {
   readonly fabric: FabricView;
+  /** What of the cluster's networks the main table leads to. */
+  readonly native: readonly Prefix[];
   /** Peers of whose tunnels nothing is known yet: what an earlier run left for them stays. */
   readonly unknown: ReadonlySet<string>;
   /** Our routes into tunnels that are there, by their destination. */
@@ -60,7 +62,8 @@ export interface RoutingPlan {
 
 /**
  * Routes to what is behind peers. Under each lies one that leads nowhere, from the moment the peer is known: a tunnel
- * that is down sends nothing by the default route.
+ * that is down sends nothing by the default route. Under all of them lie those of the cluster's networks: pods that are
+ * behind no peer are as unreachable.
  */
 export function planRouting(facts: TunnelFacts): RoutingPlan {
   const { own, peers } = facts.fabric;
@@ -83,23 +86,18 @@ export function planRouting(facts: TunnelFacts): RoutingPlan {
       }
     }
   }
+  for (const prefix of facts.fabric.cluster) if (!facts.servesPrefix(prefix)) pods.push(nowhere(prefix));
   return { podRoutes: [...pods, ...planExceptions(facts)], nodeRoutes: nodes, rules: planRules(own) };
 }
 
-/** What lies inside a peer's prefix and is not to be looked for there: the main table knows the way to it. */
-function planExceptions({ fabric, paths }: TunnelFacts): readonly WantedRoute[] {
-  const { pods } = remotePrefixes(fabric);
-  const ends = fabric.peers.flatMap((peer) => [
-    ...peer.publicAddresses.flatMap((text) => {
-      const address = parseIp(text);
-      return address.ok ? [address.value] : [];
-    }),
-    ...(paths.get(peer.name)?.hosts ?? []),
-  ]);
-  // Our own pods, and the ends of tunnels: the way to a tunnel's end does not lead through the tunnel.
+/** What lies inside a prefix that has a route here and is not to be looked for there: the main table knows the way to it. */
+function planExceptions({ fabric, native, paths }: TunnelFacts): readonly WantedRoute[] {
+  const ends = fabric.peers.flatMap((peer) => [...publicIps(peer), ...(paths.get(peer.name)?.hosts ?? [])]);
+  const barred = [...remotePrefixes(fabric).pods, ...fabric.cluster];
+  // Our own pods, those that this node's pod network leads to, and the ends of tunnels, which are not reached through them.
   const exceptions = new Map<string, Prefix>();
-  for (const prefix of [...fabric.own.subnets, ...ends.map(hostPrefix)]) {
-    if (pods.some((outer) => covers(outer, prefix))) exceptions.set(formatPrefix(prefix), prefix);
+  for (const prefix of [...fabric.own.subnets, ...native, ...ends.map(hostPrefix)]) {
+    if (barred.some((outer) => covers(outer, prefix))) exceptions.set(formatPrefix(prefix), prefix);
   }
   return [...exceptions.values()].map((destination) => ({ kind: "throw", destination }));
 }
@@ -130,14 +128,17 @@ function layers(
   left: PresentRoutes | undefined,
 ): readonly WantedRoute[] {
   const family = ipFamily(destination.address);
-  const nowhere: WantedRoute = { kind: "unreachable", destination, metric: LAST_RESORT_METRIC };
   const present = left?.get(formatPrefix(destination));
-  if (way === undefined) return present === undefined ? [nowhere] : [nowhere, present];
+  if (way === undefined) return present === undefined ? [nowhere(destination)] : [nowhere(destination), present];
   const gateway = way.gateway !== undefined && ipFamily(way.gateway) === family ? way.gateway : undefined;
   const source = facts.fabric.own.nodeSubnets.find((ip) => ipFamily(ip) === family && facts.ownAddresses.has(ip));
   // Linux takes smaller values for IPv6 and obeys none below this one.
   const mtu = family === 6 ? Math.max(way.mtu, SMALLEST_LINK_MTU) : way.mtu;
-  return [nowhere, { kind: "unicast", destination, linkIndex: way.linkIndex, gateway, source, mtu }];
+  return [nowhere(destination), { kind: "unicast", destination, linkIndex: way.linkIndex, gateway, source, mtu }];
+}
+
+function nowhere(destination: Prefix): WantedRoute {
+  return { kind: "unreachable", destination, metric: LAST_RESORT_METRIC };
 }
 
 function hostPrefix(address: Ip): Prefix {

@@ -1,3 +1,4 @@
+import type { Prefix } from "../../src/base/ip.ts";
 import {
   FABRIC_TABLE,
   FAMILIES,
@@ -15,7 +16,8 @@ import { type FabricView, remotePrefixes } from "./fabric-view.ts";
 /** NF_IP_PRI_NAT_SRC. */
 const PRIORITY_SRCNAT = 100;
 
-const SETS = { own: "own-pods", pods: "remote-pods", nodes: "remote-nodes" };
+/** `cluster` are all pods, of which the pod network of this node carries the native ones. */
+const SETS = { own: "own-pods", pods: "remote-pods", nodes: "remote-nodes", cluster: "cluster", native: "native" };
 
 export interface FabricRules {
   /** Whether pods that speak to the world outside the fabric do so under this node's address. */
@@ -35,19 +37,21 @@ export function planFabricTable(rules: FabricRules): TableSpec {
     comment: "Selvedge: what is behind tunnels leaves encrypted or not at all",
     sets: planPrefixSets(Object.values(SETS)),
     chains: [
-      ...planGuard(SETS, rules.kernelTellsIpsec),
+      ...planGuard({ ...SETS, strangers: { all: SETS.cluster, native: SETS.native } }, rules.kernelTellsIpsec),
       planClamp([SETS.own]),
       ...(rules.masquerade ? planMasquerade() : []),
     ],
   };
 }
 
-export function planFabricElements(fabric: FabricView): TableElements {
+export function planFabricElements(fabric: FabricView, native: readonly Prefix[]): TableElements {
   const remote = remotePrefixes(fabric);
   return planPrefixElements({
     [SETS.own]: fabric.own.subnets,
     [SETS.pods]: remote.pods,
     [SETS.nodes]: remote.nodes,
+    [SETS.cluster]: fabric.cluster,
+    [SETS.native]: native,
   });
 }
 

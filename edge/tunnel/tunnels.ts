@@ -3,7 +3,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import { type Duration, minutes, seconds } from "../../src/base/duration.ts";
 import { errorCode, errorText } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
-import { formatPrefix, type Ip } from "../../src/base/ip.ts";
+import { formatPrefix, type Ip, type Prefix } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Counter, Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
@@ -14,6 +14,7 @@ import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import { isUp } from "../../src/strongswan/tunnel-look.ts";
 import type { CharonState, TunnelKeeping, TunnelListener, TunnelState } from "../../src/strongswan/tunnel-state.ts";
 import { CharonWatch } from "./charon-watch.ts";
+import { planClusterNetworks, type WideNetwork } from "./cluster-networks.ts";
 import type { FabricKernel, LiveTunnel } from "./fabric-kernel.ts";
 import { type FabricView, planFabricView } from "./fabric-view.ts";
 import { TUNNEL_CODES, type TunnelFinding } from "./finding.ts";
@@ -25,6 +26,8 @@ export interface TunnelsOptions {
   readonly kernel: FabricKernel;
   /** Whether what leaves the fabric does so under this node's address. */
   readonly masquerade: boolean;
+  /** The networks of all the cluster's pods; none: they are not known. */
+  readonly clusterCidrs: readonly Prefix[];
   /** Of all services that this node translates itself. */
   readonly serviceAddresses: () => Iterable<Ip>;
   readonly clock: Clock;
@@ -50,6 +53,7 @@ export class Tunnels implements TunnelListener {
   readonly #changes: Counter;
   #identity: FabricIdentity | undefined;
   #fabric: FabricView | undefined;
+  #wide: readonly WideNetwork[] = [];
   #wanted = "";
   #wantedCredentials: FabricCredentials | undefined;
   #watching = false;
@@ -101,8 +105,10 @@ export class Tunnels implements TunnelListener {
   /** What this node is now. @returns when the kernel is as it should be, or was refused something */
   setIdentity(identity: FabricIdentity): Promise<void> {
     this.#identity = identity;
-    this.#fabric = planFabricView(identity.config);
-    this.#services.setPrefixes(this.#fabric.peers.flatMap((peer) => peer.subnets));
+    const { cluster, wide } = planClusterNetworks(this.#options.clusterCidrs, identity.config);
+    this.#fabric = planFabricView(identity.config, cluster);
+    this.#wide = wide;
+    this.#services.setPrefixes([...this.#fabric.peers.flatMap((peer) => peer.subnets), ...cluster]);
     this.#watches.setPeers(this.#fabric.own, this.#fabric.peers);
     return this.#loop.trigger();
   }
@@ -168,6 +174,7 @@ export class Tunnels implements TunnelListener {
       ...state.findings,
       ...this.#watches.findings(),
       ...this.#judgeFabric(fabric),
+      ...this.#judgeNetworks(),
       ...this.#charon.judge(this.#keeper.charon),
     ]);
     void this.#watch();
@@ -253,6 +260,19 @@ export class Tunnels implements TunnelListener {
         severity: "degraded",
         message: `Cannot reach all peers as ${overlaps.length} of their networks are another one's too: ${formatPrefix(prefix)} is taken for ${winner}'s, and not for ${loser}'s`,
         hint: "Give each node pods' networks of its own; the operator's conditions of both nodes tell where they come from.",
+      },
+    ];
+  }
+
+  #judgeNetworks(): readonly TunnelFinding[] {
+    const [first] = this.#wide;
+    if (first === undefined) return [];
+    return [
+      {
+        code: "CLUSTER_CIDR_WIDE",
+        severity: "info",
+        message: `Cannot keep packets for pods that are behind no peer from leaving in clear, as ${formatPrefix(first.prefix)} is not of pods alone: a node has ${first.node}`,
+        hint: "Let --proxy-cluster-cidr, or the operator's --cluster-cidr, name the networks of pods and nothing else.",
       },
     ];
   }

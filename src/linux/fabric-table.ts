@@ -41,6 +41,8 @@ export interface GuardedSets {
   readonly pods: string;
   /** For whoever is in `own` alone. */
   readonly nodes: string;
+  /** What nobody may carry, where it is known, and what in it the node's pod network carries. */
+  readonly strangers?: { readonly all: string; readonly native: string };
 }
 
 /**
@@ -51,7 +53,7 @@ export interface GuardedSets {
  *
  * @param kernelTellsIpsec whether it knows that IPsec takes a packet; one that does not has no IPsec either
  */
-export function planGuard({ own, pods, nodes }: GuardedSets, kernelTellsIpsec = true): readonly ChainSpec[] {
+export function planGuard({ own, pods, nodes, strangers }: GuardedSets, kernelTellsIpsec = true): readonly ChainSpec[] {
   return [
     {
       name: CLEAR_CHAIN,
@@ -66,6 +68,12 @@ export function planGuard({ own, pods, nodes }: GuardedSets, kernelTellsIpsec = 
           [...matchTo(family, own), returnToCaller],
           [...matchTo(family, pods), goTo(CLEAR_CHAIN)],
           [...matchBetween(family, own, nodes), goTo(CLEAR_CHAIN)],
+          ...(strangers === undefined
+            ? []
+            : [
+                [...matchTo(family, strangers.native), returnToCaller],
+                [...matchTo(family, strangers.all), goTo(CLEAR_CHAIN)],
+              ]),
         ]),
       ],
     },

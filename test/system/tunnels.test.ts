@@ -29,9 +29,14 @@ beforeAll(async () => {
   await world.certify(e1);
   await world.configure(e1, [world.connectorEndpoint(c1), world.endpoint(e2)]);
   // First without charon: nothing is up.
-  agent = await world.startAgent(e1);
+  agent = await startAgent();
 }, seconds(60));
 afterAll(() => world?.[Symbol.asyncDispose]());
+
+/** It knows the networks of all pods, as the operator tells them, and is told of one that nodes are in. */
+function startAgent(): Promise<LabProcess> {
+  return world.startAgent(e1, { args: [`--proxy-cluster-cidr=${PODS.ipv4},${PODS.ipv6},192.168.0.0/16`] });
+}
 
 /** Everything that could leave e1 in clear tries to; some of it may get through a tunnel. */
 async function tryEverything(): Promise<void> {
@@ -58,6 +63,11 @@ describe("a node whose charon is not there yet", () => {
     expect(await waitFor("a condition", () => conditionOf(e1.host, "CHARON_ABSENT"))).toMatchObject({
       severity: "degraded",
     });
+  });
+
+  test("says that a network of nodes cannot be one of pods alone", async () => {
+    const { message } = await waitFor("a condition", () => conditionOf(e1.host, "CLUSTER_CIDR_WIDE"));
+    expect(message).toContain("192.168.0.0/16 is not of pods alone: a node has 192.168.1.10");
   });
 
   test("refuses at once what would go into a tunnel", async () => {
@@ -147,7 +157,7 @@ describe("an agent", () => {
     const routes = await kernel();
     const ping = await SteadyPing.start(e1.pod, c1.podAddresses[0]);
     await agent.kill();
-    agent = await world.startAgent(e1);
+    agent = await startAgent();
     await Promise.all([tunnelUp(e1, CONNECTOR), tunnelUp(e1, "paris.e2")]);
     await ping.answered();
     expect(await ping.stop()).toMatchObject({ lost: 0 });
@@ -222,6 +232,45 @@ describe("a tunnel that goes down", () => {
     },
     seconds(30),
   );
+
+  test("leaves its peer's pods strangers, who are refused at once and sent nothing in clear", async () => {
+    await nothingInClear(async () => {
+      for (const from of [e1.pod, e1.host]) {
+        for (const to of e2.podAddresses) {
+          const { code, stdout, stderr } = await from.run(["ping", "-n", "-c", "1", "-W", "2", to]);
+          expect(code).not.toBe(0);
+          expect(stdout + stderr).toMatch(/unreachable|No route to host/i);
+        }
+      }
+    });
+    // Whatever tries it although there is a route.
+    const dropped = async () =>
+      Number(
+        /packets (\d+)/.exec(await e1.host.output(["nft", "list", "chain", "inet", "selvedge-fabric", "clear"]))?.[1],
+      );
+    const before = await dropped();
+    await nothingInClear(async () => {
+      await e1.host.ip(`route add ${e2.podAddresses[0]} via 192.168.1.1 table 220`);
+      await e1.pod.run(["ping", "-n", "-c", "2", "-i", "0.1", "-W", "0.3", e2.podAddresses[0]]);
+      await e1.host.ip(`route del ${e2.podAddresses[0]} via 192.168.1.1 table 220`);
+    });
+    expect(await dropped()).toBeGreaterThan(before);
+  });
+
+  test("gives way to a pod network of the node's own, as long as that has a route", async () => {
+    const [cidr, address] = [e2.podCidrs[0], e2.podAddresses[0]];
+    const ping = () => e1.pod.run(["ping", "-n", "-c", "1", "-W", "0.3", address]);
+    await e1.host.ip(`route add ${cidr} via 192.168.1.1`);
+    const pair = `${e1.podAddresses[0]} . ${address}`;
+    // Under its own address: it does not leave the cluster.
+    await waitFor("the pod network's way", async () => (await ping()) && (await tap.clear()).includes(pair));
+    await e1.host.ip(`route del ${cidr} via 192.168.1.1`);
+    await waitFor("no way", async () => (await ping()).stdout.includes("Destination Host Unreachable"));
+    await tap.forget();
+    await nothingInClear(async () => {
+      await ping();
+    });
+  });
 
   test("is cleaned up with everything else", async () => {
     await agent.stop();

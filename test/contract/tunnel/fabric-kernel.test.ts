@@ -5,7 +5,7 @@ import { removeFabric } from "../../../edge/tunnel/leftovers.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../../src/linux/netlink-socket.ts";
 import { childAssociation, ikeAssociation } from "../../support/association-objects.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
-import { ip } from "../../support/network-objects.ts";
+import { ip, prefix } from "../../support/network-objects.ts";
 import { makeEdgeEndpoint } from "../../support/tunnel-objects.ts";
 
 const own = makeEdgeEndpoint("paris.e1", { subnets: ["10.1.7.0/24", "fd00:7::/64"], nodeSubnets: ["192.168.9.7"] });
@@ -15,9 +15,10 @@ const peer = makeEdgeEndpoint("paris.e2", {
   nodeSubnets: ["192.168.9.8"],
 });
 
-function wanted(over: Partial<WantedFabric> = {}, peers = [peer]): WantedFabric {
+function wanted(over: Partial<WantedFabric> = {}, cluster: readonly string[] = []): WantedFabric {
+  const config = { endpoint: own, peers: [peer], mediator: undefined, peerShards: 0 };
   return {
-    fabric: planFabricView({ endpoint: own, peers, mediator: undefined, peerShards: 0 }),
+    fabric: planFabricView(config, cluster.map(prefix)),
     tunnels: new Map(),
     unknown: new Set(),
     servesPrefix: () => false,
@@ -121,6 +122,35 @@ inNamespace(import.meta.path, () => {
       ping("10.1.8.1");
       expect(dropped()).toBe(0);
     });
+  });
+
+  test("the cluster's networks lead nowhere and are guarded, but for what is here and what the main table leads to", () => {
+    const all = wanted({ tunnels: up }, ["10.1.0.0/16", "fd00::/16"]);
+    kernel.apply(all);
+    const way = (to: string) => {
+      const { stdout, stderr } = Bun.spawnSync(["ip", "route", "get", to]);
+      return `${stdout}${stderr}`;
+    };
+    for (const stranger of ["10.1.9.1", "fd00:9::1"]) expect(way(stranger)).toContain("No route to host");
+    expect(way("10.1.7.9")).toContain("dev pods");
+    expect(way("10.1.8.9")).toContain("via 192.168.9.1 dev eth0 table 220");
+    run("ip", "route", "add", "10.1.9.0/24", "via", "192.168.9.1");
+    run("ip", "-6", "route", "add", "fd00:9::/64", "via", "fe80::1", "dev", "eth0");
+    expect(kernel.apply(all).writes).toBeGreaterThan(0);
+    expect(kernel.apply(all).writes).toBe(0);
+    for (const native of ["10.1.9.1", "fd00:9::1"]) expect(way(native)).toContain("dev eth0");
+    expect(way("10.1.10.1")).toContain("No route to host");
+    const before = dropped();
+    ping("10.1.9.1");
+    expect(dropped()).toBe(before);
+    // A stranger's that somebody else's route leads to, in front of ours.
+    run("ip", "route", "add", "10.1.10.0/24", "via", "192.168.9.1", "table", "220");
+    ping("10.1.10.1");
+    ping("-I", "10.1.7.1", "10.1.10.1");
+    expect(dropped()).toBe(before + 2);
+    run("ip", "route", "flush", "table", "220");
+    run("ip", "route", "del", "10.1.9.0/24");
+    run("ip", "-6", "route", "del", "fd00:9::/64");
   });
 
   test("a second look changes nothing, and an agent that starts again neither", () => {

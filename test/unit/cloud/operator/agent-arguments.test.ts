@@ -2,10 +2,13 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { checkArgument, planAgentArguments } from "../../../../cloud/operator/agent-arguments.ts";
 import type { ClusterNode } from "../../../../src/network/cluster-node.ts";
-import { edgeNode, makeOperatorSettings } from "../../../support/operator-objects.ts";
+import { edgeNode, makeCalicoSettings, makeOperatorSettings } from "../../../support/operator-objects.ts";
 
-function plan(annotations: Readonly<Record<string, string>>, forAll: Readonly<Record<string, string>> = {}) {
-  const settings = makeOperatorSettings();
+function plan(
+  annotations: Readonly<Record<string, string>>,
+  forAll: Readonly<Record<string, string>> = {},
+  settings = makeOperatorSettings(),
+) {
   const prefixed = Object.fromEntries(Object.entries(annotations).map(([k, v]) => [`argument.fabedge.io/${k}`, v]));
   const node = edgeNode("e1", { annotations: prefixed }).value as ClusterNode;
   const { arguments: values, problems } = planAgentArguments(node, {
@@ -18,16 +21,14 @@ function plan(annotations: Readonly<Record<string, string>>, forAll: Readonly<Re
 describe("an agent's arguments", () => {
   test("are everybody's, those of the node laid over them, sorted", () => {
     const { values, names } = plan({ "log-level": "5", debounce: "2s" }, { "log-level": "3", "enable-proxy": "false" });
-    expect(values).toEqual({ debounce: "2s", "enable-proxy": "false", "log-level": "5" });
-    expect(names).toEqual(["debounce", "enable-proxy", "log-level"]);
+    expect(values).toMatchObject({ debounce: "2s", "enable-proxy": "false", "log-level": "5" });
+    expect(names).toEqual(["debounce", "enable-proxy", "log-level", "proxy-cluster-cidr"]);
   });
 
-  test("tell the proxy the cluster's networks, also where only this node has one", () => {
-    expect(plan({}, { "enable-proxy": "true" }).values["proxy-cluster-cidr"]).toBe("10.1.0.0/16");
-    expect(plan({ "enable-proxy": "true" }, { "enable-proxy": "false" }).values["proxy-cluster-cidr"]).toBe(
-      "10.1.0.0/16",
-    );
-    expect(plan({ "enable-proxy": "false" }, { "enable-proxy": "true" }).values["proxy-cluster-cidr"]).toBeUndefined();
+  test("tell the networks of all pods, the edges' own among them, whether there is a proxy or not", () => {
+    expect(plan({}).values["proxy-cluster-cidr"]).toBe("10.1.0.0/16");
+    expect(plan({ "enable-proxy": "false" }).values["proxy-cluster-cidr"]).toBe("10.1.0.0/16");
+    expect(plan({}, {}, makeCalicoSettings()).values["proxy-cluster-cidr"]).toBe("10.233.64.0/18,10.1.0.0/16");
     expect(plan({ "proxy-cluster-cidr": "10.9.0.0/16" }).values["proxy-cluster-cidr"]).toBe("10.9.0.0/16");
   });
 

@@ -27,10 +27,11 @@ const UP: PeerPath = {
   hosts: [ip("203.0.113.8")],
 };
 
-function plan(peers: readonly TunnelEndpoint[], over: Partial<TunnelFacts> = {}, self = own) {
-  const fabric = planFabricView({ endpoint: self, peers, mediator: undefined, peerShards: 0 });
+function plan(peers: readonly TunnelEndpoint[], over: Partial<TunnelFacts> = {}, cluster: readonly string[] = []) {
+  const fabric = planFabricView({ endpoint: own, peers, mediator: undefined, peerShards: 0 }, cluster.map(prefix));
   return planRouting({
     fabric,
+    native: [],
     paths: new Map(),
     unknown: new Set(),
     present: { pods: new Map(), nodes: new Map() },
@@ -149,6 +150,45 @@ describe("routes to a peer", () => {
       "throw 10.20.0.1/32",
       "throw 10.20.0.9/32",
     ]);
+  });
+});
+
+describe("the networks of all the cluster's pods", () => {
+  const cluster = ["10.1.0.0/16", "fd00::/16"];
+
+  test("lead nowhere, except to this node's own pods, and to peers' by their tunnels", () => {
+    const paths = new Map([["paris.e2", UP]]);
+    expect(pods([peer], { paths }, cluster)).toEqual([
+      "unreachable 10.1.8.0/24",
+      "10.1.8.0/24 via 192.168.9.1 dev 2 src 192.168.9.7 mtu 1438",
+      "unreachable fd00:8::/64",
+      "fd00:8::/64 dev 2 mtu 1438",
+      "unreachable 10.1.0.0/16",
+      "unreachable fd00::/16",
+      "throw 10.1.7.0/24",
+      "throw fd00:7::/64",
+    ]);
+  });
+
+  test("lead where this node's pod network leads", () => {
+    expect(pods([], { native: [prefix("10.1.9.0/24")] }, cluster)).toContain("throw 10.1.9.0/24");
+  });
+
+  test("lead nowhere beside a connector that has all of them behind it", () => {
+    const connector = makeConnectorEndpoint("paris.connector", { subnets: ["10.1.0.0/16"] });
+    const paths = new Map([["paris.connector", { ...UP, hosts: [] }]]);
+    expect(new Set(pods([connector], { paths }, ["10.1.0.0/16"]))).toEqual(
+      new Set([
+        "unreachable 10.1.0.0/16",
+        "10.1.0.0/16 via 192.168.9.1 dev 2 src 192.168.9.7 mtu 1438",
+        "throw 10.1.7.0/24",
+      ]),
+    );
+  });
+
+  test("are left to the service proxy where they have services in them", () => {
+    const servesPrefix = (prefix: { readonly length: number }) => prefix.length === 16;
+    expect(pods([], { servesPrefix }, ["10.3.0.0/16", "10.4.0.0/15"])).toEqual(["unreachable 10.4.0.0/15"]);
   });
 });
 
