@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { Charon } from "../charon.ts";
 import type { LabProcess } from "../process.ts";
-import type { FabricCluster } from "./cluster.ts";
+import { CLUSTER_CIDRS, type FabricCluster } from "./cluster.ts";
 import type { EdgeNode } from "./network.ts";
 
 const PROGRAM = resolve(import.meta.dir, "../../../dist/selvedge-linux-x64");
@@ -33,6 +33,8 @@ export class EdgeAgent {
       [
         ...[PROGRAM, "run", `--node-name=${name}`, "--source=api-server", `--kubeconfig=${this.#cluster.kubeconfig}`],
         `--dns-bind-ip=${DNS_ADDRESS}`,
+        // The operator says it, too: its unit would start it a second time for that.
+        `--proxy-cluster-cidr=${CLUSTER_CIDRS.join(",")}`,
         // /opt is this machine's.
         "--cni-bin-path=/var/lib/cni/bin",
       ],
