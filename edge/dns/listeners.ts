@@ -6,6 +6,7 @@ import type { Health } from "../../src/base/health.ts";
 import type { Ip } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import { DescriptorReserve } from "../../src/linux/descriptor-reserve.ts";
 import { duplicate, type HeldUdpSocket } from "../../src/linux/held-socket.ts";
 import { observePortHolders } from "../../src/linux/port-holders.ts";
 import type { SocketKeeper } from "./held-sockets.ts";
@@ -18,6 +19,8 @@ const BIND_BACKOFF: BackoffPolicy = { initial: seconds(0.1), factor: 2, limit: s
 const DRAIN_WITHIN = seconds(1);
 /** How often an open socket is looked at: the runtime may close it on an error that it finds fatal. */
 const CHECK_EVERY = seconds(5);
+/** How long the runtime may be awake for callers that it has no descriptor for. */
+const DESCRIPTORS_EVERY = seconds(1);
 
 export interface ListenerStatus {
   readonly address: Ip;
@@ -55,6 +58,8 @@ export class Listeners {
   readonly #deps: ListenersDeps;
   readonly #signal: AbortSignal;
   readonly #listeners: readonly Listener[];
+  readonly #descriptors = new DescriptorReserve();
+  #descriptorsTimer: Timer;
 
   constructor(addresses: readonly Ip[], port: number, deps: ListenersDeps, scope: Scope) {
     this.#port = port;
@@ -68,7 +73,10 @@ export class Listeners {
       code: undefined,
       timer: undefined,
     }));
+    this.#descriptorsTimer = this.#lookAtDescriptorsLater();
     scope.onClose("dns listeners", () => {
+      this.#descriptorsTimer.cancel();
+      this.#descriptors.close();
       for (const listener of this.#listeners) closeListener(listener);
       deps.health.clear("dns", "DNS_BIND_FAILED");
     });
@@ -99,14 +107,15 @@ export class Listeners {
   }
 
   async #open(listener: Listener): Promise<void> {
-    const { clock, log } = this.#deps;
+    const deps = { ...this.#deps, descriptors: this.#descriptors };
+    const { clock, log } = deps;
     const { address } = listener;
     try {
       const held = this.#deps.keeper?.hold(address, this.#port);
       const udp = await UdpServer.open(address, this.#port, this.#deps, held?.udp);
       listener.udp = udp;
       // The same port, also where it is left to the system.
-      listener.tcp = TcpServer.open(address, udp.port, this.#deps, held && duplicate(held.tcp));
+      listener.tcp = TcpServer.open(address, udp.port, deps, held && duplicate(held.tcp));
       if (this.#signal.aborted) {
         closeListener(listener);
         return;
@@ -128,6 +137,13 @@ export class Listeners {
       }
     }
     this.#report();
+  }
+
+  #lookAtDescriptorsLater(): Timer {
+    return this.#deps.clock.after(DESCRIPTORS_EVERY, () => {
+      this.#descriptors.look();
+      this.#descriptorsTimer = this.#lookAtDescriptorsLater();
+    });
   }
 
   async #check(listener: Listener): Promise<void> {

@@ -2,6 +2,7 @@ import type { Timer } from "../../src/base/clock.ts";
 import { elapsed } from "../../src/base/clock.ts";
 import { seconds } from "../../src/base/duration.ts";
 import type { Ip } from "../../src/base/ip.ts";
+import type { DescriptorReserve } from "../../src/linux/descriptor-reserve.ts";
 import { MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
 import { LENGTH_BYTES, MessageStream } from "./message-stream.ts";
 import { LATER } from "./query-handler.ts";
@@ -21,6 +22,11 @@ export const MAX_QUERY_BYTES = 4096;
 /** What a client may leave unread: two of the largest responses. */
 export const MAX_UNSENT_BYTES = 2 * (2 + MAX_MESSAGE_BYTES);
 
+export interface TcpServerDeps extends ServerDeps {
+  /** While they are short, who connects is sent away: see {@link DescriptorReserve}. */
+  readonly descriptors: Pick<DescriptorReserve, "short">;
+}
+
 type Socket = Bun.Socket<Connection>;
 
 /** What has come of the queries of one client, and what has to go out. */
@@ -34,13 +40,13 @@ interface Connection {
 
 /** One listening TCP socket (RFC 7766): pipelined queries, answers in the order in which they are found. */
 export class TcpServer {
-  readonly #deps: ServerDeps;
+  readonly #deps: TcpServerDeps;
   readonly #out = new Uint8Array(LENGTH_BYTES + MAX_MESSAGE_BYTES);
   readonly #sockets = new Set<Socket>();
   readonly #forwarded = new Set<Promise<void>>();
   #listener: Bun.TCPSocketListener<Connection> | undefined;
 
-  private constructor(deps: ServerDeps) {
+  private constructor(deps: TcpServerDeps) {
     this.#deps = deps;
   }
 
@@ -48,7 +54,7 @@ export class TcpServer {
    * @param descriptor of a listening socket that has this address, and is this server's to close
    * @throws the system's error, such as EADDRINUSE or EADDRNOTAVAIL
    */
-  static open(address: Ip, port: number, deps: ServerDeps, descriptor?: number): TcpServer {
+  static open(address: Ip, port: number, deps: TcpServerDeps, descriptor?: number): TcpServer {
     const server = new TcpServer(deps);
     // Bun's types leave the descriptor out where it listens.
     const place = descriptor === undefined ? { hostname: address, port } : { fd: descriptor, hostname: address, port };
@@ -97,7 +103,7 @@ export class TcpServer {
   }
 
   #open(socket: Socket): void {
-    const { clients, counts } = this.#deps;
+    const { clients, counts, descriptors } = this.#deps;
     const client = socket.remoteAddress;
     socket.data = {
       client,
@@ -110,7 +116,7 @@ export class TcpServer {
     if (!clients.allows(client)) {
       counts.dropped("foreign");
       socket.terminate();
-    } else if (this.#sockets.size >= MAX_CONNECTIONS || ofClient >= MAX_CONNECTIONS_PER_CLIENT) {
+    } else if (descriptors.short || this.#sockets.size >= MAX_CONNECTIONS || ofClient >= MAX_CONNECTIONS_PER_CLIENT) {
       counts.dropped("connections");
       socket.terminate();
     } else {

@@ -123,6 +123,7 @@ inNamespace(import.meta.path, () => {
       counts,
       clients: new ClientFilter(() => true),
       clock,
+      descriptors: { short: false },
     });
     const client = await Client.connect(ending.port);
     clients.push(client);
