@@ -17,7 +17,7 @@ const BACKLOG = 128;
 /** The kernel counts about 800 bytes for a query and doubles this: what 2,700 clients ask while nobody answers. */
 const RECEIVE_BUFFER = 1024 * 1024;
 /** A query has at most 4096 bytes here; a longer one is cut, and so is no query. */
-const DATAGRAM_LIMIT = 4096;
+export const DATAGRAM_LIMIT = 4096;
 
 /**
  * A UDP socket that outlives the program, at somebody else's keeping. While the program runs, its own socket has the same

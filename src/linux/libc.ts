@@ -6,7 +6,7 @@ import { SelvedgeError } from "../base/errors.ts";
  *
  * `ssize_t` results are declared as `i32`: no transfer here reaches 2 GiB, and a 64-bit result would come back as a
  * bigint. Typed arrays are passed as they are, so they stay referenced for the length of the call, and no call here
- * lets the kernel keep an address for longer.
+ * lets the kernel keep an address for longer. Memory that headers point to is kept by who wrote them.
  */
 const SYMBOLS = {
   __errno_location: { args: [], returns: "ptr" },
@@ -19,6 +19,8 @@ const SYMBOLS = {
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
   recvfrom: { args: ["i32", "ptr", "u64", "i32", "ptr", "ptr"], returns: "i32" },
   sendmsg: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  recvmmsg: { args: ["i32", "ptr", "u32", "i32", "ptr"], returns: "i32" },
+  sendmmsg: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   setns: { args: ["i32", "i32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
@@ -111,6 +113,16 @@ class Libc {
       ...[addressOf(control), BigInt(control.length), 0n],
     );
     return this.#result(this.#calls.sendmsg(fd, header, flags));
+  }
+
+  /** @param headers `count` of struct mmsghdr, whose pointers lead to memory that the caller keeps */
+  recvmmsg(fd: number, headers: Uint8Array, count: number, flags: number): CallResult {
+    return this.#result(this.#calls.recvmmsg(fd, headers, count, flags, null));
+  }
+
+  /** @param headers as for `recvmmsg` */
+  sendmmsg(fd: number, headers: Uint8Array, count: number, flags: number): CallResult {
+    return this.#result(this.#calls.sendmmsg(fd, headers, count, flags));
   }
 
   close(fd: number): CallResult {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { enlargeReceiveBuffers } from "../../../src/linux/receive-buffer.ts";
+import { enlargeReceiveBuffer } from "../../../src/linux/receive-buffer.ts";
+import { observeUdpDescriptors } from "../../../src/linux/udp-descriptors.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
 import { ip } from "../../support/network-objects.ts";
 
@@ -14,7 +15,9 @@ inNamespace(import.meta.path, () => {
     async (address, shown) => {
       const sockets = await Promise.all([0, 0].map((port) => Bun.udpSocket({ hostname: address, port })));
       const [enlarged, other] = sockets.map(({ port }) => port);
-      expect(enlargeReceiveBuffers(ip(address), enlarged ?? 0, BYTES)).toBe(1);
+      const descriptors = observeUdpDescriptors(ip(address), enlarged ?? 0);
+      expect(descriptors).toHaveLength(1);
+      for (const fd of descriptors) enlargeReceiveBuffer(fd, BYTES);
       const room = (port = 0) => {
         const lines = run("ss", "--udp", "--all", "--numeric", "--memory", "--no-header", "--oneline");
         const line = lines.split("\n").find((text) => text.includes(` ${shown}:${port} `));
@@ -26,7 +29,7 @@ inNamespace(import.meta.path, () => {
     },
   );
 
-  test("of no socket at all nothing is changed", () => {
-    expect(enlargeReceiveBuffers(ip("127.0.0.1"), 9, BYTES)).toBe(0);
+  test("of a port that is not ours no socket is found", () => {
+    expect(observeUdpDescriptors(ip("127.0.0.1"), 9)).toEqual([]);
   });
 });

@@ -1,7 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { removeRuleset } from "../../../edge/service/open-nftables.ts";
 import { DNS_CLIENT_RATE } from "../../../edge/service/ruleset-dns.ts";
-import { enlargeReceiveBuffers } from "../../../src/linux/receive-buffer.ts";
+import { enlargeReceiveBuffer } from "../../../src/linux/receive-buffer.ts";
+import { observeUdpDescriptors } from "../../../src/linux/udp-descriptors.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
 import { ip } from "../../support/network-objects.ts";
 import { ask, buildWorld, DNS, endpoints, listRuleset, PODS, service, tally, World } from "./world.ts";
@@ -152,7 +153,7 @@ async function answer(hostname: string): Promise<void> {
       error: () => {},
     },
   });
-  enlargeReceiveBuffers(ip(hostname), 53, RECEIVE_BUFFER);
+  for (const fd of observeUdpDescriptors(ip(hostname), 53)) enlargeReceiveBuffer(fd, RECEIVE_BUFFER);
 }
 
 async function flood(
