@@ -89,7 +89,7 @@ function mentions(ruleset: string, address: string): boolean {
 
 async function dig(name: string, type = "A"): Promise<readonly string[]> {
   const domain = `${name}.default.svc.cluster.local`;
-  const answer = await edge.output(["dig", "+short", "+time=1", "+tries=1", `@${DNS}`, domain, type]);
+  const answer = await edge.output(["dig", "+short", "+time=5", "+tries=1", `@${DNS}`, domain, type]);
   return answer
     .split("\n")
     .filter((line) => line !== "")
@@ -98,7 +98,7 @@ async function dig(name: string, type = "A"): Promise<readonly string[]> {
 
 async function digStatus(name: string): Promise<string | undefined> {
   const domain = `${name}.default.svc.cluster.local`;
-  const { stdout } = await edge.run(["dig", "+time=1", "+tries=1", `@${DNS}`, domain, "A"]);
+  const { stdout } = await edge.run(["dig", "+time=5", "+tries=1", `@${DNS}`, domain, "A"]);
   return /status: (\w+)/.exec(stdout)?.[1];
 }
 

@@ -47,7 +47,7 @@ test(
     await world.declareObjects("many", numberedObjects(MANY));
     await waitFor("the last in the kernel", async () => (await ruleset(world.edge)).includes(LAST.clusterIp), SOON);
     expect(await raised("CACHE_WRITE_FAILED")).toMatchObject({ component: "cache", severity: "degraded" });
-    expect(await dig(world.client, LAST.name)).toBe(LAST.clusterIp);
+    await waitFor("its name", async () => (await dig(world.client, LAST.name)) === LAST.clusterIp, SOON);
 
     let changes = 0;
     while (performance.now() - before < seconds(10)) {

@@ -10,7 +10,8 @@ import { FailingCalls } from "../support/failing-calls.ts";
 const ECHO = { name: "echo", clusterIp: "10.96.0.40", endpoints: Object.values(PODS), targetPort: ECHO_PORT };
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
 const CHANGING = { name: "changing", clusterIp: "10.96.0.30" };
-const WITHIN = { timeout: seconds(5) };
+/** Well before the periodic look, a minute after the last: by trying again. */
+const WITHIN = { timeout: seconds(20) };
 
 let world: EdgeWorld;
 let agent: LabProcess;
@@ -69,7 +70,7 @@ async function survive(rule: string, what: typeof change): Promise<void> {
 const ALL = 50;
 const SOME = Array.from({ length: ALL }, (_, i) => i + 1).filter((i) => i % effort(13, 1) === 0);
 
-describe("within 5 s the kernel has it all, and what worked before never stops, when the kernel refuses", () => {
+describe("the kernel has it all before the next periodic look, and what worked before never stops, when the kernel refuses", () => {
   test.each([
     ["to take", "sendto:error=ENOBUFS", ["1", "2", "1..2", "1..5"]],
     ["to take, for want of memory,", "sendto:error=ENOMEM", ["1", "2..4"]],
@@ -80,7 +81,7 @@ describe("within 5 s the kernel has it all, and what worked before never stops, 
       for (const when of whens) await survive(`${fault}:when=${when}`, change);
       console.log(`changes with calls refused: ${whens.length}, with ${fault}`);
     },
-    seconds(60),
+    seconds(120),
   );
 
   test.each([
@@ -94,7 +95,7 @@ describe("within 5 s the kernel has it all, and what worked before never stops, 
         `repairs with a call refused: ${SOME.length}, with ${fault}; all calls refused until now: ${refused}`,
       );
     },
-    seconds(effort(60, 600)),
+    seconds(effort(120, 600)),
   );
 });
 
@@ -145,5 +146,5 @@ test(
     await applied();
     expect(await ruleset(world.edge)).not.toContain("theirs");
   },
-  seconds(60),
+  seconds(90),
 );

@@ -30,6 +30,8 @@ interface Firewall {
   readonly name: string;
   /** Makes it run, with the pods' network trusted as its own documentation says. */
   readonly start: string;
+  /** Succeeds once the last of its rules is there: systemctl returns before. */
+  readonly isWhole?: readonly string[];
   /** What its administrator does to it while it runs. */
   readonly handling: readonly string[];
   readonly stop: string;
@@ -39,6 +41,7 @@ const FIREWALLS: readonly Firewall[] = [
   {
     name: "firewalld",
     start: "firewall-offline-cmd --zone=trusted --add-source=10.244.1.0/24; systemctl start firewalld",
+    isWhole: ["firewall-cmd", "--state"],
     handling: [
       "firewall-cmd --reload",
       "firewall-cmd --complete-reload",
@@ -71,14 +74,16 @@ const FIREWALLS: readonly Firewall[] = [
 let node: SharedNode;
 beforeAll(async () => {
   node = await SharedNode.create(["firewalld", "ufw", "iptables"]);
-}, seconds(120));
+}, SharedNode.createLimit);
 afterAll(() => node?.[Symbol.asyncDispose]());
 
 const shell = (script: string) => node.debian.output(["sh", "-euc", script]);
-/** firewalld and ufw return before the last rule is there. */
+/** ufw returns before the last rule is there. */
 const works = () => waitFor("all services", async () => node.works().then(() => true));
 
 describe.each(FIREWALLS.map((firewall) => [firewall.name, firewall] as const))("beside %s", (_, firewall) => {
+  const { isWhole = ["true"] } = firewall;
+
   test(
     "services and names work, and a connection goes on, through its start, reloads and restarts",
     async () => {
@@ -86,11 +91,12 @@ describe.each(FIREWALLS.map((firewall) => [firewall.name, firewall] as const))("
       const ours = await node.ours();
       for (const script of [firewall.start, ...firewall.handling]) {
         await shell(script);
+        await waitFor(`${firewall.name} whole`, async () => (await node.debian.run(isWhole)).code === 0);
         await works();
         expect([script, await node.ours()]).toEqual([script, ours]);
       }
     },
-    seconds(60),
+    seconds(120),
   );
 
   test(
@@ -102,7 +108,7 @@ describe.each(FIREWALLS.map((firewall) => [firewall.name, firewall] as const))("
       expect(await node.theirs()).toBe(theirs);
       console.log(`${theirs.split("\n").length} lines of rules and routes of others: none changed`);
     },
-    seconds(60),
+    seconds(120),
   );
 
   test("its end changes nothing for services", async () => {

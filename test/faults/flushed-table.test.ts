@@ -21,8 +21,6 @@ const LINK = "fabedge-dummy0";
 const FLUSHES = effort(20, 500);
 const WITHIN = { timeout: seconds(5) };
 const SHOW_ROUTING = "ip rule; ip -6 rule; ip route show table default; ip -6 route show table 1094; true";
-/** Changes of links are gathered before they are looked at. */
-const SOON = { timeout: seconds(3) };
 
 /** A firewall, and a translator with chains at the very hooks and priorities of ours. */
 const FOREIGN = `
@@ -99,9 +97,9 @@ describe("within 5 s the agent repairs, and touches nothing else, when another p
     await waitFor("names", resolves);
     const [before, routingBefore] = [await ours(), await routing()];
     await world.edge.ip(command);
-    await waitFor("the address", async () => (await addresses()).includes(`${LINK} ${DNS_ADDRESS}/32`), SOON);
+    await waitFor("the address", async () => (await addresses()).includes(`${LINK} ${DNS_ADDRESS}/32`), WITHIN);
     await waitFor("names", resolves);
-    await waitFor("routing as it was", async () => (await routing()) === routingBefore, SOON);
+    await waitFor("routing as it was", async () => (await routing()) === routingBefore, WITHIN);
     expect(await ours()).toBe(before);
     expect(await works()).toBeTrue();
   });

@@ -14,7 +14,7 @@ let node: SharedNode;
 beforeAll(async () => {
   const strongSwan = ["strongswan-charon", "libcharon-extra-plugins", "strongswan-swanctl"];
   node = await SharedNode.create(["docker.io", "iptables", "systemd-resolved", ...strongSwan]);
-}, seconds(120));
+}, SharedNode.createLimit);
 afterAll(() => node?.[Symbol.asyncDispose]());
 
 const shell = (script: string) => node.debian.output(["sh", "-euc", script], { timeout: seconds(60) });

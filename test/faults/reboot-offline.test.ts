@@ -70,7 +70,7 @@ test.each(ABSENCES)(
     const start = performance.now();
     const since = () => Math.round(performance.now() - start);
     const starting = world.startAgent({ on: node });
-    await waitFor("the last name", async () => (await dig(client, LAST.name)) === LAST.clusterIp, WITHIN);
+    await waitFor("the last name", async () => (await dig(client, LAST.name, "+time=1")) === LAST.clusterIp, WITHIN);
     const named = since();
     await waitFor(
       "the last service",

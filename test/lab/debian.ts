@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { seconds } from "../../src/base/duration.ts";
 import type { Host } from "./host.ts";
 import { Namespace } from "./namespace.ts";
@@ -7,17 +7,23 @@ import { waitFor } from "./wait-for.ts";
 
 /**
  * A control group of its own, for systemd to make others in. The kernel keeps empty ones when a lab ends, so the next lab
- * removes what is left of the ones before.
+ * removes what is left of the ones before, but nothing of those whose maker lives: theirs are empty for a moment.
  */
 const GROUP = `
 mount -t tmpfs tmpfs /mnt
 mount -t cgroup2 cgroup2 --mkdir=0755 /mnt/groups
-find /mnt/groups/selvedge-lab-* -depth -type d -exec rmdir {} + 2>/dev/null || true
+for group in /mnt/groups/selvedge-lab-*; do
+  maker=\${group#*-lab-}
+  case " $2 " in
+    *" \${maker%%-*} "*) ;;
+    *) find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true ;;
+  esac
+done
 group=/mnt/groups/selvedge-lab-$1
 mkdir "$group"
 echo 0 >"$group/cgroup.procs"
 umount /mnt/groups /mnt
-shift
+shift 2
 exec "$@"
 `;
 
@@ -78,7 +84,10 @@ const BOOT_TIMEOUT = seconds(60);
  */
 export class Debian extends Namespace {
   static async boot(host: Host): Promise<Debian> {
-    const inGroup = ["unshare", "--mount", "sh", "-euc", GROUP, "sh", `${process.pid}-${host.name}`];
+    // The lab numbers its own processes only, and sees none of these.
+    const living = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    const group = `${process.pid}-${crypto.randomUUID()}`;
+    const inGroup = ["unshare", "--mount", "sh", "-euc", GROUP, "sh", group, living.join(" ")];
     const machine = await host.spawn([...inGroup, "sh", "-euc", POWER_ON, "sh", BOOT]);
     return await Debian.#enter(machine, host.name, "");
   }

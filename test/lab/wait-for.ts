@@ -4,7 +4,7 @@ import { errorText } from "../../src/base/errors.ts";
 const POLL_INTERVAL = milliseconds(10);
 
 export interface WaitOptions {
-  /** 10 s unless told. */
+  /** 20 s unless told: a limit is for what never comes, on a machine that may be busy with something else. */
   readonly timeout?: Duration;
 }
 
@@ -18,7 +18,7 @@ type Truthy<T> = Exclude<T, false | null | undefined | 0 | "">;
 export async function waitFor<T>(
   what: string,
   condition: () => T | Promise<T>,
-  { timeout = seconds(10) }: WaitOptions = {},
+  { timeout = seconds(20) }: WaitOptions = {},
 ): Promise<Truthy<T>> {
   const deadline = performance.now() + timeout;
   for (;;) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { waitFor } from "../lab/wait-for.ts";
 
 const GROUPS = "/sys/fs/cgroup";
+const STEP_BYTES = 256 * 1024;
 
 /** The files of the two versions of the memory controller (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst). */
 interface Controller {
@@ -23,7 +24,7 @@ const FIRST: Controller = {
 const SECOND: Controller = { root: GROUPS, limit: "memory.max", usage: "memory.current", anonymous: "anon" };
 
 /** A control group in which memory can be made scarce. It is this machine's: only what a test started goes into it. */
-export class MemoryGroup implements Disposable {
+export class MemoryGroup implements AsyncDisposable {
   readonly path: string;
   readonly #controller: Controller;
 
@@ -58,6 +59,18 @@ export class MemoryGroup implements Disposable {
     });
   }
 
+  /** As little as the kernel makes it: what it can take back of none, such as its own for these processes, stays. */
+  async squeeze(bytes: number): Promise<void> {
+    for (let most = Math.round(bytes); ; most += STEP_BYTES) {
+      try {
+        await writeFile(join(this.path, this.#controller.limit), String(most));
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EBUSY") throw error;
+      }
+    }
+  }
+
   get usageBytes(): number {
     return Number(this.#read(this.#controller.usage));
   }
@@ -66,8 +79,12 @@ export class MemoryGroup implements Disposable {
     return Number(new RegExp(`^${this.#controller.anonymous} (\\d+)$`, "m").exec(this.#read("memory.stat"))?.[1]);
   }
 
-  [Symbol.dispose](): void {
-    rmdirSync(this.path);
+  /** The last of its processes may still be ending. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await waitFor("an empty control group", () => {
+      rmdirSync(this.path);
+      return true;
+    });
   }
 
   #read(file: string): string {

@@ -1,4 +1,4 @@
-import { seconds } from "../../src/base/duration.ts";
+import { minutes, seconds } from "../../src/base/duration.ts";
 import { Debian } from "../lab/debian.ts";
 import { fetchMissingPackages } from "../lab/missing-packages.ts";
 import type { LabProcess } from "../lab/process.ts";
@@ -19,6 +19,8 @@ export const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.val
  * Debian with its systemd, on the same interfaces, routes and tables as the agent.
  */
 export class SharedNode implements AsyncDisposable {
+  /** The first time on a machine, Debian's packages are fetched. */
+  static readonly createLimit = minutes(10);
   readonly world: EdgeWorld;
   readonly debian: Debian;
   #agent: LabProcess;

@@ -41,7 +41,7 @@ const addresses = () => world.edge.output(["ip", "-o", "-4", "address", "show", 
 describe("a node that carries services in user space", () => {
   test("answers services and names like any other, for pods and for itself", async () => {
     await waitFor("the services", async () => (await backendsOf(world.client, WEB.clusterIp)).length === 2);
-    expect(await dig(world.client, "web")).toBe(WEB.clusterIp);
+    await waitFor("the name", async () => (await dig(world.client, "web")) === WEB.clusterIp);
     for (const host of [world.client, world.edge])
       expect(await backendsOf(host, WEB.clusterIp)).toEqual(["web-1", "web-2"]);
   });

@@ -41,6 +41,7 @@ export function aptOptions(work: string, architecture: string, status = ""): rea
     "APT::Architecture": architecture,
     "APT::Architectures": architecture,
     "APT::Sandbox::User": "root",
+    "Acquire::Retries": "3",
     "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
     "Dir::State": work,
     "Dir::State::status": `${work}/status`,
