@@ -4,6 +4,7 @@ import { Fabric } from "../../lab/fabric/fabric.ts";
 import { type Destination, formatMatrix, type Origin, tryAll } from "../../lab/fabric/matrix.ts";
 import { PAGE_PORT } from "../../lab/fabric/page.ts";
 import { waitFor } from "../../lab/wait-for.ts";
+import { testMadePods } from "./made-pods.ts";
 
 const START_LIMIT = 180_000;
 const LIMIT = 60_000;
@@ -148,4 +149,6 @@ describe("one cluster with edge nodes behind routers", () => {
     },
     LIMIT,
   );
+
+  describe("pods that a container runtime makes by the agents' configurations", () => testMadePods(() => fabric));
 });

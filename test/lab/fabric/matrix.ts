@@ -1,9 +1,9 @@
-import type { Host } from "../host.ts";
+import type { Namespace } from "../namespace.ts";
 
 /** Somebody who tries to reach others. */
 export interface Origin {
   readonly name: string;
-  readonly host: Host;
+  readonly host: Namespace;
 }
 
 /** A service's endpoints take turns by chance: one that is not reached is met with 254 of 256 chances where there are two. */
@@ -37,7 +37,7 @@ export async function tryAll(
   );
 }
 
-export async function reaches(host: Host, { address, url }: Destination): Promise<boolean> {
+export async function reaches(host: Namespace, { address, url }: Destination): Promise<boolean> {
   const argv =
     url === undefined
       ? ["ping", "-n", "-c", "2", "-i", "0.2", "-W", "1", address ?? ""]
