@@ -9,10 +9,11 @@ import type { CharonCommands } from "./charon-commands.ts";
 import { CharonLink } from "./charon-link.ts";
 import { ConnectionLoader } from "./connection-loader.ts";
 import { HostNames, type ResolveHost } from "./host-names.ts";
-import { planReplacement, planTunnels, type TunnelAction, type TunnelMemory } from "./keeper-plan.ts";
+import { planTunnels, type TunnelsPlan } from "./keeper-plan.ts";
 import type { IkeAssociation } from "./security-association.ts";
 import { failureOf } from "./tunnel-failure.ts";
 import { isComing, isUp, stateDigest, tunnelState } from "./tunnel-look.ts";
+import { planReplacement, type TunnelAction, type TunnelPlan } from "./tunnel-plan.ts";
 import type {
   CharonState,
   TunnelFailure,
@@ -35,8 +36,9 @@ const LIST_WHILE_TRYING = milliseconds(500);
 /** Many events come together: after a list nothing is listed for a moment, and for three times as long as it took. */
 const LIST_PAUSE = milliseconds(20);
 const LIST_PAUSE_FACTOR = 3;
-/** More connections than these are looked at together with all others. */
+/** More connections than these, and than this part of all that have SAs, are listed together with all others. */
 const LIST_ONE_BY_ONE = 4;
+const LIST_ONE_BY_ONE_PART = 1 / 16;
 
 /** What charon says of an IKE_SA so soon after a failure is what follows from that. */
 const CONSEQUENCES = seconds(1);
@@ -69,13 +71,14 @@ export class ConnectionKeeper implements TunnelKeeping {
   readonly #hosts: HostNames;
   readonly #loader: ConnectionLoader;
   #wanted: WantedTunnels | undefined;
+  #names: ReadonlySet<string> = new Set();
   #commands: CharonCommands | undefined;
   #refusal: string | undefined;
   /** Connections that this end is done with: until their SAs are gone. */
   readonly #leaving = new Set<string>();
   readonly #failures = new Map<string, TunnelFailure & { readonly ikeId: number | undefined }>();
-  #memory: ReadonlyMap<string, TunnelMemory> = new Map();
-  #associations: ReadonlyMap<string, readonly IkeAssociation[]> = new Map();
+  #plans: ReadonlyMap<string, TunnelPlan> = new Map();
+  #associations = new Map<string, readonly IkeAssociation[]>();
   readonly #states = new Map<string, Published>();
   /** The wanted connections with addresses in place of names. */
   #connections: readonly TunnelConnection[] = [];
@@ -128,9 +131,9 @@ export class ConnectionKeeper implements TunnelKeeping {
   want(wanted: WantedTunnels): void {
     const before = this.#wanted?.connections ?? [];
     this.#wanted = wanted;
-    const names = new Set(wanted.connections.map(({ name }) => name));
-    for (const { name } of before) if (!names.has(name)) this.#leaving.add(name);
-    for (const name of names) this.#leaving.delete(name);
+    this.#names = new Set(wanted.connections.map(({ name }) => name));
+    for (const { name } of before) if (!this.#names.has(name)) this.#leaving.add(name);
+    for (const name of this.#names) this.#leaving.delete(name);
     this.#forgetPatience(before, wanted.connections);
     this.#hosts.want(wanted.connections.flatMap((connection) => connection.remoteAddresses));
     this.#resolve();
@@ -140,10 +143,11 @@ export class ConnectionKeeper implements TunnelKeeping {
 
   replace(name: string): void {
     const connection = this.#connections.find((wanted) => wanted.name === name);
-    const memory = this.#memory.get(name);
-    if (connection === undefined || memory === undefined) return;
-    const plan = planReplacement(connection, this.#associations.get(name) ?? [], memory, this.#clock.now());
-    this.#memory = new Map([...this.#memory, [name, plan.memory]]);
+    const before = this.#plans.get(name);
+    if (connection === undefined || before === undefined) return;
+    const associations = this.#associations.get(name) ?? [];
+    const plan = planReplacement({ ...before, connection }, associations, this.#clock.now());
+    this.#plans = new Map([...this.#plans, [name, plan.tunnel]]);
     const commands = this.#commands;
     // What fails here fails with the session, and with it all that was to be replaced.
     if (commands !== undefined) for (const action of plan.actions) this.#act(commands, action).catch(() => {});
@@ -220,6 +224,11 @@ export class ConnectionKeeper implements TunnelKeeping {
     try {
       await this.#load(commands, wanted);
       if (this.#listIn() <= 0) await this.#list(commands);
+      else if (this.#isStale) {
+        // How what was begun has ended is not judged by what there was before.
+        this.#publish();
+        return milliseconds(Math.max(1, this.#listIn()));
+      }
       const plan = this.#plan();
       const actions = [...plan.actions, ...this.#farewells(wanted)];
       for (const action of actions) await this.#act(commands, action);
@@ -250,10 +259,14 @@ export class ConnectionKeeper implements TunnelKeeping {
     this.#options.listener.onCharon(this.charon);
   }
 
+  get #isStale(): boolean {
+    return this.#stale === "all" || this.#stale.size > 0;
+  }
+
   #listIn(): number {
     const now = this.#clock.now();
-    if (this.#stale === "all" || this.#stale.size > 0) return this.#listNotBefore - now;
-    const isTrying = [...this.#memory.values()].some(({ trying }) => trying !== undefined);
+    if (this.#isStale) return this.#listNotBefore - now;
+    const isTrying = [...this.#plans.values()].some(({ memory }) => memory.trying !== undefined);
     const every = Math.max(isTrying ? LIST_WHILE_TRYING : LIST_EVERY, LIST_EVERY_FACTOR * this.#listCost);
     return Math.max(this.#listedAt + Math.min(every, LIST_AT_LEAST_EVERY), this.#listNotBefore) - now;
   }
@@ -262,10 +275,13 @@ export class ConnectionKeeper implements TunnelKeeping {
     const begun = this.#clock.now();
     const stale = this.#stale;
     this.#stale = new Set();
-    if (stale !== "all" && stale.size > 0 && stale.size <= LIST_ONE_BY_ONE) {
-      const associations = new Map(this.#associations);
-      for (const name of stale) associations.set(name, await commands.associations(name));
-      this.#associations = associations;
+    const few = Math.max(LIST_ONE_BY_ONE, LIST_ONE_BY_ONE_PART * this.#associations.size);
+    if (stale !== "all" && stale.size > 0 && stale.size <= few) {
+      for (const name of stale) {
+        const associations = await commands.associations(name);
+        if (associations.length > 0 || this.#names.has(name)) this.#associations.set(name, associations);
+        else this.#associations.delete(name);
+      }
     } else {
       this.#associations = Map.groupBy(await commands.associations(), ({ name }) => name);
       this.#listedAt = this.#clock.now();
@@ -275,23 +291,22 @@ export class ConnectionKeeper implements TunnelKeeping {
     this.#listNotBefore = (now + Math.max(LIST_PAUSE, LIST_PAUSE_FACTOR * (now - begun))) as MonotonicTime;
   }
 
-  #plan() {
+  #plan(): TunnelsPlan {
     const plan = planTunnels({
       now: this.#clock.now(),
       random: this.#options.random,
       connections: this.#connections.filter(({ name }) => this.#loader.isLoaded(name)),
       associations: this.#associations,
-      memory: this.#memory,
+      tunnels: this.#plans,
     });
-    this.#memory = plan.memory;
+    this.#plans = plan.tunnels;
     return plan;
   }
 
   /** Ends SAs of ours that nobody wants: of connections unloaded now, or by an earlier run. */
   #farewells(wanted: WantedTunnels): readonly TunnelAction[] {
-    const names = new Set(wanted.connections.map(({ name }) => name));
     return [...this.#associations].flatMap(([connection, associations]) => {
-      if (names.has(connection)) return [];
+      if (this.#names.has(connection)) return [];
       const isOurs = ({ localId, children }: IkeAssociation) =>
         isFabricConnection({ name: connection, localId, childNames: children.map(({ name }) => name) }, wanted.localId);
       const ended = associations.filter(
@@ -329,20 +344,19 @@ export class ConnectionKeeper implements TunnelKeeping {
   /** What failed as it was wanted before may succeed now. */
   #forgetPatience(before: readonly TunnelConnection[], now: readonly TunnelConnection[]): void {
     const old = new Map(before.map((connection) => [connection.name, connection]));
-    const memory = new Map(this.#memory);
+    const plans = new Map(this.#plans);
     for (const connection of now) {
-      const own = memory.get(connection.name);
+      const own = plans.get(connection.name);
       if (own === undefined || Bun.deepEquals(old.get(connection.name), connection)) continue;
       const at = this.#clock.now();
-      memory.set(connection.name, { ...own, failures: 0, nextTry: at, corrections: 0, nextCorrection: at });
+      const memory = { ...own.memory, failures: 0, nextTry: at, corrections: 0, nextCorrection: at };
+      plans.set(connection.name, { ...own, memory, until: at });
     }
-    this.#memory = memory;
+    this.#plans = plans;
   }
 
   #publish(): void {
-    const wanted = this.#wanted?.connections ?? [];
-    const names = new Set(wanted.map(({ name }) => name));
-    for (const connection of wanted) {
+    for (const connection of this.#wanted?.connections ?? []) {
       const { name } = connection;
       const failure = this.#failures.get(name);
       const source = [connection, this.#associations.get(name), this.#loader.isLoaded(name), failure] as const;
@@ -360,7 +374,7 @@ export class ConnectionKeeper implements TunnelKeeping {
       this.#leaving.delete(name);
     }
     for (const name of this.#states.keys()) {
-      if (names.has(name) || this.#leaving.has(name)) continue;
+      if (this.#names.has(name) || this.#leaving.has(name)) continue;
       this.#states.delete(name);
       this.#failures.delete(name);
       this.#options.listener.onTunnelGone(name);

@@ -1,10 +1,9 @@
 import type { Random } from "../base/backoff.ts";
 import type { MonotonicTime } from "../base/clock.ts";
-import { type Duration, milliseconds, minutes, seconds } from "../base/duration.ts";
+import { type Duration, milliseconds, seconds } from "../base/duration.ts";
 import type { TunnelConnection } from "../network/tunnel-connection.ts";
-import type { Termination } from "./charon-commands.ts";
 import type { IkeAssociation } from "./security-association.ts";
-import { carriesPackets, childCarriers, hasWantedSelectors, isComing, isUp } from "./tunnel-look.ts";
+import { later, planTunnel, type TunnelAction, type TunnelPlan } from "./tunnel-plan.ts";
 
 /**
  * IKE_SAs that this end has begun and that are not established. A blocking initiate would hold one of charon's 16 threads,
@@ -13,53 +12,10 @@ import { carriesPackets, childCarriers, hasWantedSelectors, isComing, isUp } fro
 export const HALF_OPEN_MAX = 4;
 /** Of those, for tunnels that failed before: peers that are away do not keep the others waiting. */
 const HALF_OPEN_AGAIN_MAX = 2;
-/** Before the next try after one that failed: doubled each time. */
-const RETRY_FIRST = seconds(1);
-const RETRY_LATEST = seconds(30);
-/**
- * Before a child whose selectors are not the wanted ones is made again: the peer may hear of new ones a moment later, or
- * have reason to narrow them.
- */
-const CORRECT_FIRST = seconds(5);
-const CORRECT_LATEST = minutes(10);
-/** Both ends begin at once when they hear of one another: the one whose identity sorts later leaves the other so long. */
-const SECOND_BEGINNER_DELAY = milliseconds(300);
-/** The peer, which began the IKE_SA, is still making its children. */
-const PEER_MAKES_CHILDREN = seconds(3);
-/** Packets that are under way in an SA arrive before it goes: its successor has carried everything for so long. */
-const OVERLAP = seconds(2);
-/** The end that began an SA takes it away as superfluous; the other one only if that does not happen. */
-const OVERLAP_AT_PEER = seconds(30);
-/** A replacement that does not come is given up: what is there stays. */
-const REPLACE_PATIENCE = seconds(20);
 /** After losing many peers at once the tries are spread, so much for each. */
 const SPREAD_EACH = milliseconds(50);
 const SPREAD_NARROWEST = milliseconds(100);
 const SPREAD_WIDEST = seconds(5);
-
-/** What is remembered of a tunnel from one plan to the next. */
-export interface TunnelMemory {
-  /** Tries that failed, one after the other. */
-  readonly failures: number;
-  readonly nextTry: MonotonicTime;
-  /** Children were begun while so many were missing, and how it ends is not known yet. */
-  readonly trying: { readonly missing: number } | undefined;
-  readonly wasUp: boolean;
-  /** Times that children with other selectors than the wanted ones were made again. */
-  readonly corrections: number;
-  readonly nextCorrection: MonotonicTime;
-  /** IKE_SAs whose successor is being made, and when that is given up. */
-  readonly replacing: { readonly ids: ReadonlySet<number>; readonly until: MonotonicTime } | undefined;
-  /** Since when an IKE_SA, or a CHILD_SA, is superfluous. */
-  readonly superfluousIke: ReadonlyMap<number, MonotonicTime>;
-  readonly superfluousChildren: ReadonlyMap<number, MonotonicTime>;
-  /** Since when there are IKE_SAs of the peer's without all children. */
-  readonly peerSince: MonotonicTime | undefined;
-}
-
-export type TunnelAction =
-  | { readonly do: "initiate"; readonly connection: string; readonly child: string }
-  | { readonly do: "terminate"; readonly connection: string; readonly which: Termination; readonly force: boolean };
 
 export interface TunnelsView {
   readonly now: MonotonicTime;
@@ -67,250 +23,77 @@ export interface TunnelsView {
   /** Connections that charon has as they are wanted. */
   readonly connections: readonly TunnelConnection[];
   readonly associations: ReadonlyMap<string, readonly IkeAssociation[]>;
-  readonly memory: ReadonlyMap<string, TunnelMemory>;
+  /** As planned before, with their actions done: what nothing has happened to since is not planned again. */
+  readonly tunnels: ReadonlyMap<string, TunnelPlan>;
 }
 
 export interface TunnelsPlan {
   readonly actions: readonly TunnelAction[];
-  readonly memory: ReadonlyMap<string, TunnelMemory>;
+  readonly tunnels: ReadonlyMap<string, TunnelPlan>;
   /** When to plan again where nothing happens; undefined: only then. */
   readonly wakeIn: Duration | undefined;
 }
+
+const NO_ASSOCIATIONS: readonly IkeAssociation[] = [];
 
 /**
  * What is to be begun and ended so that every wanted child carries packets, in exactly one SA. Nothing is taken away before
  * its successor carries everything; of SAs that both ends made at once, both ends keep the same one.
  */
-export function planTunnels({ now, random, connections, associations, memory }: TunnelsView): TunnelsPlan {
-  const looks = connections.map((connection) =>
-    lookAt(connection, associations.get(connection.name) ?? [], memory.get(connection.name), now, random),
-  );
-  const lost = looks.filter((look) => look.isLost);
+export function planTunnels({ now, random, connections, associations, tunnels }: TunnelsView): TunnelsPlan {
+  const plans = new Map<string, TunnelPlan>();
+  const fresh: TunnelPlan[] = [];
+  for (const connection of connections) {
+    const { name } = connection;
+    const own = associations.get(name) ?? NO_ASSOCIATIONS;
+    const before = tunnels.get(name);
+    if (before?.connection === connection && before.associations === own && before.until > now) plans.set(name, before);
+    else {
+      const plan = planTunnel(connection, own, before?.memory, now, random);
+      plans.set(name, plan);
+      fresh.push(plan);
+    }
+  }
+  const lost = fresh.filter((plan) => plan.isLost);
   const spread = Math.min(SPREAD_WIDEST, Math.max(SPREAD_NARROWEST, lost.length * SPREAD_EACH));
-  for (const look of lost) look.memory = { ...look.memory, nextTry: later(now, spread * random()) };
+  for (const plan of lost) {
+    const nextTry = later(now, spread * random());
+    plans.set(plan.connection.name, { ...plan, memory: { ...plan.memory, nextTry } });
+  }
 
-  const slots = new Slots(looks);
-  const actions = looks.flatMap((look) => look.actions);
+  const slots = new Slots(plans.values());
+  const actions = fresh.flatMap((plan) => plan.actions);
   // Whoever has failed least goes first, and among equals whoever has waited longest.
-  const due = looks
-    .filter((look) => look.toBegin.length > 0 && look.memory.nextTry <= now)
+  const due = [...plans.values()]
+    .filter((plan) => plan.toBegin.length > 0 && plan.memory.nextTry <= now)
     .sort((a, b) => a.memory.failures - b.memory.failures || a.memory.nextTry - b.memory.nextTry);
-  for (const look of due) {
-    if (look.needsSlot && !slots.take(look)) continue;
-    const connection = look.connection.name;
-    actions.push(...look.toBegin.map((child) => ({ do: "initiate", connection, child }) as const));
-    look.memory = { ...look.memory, trying: { missing: look.missing } };
+  for (const plan of due) {
+    if (plan.needsSlot && !slots.take(plan)) continue;
+    const connection = plan.connection.name;
+    actions.push(...plan.toBegin.map((child) => ({ do: "initiate", connection, child }) as const));
+    // The next plan is made when it is known what came of it.
+    plans.set(connection, { ...plan, until: now, memory: { ...plan.memory, trying: { missing: plan.missing } } });
   }
 
   return {
     actions,
-    memory: new Map(looks.map((look) => [look.connection.name, look.memory])),
-    wakeIn: wakeIn(now, looks),
+    tunnels: plans,
+    wakeIn: wakeIn(now, plans.values()),
   };
-}
-
-/** Asks for a successor of what a tunnel has now, at once. Half-open SAs are given up: they may go where nobody is. */
-export function planReplacement(
-  connection: TunnelConnection,
-  associations: readonly IkeAssociation[],
-  memory: TunnelMemory,
-  now: MonotonicTime,
-): { readonly memory: TunnelMemory; readonly actions: readonly TunnelAction[] } {
-  // Charon has one IKE_SA at most with the same connection to the same address: there it is break before make.
-  const sameAddress = (sa: IkeAssociation) => connection.remoteAddresses.includes(sa.remoteHost);
-  const ended = associations.filter((sa) => isComing(sa) || (isUp(sa) && sameAddress(sa)));
-  const kept = associations.filter((sa) => isUp(sa) && !sameAddress(sa));
-  return {
-    memory: {
-      ...memory,
-      failures: 0,
-      nextTry: now,
-      trying: undefined,
-      wasUp: false,
-      replacing:
-        kept.length === 0
-          ? undefined
-          : { ids: new Set(kept.map((sa) => sa.uniqueId)), until: later(now, REPLACE_PATIENCE) },
-    },
-    actions: ended.map((sa) => endIke(sa, true)),
-  };
-}
-
-interface Look {
-  readonly connection: TunnelConnection;
-  memory: TunnelMemory;
-  readonly actions: readonly TunnelAction[];
-  /** Children to begin, in order, as soon as its time has come. */
-  readonly toBegin: readonly string[];
-  /** No IKE_SA is there for them: beginning makes one that is half-open. */
-  readonly needsSlot: boolean;
-  readonly missing: number;
-  readonly halfOpen: number;
-  readonly isLost: boolean;
-  readonly wakes: readonly MonotonicTime[];
-}
-
-function lookAt(
-  connection: TunnelConnection,
-  associations: readonly IkeAssociation[],
-  before: TunnelMemory | undefined,
-  now: MonotonicTime,
-  random: Random,
-): Look {
-  let memory = before ?? newMemory(connection, now);
-  const begins = connection.remoteAddresses.length > 0;
-  const up = associations.filter(isUp);
-  const coming = associations.filter(isComing);
-
-  // Replacement: what is replaced counts as absent, until it is given up.
-  let replacing = memory.replacing;
-  if (replacing !== undefined) {
-    const ids = new Set(up.filter((sa) => replacing?.ids.has(sa.uniqueId)).map((sa) => sa.uniqueId));
-    replacing = ids.size === 0 || replacing.until <= now ? undefined : { ids, until: replacing.until };
-  }
-  const fresh = up.filter((sa) => replacing?.ids.has(sa.uniqueId) !== true);
-  const missing = connection.children.filter((child) => childCarriers(fresh, child.name).length === 0);
-  const wrong = connection.children.filter((child) => {
-    const carriers = childCarriers(fresh, child.name);
-    return carriers.length > 0 && !carriers.some((carrier) => hasWantedSelectors(carrier, child));
-  });
-  const busy = coming.length > 0 || fresh.some((sa) => sa.tasks.includes("CHILD_CREATE"));
-
-  // How the last try ended: with nothing left to do, with something more than before, or with nothing.
-  const { trying } = memory;
-  if (missing.length === 0) memory = { ...memory, trying: undefined, failures: 0 };
-  else if (trying !== undefined && !busy) {
-    const failures = missing.length < trying.missing ? memory.failures : memory.failures + 1;
-    const nextTry = failures === memory.failures ? now : later(now, retryDelay(failures, random));
-    memory = { ...memory, trying: undefined, failures, nextTry };
-  }
-
-  // Children that the peer is still making are not begun from here, too.
-  const peers = fresh.length > 0 && missing.length > 0 && fresh.every((sa) => !sa.initiator);
-  const peerSince = peers ? (memory.peerSince ?? now) : undefined;
-  const leaveToPeer = peerSince !== undefined && later(peerSince, PEER_MAKES_CHILDREN) > now;
-
-  const correct = begins && wrong.length > 0 && !busy && memory.nextCorrection <= now;
-  const isDue = begins && !busy && !leaveToPeer;
-  const due = isDue ? [...missing, ...(correct ? wrong : [])].map((child) => child.name) : [];
-  // Without an IKE_SA each child would begin one: the first brings it, and the others follow.
-  const toBegin = fresh.length === 0 ? due.slice(0, 1) : due;
-  if (correct && !leaveToPeer) {
-    const delay = Math.min(CORRECT_LATEST, CORRECT_FIRST * 2 ** memory.corrections);
-    memory = { ...memory, corrections: memory.corrections + 1, nextCorrection: later(now, delay), nextTry: now };
-  } else if (wrong.length === 0) memory = { ...memory, corrections: 0, nextCorrection: now };
-
-  const surplus = planSurplus(connection, fresh, replacing?.ids, up, memory, now);
-  const isLost = memory.wasUp && fresh.length === 0 && coming.length === 0;
-  memory = {
-    ...memory,
-    replacing,
-    peerSince,
-    wasUp: fresh.length > 0,
-    superfluousIke: surplus.ike,
-    superfluousChildren: surplus.children,
-  };
-  return {
-    connection,
-    memory,
-    actions: surplus.actions,
-    toBegin,
-    needsSlot: fresh.length === 0,
-    missing: missing.length,
-    halfOpen: coming.length,
-    isLost: isLost && begins,
-    wakes: [
-      ...surplus.wakes,
-      ...(replacing === undefined ? [] : [replacing.until]),
-      ...(peerSince === undefined || !begins ? [] : [later(peerSince, PEER_MAKES_CHILDREN)]),
-      ...(begins && wrong.length > 0 ? [memory.nextCorrection] : []),
-    ],
-  };
-}
-
-interface Surplus {
-  readonly actions: readonly TunnelAction[];
-  readonly ike: ReadonlyMap<number, MonotonicTime>;
-  readonly children: ReadonlyMap<number, MonotonicTime>;
-  readonly wakes: readonly MonotonicTime[];
-}
-
-/** SAs whose work another one does, and which of them have stood beside it long enough. */
-function planSurplus(
-  connection: TunnelConnection,
-  fresh: readonly IkeAssociation[],
-  replaced: ReadonlySet<number> | undefined,
-  up: readonly IkeAssociation[],
-  memory: TunnelMemory,
-  now: MonotonicTime,
-): Surplus {
-  const actions: TunnelAction[] = [];
-  const wakes: MonotonicTime[] = [];
-  const ike = new Map<number, MonotonicTime>();
-  const children = new Map<number, MonotonicTime>();
-  const end = (since: MonotonicTime, overlap: Duration, action: TunnelAction) => {
-    const at = later(since, overlap);
-    if (at <= now) actions.push(action);
-    else wakes.push(at);
-  };
-
-  const winner = complete(connection, fresh).sort(byPrecedence)[0];
-  if (winner !== undefined) {
-    for (const sa of up) {
-      if (sa.uniqueId === winner.uniqueId) continue;
-      const since = memory.superfluousIke.get(sa.uniqueId) ?? now;
-      ike.set(sa.uniqueId, since);
-      const ours = sa.initiator || replaced?.has(sa.uniqueId) === true;
-      end(since, ours ? OVERLAP : OVERLAP_AT_PEER, endIke(sa, false));
-    }
-  }
-  for (const sa of fresh) {
-    if (ike.has(sa.uniqueId)) continue;
-    for (const child of connection.children) {
-      const carriers = childCarriers([sa], child.name);
-      const right = carriers.filter((carrier) => hasWantedSelectors(carrier, child));
-      const kept = (right.length > 0 ? right : carriers).sort((a, b) => b.uniqueId - a.uniqueId)[0];
-      for (const carrier of carriers) {
-        if (carrier === kept) continue;
-        const since = memory.superfluousChildren.get(carrier.uniqueId) ?? now;
-        children.set(carrier.uniqueId, since);
-        const which = { childId: carrier.uniqueId };
-        const overlap = sa.initiator ? OVERLAP : OVERLAP_AT_PEER;
-        end(since, overlap, { do: "terminate", connection: sa.name, which, force: false });
-      }
-    }
-  }
-  return { actions, ike, children, wakes };
-}
-
-function complete(connection: TunnelConnection, associations: readonly IkeAssociation[]): IkeAssociation[] {
-  return associations.filter((sa) =>
-    connection.children.every((child) =>
-      sa.children.some((carrier) => carrier.name === child.name && carriesPackets(carrier)),
-    ),
-  );
-}
-
-/**
- * Which of two complete IKE_SAs stays: the one that the end with the smaller identity began, which both ends know; and of
- * those of one end the younger, which replaces the other.
- */
-function byPrecedence(a: IkeAssociation, b: IkeAssociation): number {
-  const byFirst = (sa: IkeAssociation) => (sa.initiator === sa.localId < sa.remoteId ? 0 : 1);
-  return byFirst(a) - byFirst(b) || b.uniqueId - a.uniqueId;
 }
 
 class Slots {
-  #used: number;
-  #usedAgain: number;
+  #used = 0;
+  #usedAgain = 0;
 
-  constructor(looks: readonly Look[]) {
-    const count = (some: readonly Look[]) => some.reduce((sum, look) => sum + look.halfOpen, 0);
-    this.#used = count(looks);
-    this.#usedAgain = count(looks.filter((look) => look.memory.failures > 0));
+  constructor(plans: Iterable<TunnelPlan>) {
+    for (const { halfOpen, memory } of plans) {
+      this.#used += halfOpen;
+      if (memory.failures > 0) this.#usedAgain += halfOpen;
+    }
   }
 
-  take({ memory }: Look): boolean {
+  take({ memory }: TunnelPlan): boolean {
     const again = memory.failures > 0;
     if (this.#used >= HALF_OPEN_MAX || (again && this.#usedAgain >= HALF_OPEN_AGAIN_MAX)) return false;
     this.#used += 1;
@@ -319,40 +102,12 @@ class Slots {
   }
 }
 
-function newMemory(connection: TunnelConnection, now: MonotonicTime): TunnelMemory {
-  const second = connection.localId > connection.remoteId;
-  return {
-    failures: 0,
-    nextTry: second ? later(now, SECOND_BEGINNER_DELAY) : now,
-    trying: undefined,
-    wasUp: false,
-    corrections: 0,
-    nextCorrection: now,
-    replacing: undefined,
-    superfluousIke: new Map(),
-    superfluousChildren: new Map(),
-    peerSince: undefined,
-  };
-}
-
-function endIke(sa: IkeAssociation, force: boolean): TunnelAction {
-  return { do: "terminate", connection: sa.name, which: { ikeId: sa.uniqueId }, force };
-}
-
-/** Equal jitter: at least half of the delay. */
-function retryDelay(failures: number, random: Random): number {
-  const delay = Math.min(RETRY_LATEST, RETRY_FIRST * 2 ** Math.min(failures - 1, 16));
-  return delay / 2 + (delay / 2) * random();
-}
-
 /** Who waits for a slot gets it when something happens: a try ends. */
-function wakeIn(now: MonotonicTime, looks: readonly Look[]): Duration | undefined {
-  const times = looks
-    .flatMap((look) => [...look.wakes, ...(look.toBegin.length > 0 ? [look.memory.nextTry] : [])])
-    .filter((time) => time > now);
-  return times.length === 0 ? undefined : milliseconds(Math.min(...times) - now);
-}
-
-function later(at: MonotonicTime, by: number): MonotonicTime {
-  return (at + by) as MonotonicTime;
+function wakeIn(now: MonotonicTime, plans: Iterable<TunnelPlan>): Duration | undefined {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { until, toBegin, memory } of plans) {
+    if (until > now) first = Math.min(first, until);
+    if (toBegin.length > 0 && memory.nextTry > now) first = Math.min(first, memory.nextTry);
+  }
+  return first === Number.POSITIVE_INFINITY ? undefined : milliseconds(first - now);
 }

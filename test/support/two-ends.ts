@@ -1,8 +1,9 @@
 import type { Random } from "../../src/base/backoff.ts";
 import type { MonotonicTime } from "../../src/base/clock.ts";
 import type { TunnelConnection } from "../../src/network/tunnel-connection.ts";
-import { planTunnels, type TunnelAction, type TunnelMemory } from "../../src/strongswan/keeper-plan.ts";
+import { planTunnels } from "../../src/strongswan/keeper-plan.ts";
 import type { IkeAssociation } from "../../src/strongswan/security-association.ts";
+import type { TunnelAction, TunnelPlan } from "../../src/strongswan/tunnel-plan.ts";
 import { childAssociation, ikeAssociation, PEER, tunnelConnection } from "./association-objects.ts";
 
 type Side = 0 | 1;
@@ -37,7 +38,8 @@ export class TwoEnds {
   lastAction = 0;
   readonly #random: Random;
   readonly #connections: readonly [TunnelConnection, TunnelConnection];
-  readonly #memory: [ReadonlyMap<string, TunnelMemory>, ReadonlyMap<string, TunnelMemory>] = [new Map(), new Map()];
+  readonly #tunnels: [ReadonlyMap<string, TunnelPlan>, ReadonlyMap<string, TunnelPlan>] = [new Map(), new Map()];
+  readonly #seen: [readonly IkeAssociation[], readonly IkeAssociation[]] = [[], []];
   readonly #lastIds: Ids = [0, 0];
 
   constructor(random: Random) {
@@ -49,18 +51,21 @@ export class TwoEnds {
   /** One end looks and acts. */
   turn(side: Side): void {
     const { name } = this.#connections[side];
-    const associations = new Map([[name, this.#seenBy(side)]]);
+    const seen = this.#seenBy(side);
+    // What has not changed is not listed again.
+    if (!Bun.deepEquals(seen, this.#seen[side])) this.#seen[side] = seen;
+    const associations = new Map([[name, this.#seen[side]]]);
     const now = this.now as MonotonicTime;
     const connections = [this.#connections[side]];
-    const plan = planTunnels({ now, random: this.#random, connections, associations, memory: this.#memory[side] });
-    this.#memory[side] = plan.memory;
+    const plan = planTunnels({ now, random: this.#random, connections, associations, tunnels: this.#tunnels[side] });
+    this.#tunnels[side] = plan.tunnels;
     for (const action of plan.actions) this.#act(side, action);
     if (plan.actions.length > 0) this.lastAction = this.now;
   }
 
   /** An agent starts anew, and knows nothing. */
   forget(side: Side): void {
-    this.#memory[side] = new Map();
+    this.#tunnels[side] = new Map();
   }
 
   /** Kinds of children that carry packets now. */

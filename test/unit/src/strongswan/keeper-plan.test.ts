@@ -2,14 +2,9 @@ import { describe, expect, test } from "bun:test";
 import type { MonotonicTime } from "../../../../src/base/clock.ts";
 import type { Ip } from "../../../../src/base/ip.ts";
 import type { TunnelConnection } from "../../../../src/network/tunnel-connection.ts";
-import {
-  HALF_OPEN_MAX,
-  planReplacement,
-  planTunnels,
-  type TunnelAction,
-  type TunnelMemory,
-} from "../../../../src/strongswan/keeper-plan.ts";
+import { HALF_OPEN_MAX, planTunnels } from "../../../../src/strongswan/keeper-plan.ts";
 import type { IkeAssociation } from "../../../../src/strongswan/security-association.ts";
+import { planReplacement, type TunnelAction, type TunnelPlan } from "../../../../src/strongswan/tunnel-plan.ts";
 import { childAssociation, ikeAssociation, PEER, tunnelConnection } from "../../../support/association-objects.ts";
 
 const ALL = ["p2p", "n2p", "p2n"] as const;
@@ -18,7 +13,7 @@ const CONNECTING = { state: "CONNECTING" } as const;
 /** One end of tunnels as its clock goes on: what it sees is given, what it does is kept. */
 class End {
   now = 1_000_000;
-  memory: ReadonlyMap<string, TunnelMemory> = new Map();
+  tunnels: ReadonlyMap<string, TunnelPlan> = new Map();
   wakeIn: number | undefined;
   connections: readonly TunnelConnection[];
 
@@ -32,9 +27,9 @@ class End {
       random: () => 0.5,
       connections: this.connections,
       associations: Map.groupBy(associations, ({ name }) => name),
-      memory: this.memory,
+      tunnels: this.tunnels,
     });
-    this.memory = plan.memory;
+    this.tunnels = plan.tunnels;
     this.wakeIn = plan.wakeIn;
     return plan.actions.map(text);
   }
@@ -46,10 +41,10 @@ class End {
 
   replace(...associations: readonly IkeAssociation[]): readonly string[] {
     const [connection] = this.connections;
-    const memory = this.memory.get(PEER);
-    if (connection === undefined || memory === undefined) throw new Error("nothing to replace");
-    const plan = planReplacement(connection, associations, memory, this.now as MonotonicTime);
-    this.memory = new Map([[PEER, plan.memory]]);
+    const before = this.tunnels.get(PEER);
+    if (connection === undefined || before === undefined) throw new Error("nothing to replace");
+    const plan = planReplacement({ ...before, connection }, associations, this.now as MonotonicTime);
+    this.tunnels = new Map([[PEER, plan.tunnel]]);
     return plan.actions.map(text);
   }
 }
@@ -145,11 +140,29 @@ describe("pacing", () => {
     end.connections = many(6);
     const actions = end.see();
     expect(actions).toHaveLength(HALF_OPEN_MAX);
-    const begun = [...end.memory].filter(([, { trying }]) => trying !== undefined).map(([name]) => name);
+    const begun = [...end.tunnels].filter(([, { memory }]) => memory.trying !== undefined).map(([name]) => name);
     expect(begun).toEqual(["paris.e100", "paris.e103", "paris.e104", "paris.e105"]);
     end.connections = many(3);
-    end.memory = new Map([...end.memory].map(([name, memory]) => [name, { ...memory, trying: undefined }]));
+    end.tunnels = new Map(
+      [...end.tunnels].map(([name, plan]) => [name, { ...plan, memory: { ...plan.memory, trying: undefined } }]),
+    );
     expect(end.after(60_000)).toHaveLength(2);
+  });
+
+  test("a tunnel that nothing has happened to is not planned again before its time", () => {
+    const connections = many(3);
+    const [a, b, c] = connections;
+    if (a === undefined || b === undefined || c === undefined) throw new Error("there are three");
+    const associations = new Map(connections.map(({ name }, i) => [name, [ikeAssociation(i, ALL, { name })]]));
+    const plan = (now: number, tunnels: ReadonlyMap<string, TunnelPlan>) =>
+      planTunnels({ now: now as MonotonicTime, random: () => 0.5, connections, associations, tunnels }).tunnels;
+    const before = plan(0, new Map());
+    // Of two complete ones the older goes in two seconds.
+    associations.set(b.name, [ikeAssociation(10, ALL, { name: b.name }), ikeAssociation(1, ALL, { name: b.name })]);
+    const now = plan(10, before);
+    expect([now.get(a.name) === before.get(a.name), now.get(b.name) === before.get(b.name)]).toEqual([true, false]);
+    const late = plan(5_000, now);
+    expect([late.get(c.name) === before.get(c.name), late.get(b.name) === now.get(b.name)]).toEqual([true, false]);
   });
 
   test("after losing many peers at once the tries are spread", () => {
@@ -208,7 +221,7 @@ describe("replacing", () => {
     end.after(16_000, old);
     expect(end.after(4_000, old)).toEqual([]);
     expect(end.after(60_000, old)).toEqual([]);
-    expect(end.memory.get(PEER)?.replacing).toBeUndefined();
+    expect(end.tunnels.get(PEER)?.memory.replacing).toBeUndefined();
   });
 
   test("a child with other selectors than wanted gets a successor in its IKE_SA before it goes", () => {
