@@ -1,12 +1,14 @@
 import { createConnection, type Socket } from "node:net";
 import type { Clock, Timer } from "../base/clock.ts";
-import { formatDuration, seconds } from "../base/duration.ts";
+import { formatDuration, milliseconds, seconds } from "../base/duration.ts";
 import { errorCode, SelvedgeError } from "../base/errors.ts";
 import { encodeViciPacket, type ViciOutgoing, type ViciPacket, ViciPacketReader } from "../wire/vici.ts";
 import type { ViciFields, ViciSection } from "../wire/vici-message.ts";
 
 /** How long charon may be quiet while it owes an answer: it takes milliseconds, and tens of them when it is busy. */
 const PATIENCE = seconds(2);
+/** The last part of it: where this program stood still itself, it first reads what has come meanwhile. */
+const LAST_LOOK = milliseconds(100);
 /** Requests that wait for their turn: the keeper has one at a time, and commands of people a few more. */
 const WAITING_REQUESTS_MAX = 64;
 
@@ -146,7 +148,9 @@ export class ViciSession {
   #expectMore(): void {
     this.#timer?.cancel();
     const what = this.#current?.what ?? "";
-    this.#timer = this.#clock.after(PATIENCE, () => this.#finish(silent(what, this.path)));
+    this.#timer = this.#clock.after(milliseconds(PATIENCE - LAST_LOOK), () => {
+      this.#timer = this.#clock.after(LAST_LOOK, () => this.#finish(silent(what, this.path)));
+    });
   }
 
   #read(piece: Uint8Array): void {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Clock, MonotonicTime } from "../../../../src/base/clock.ts";
 import { seconds } from "../../../../src/base/duration.ts";
 import { errorCode } from "../../../../src/base/errors.ts";
 import { CharonCommands } from "../../../../src/strongswan/charon-commands.ts";
@@ -65,6 +66,28 @@ describe("a session", () => {
     expect((await session.closed).code).toBe("CHARON_SILENT");
     await waitFor("the end of the connection", () => charon.sessions === 0);
     expect(clock.pending).toBe(0);
+  });
+
+  test("that stood still itself reads what has come meanwhile before it takes charon for silent", async () => {
+    const timers = new Set<() => void>();
+    const stalled: Clock = {
+      now: () => 0 as MonotonicTime,
+      wall: () => 0,
+      after: (_, run) => {
+        timers.add(run);
+        return { cancel: () => void timers.delete(run) };
+      },
+    };
+    const own = await ViciSession.open(charon.path, stalled, () => {});
+    const answer = code(own.request("version"));
+    // As after a pause: all that has fallen due runs before anything is read.
+    for (const run of [...timers]) {
+      timers.delete(run);
+      run();
+    }
+    expect(await answer).toBe("none");
+    expect(timers.size).toBe(0);
+    own.close();
   });
 
   test("is patient with an answer that goes on coming", async () => {
