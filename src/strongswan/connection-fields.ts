@@ -4,6 +4,12 @@ import type { ViciFields } from "../wire/vici-message.ts";
 
 /** How long a peer may be silent before it is asked if it lives; FabEdge's value. */
 const DPD_DELAY_SECONDS = 10;
+/**
+ * Packets by which one may come too late (charon: 32, RFC 4303 section 3.4.3 wants 64): queues of several processors, or two
+ * lines, let hundreds overtake. More would keep charon from moving an SA to another address (strongSwan issue 1967): its
+ * request to the kernel has 1024 bytes, and the window's bits are in it twice. Charon's own ESP has 128 whatever is said.
+ */
+const REPLAY_WINDOW = 1024;
 
 /**
  * What load-conn takes: the words of swanctl.conf(5). What is not named is charon's own, which is FabEdge's, too: algorithms,
@@ -32,6 +38,7 @@ function childFields({ local, remote }: TunnelChild): ViciFields {
     mode: "tunnel",
     local_ts: local.map(formatPrefix),
     remote_ts: remote.map(formatPrefix),
+    replay_window: REPLAY_WINDOW,
     // Who begins, and when a dead one is begun anew, the keeper decides.
     start_action: "none",
     dpd_action: "clear",

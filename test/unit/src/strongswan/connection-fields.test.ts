@@ -3,7 +3,7 @@ import { connectionFields } from "../../../../src/strongswan/connection-fields.t
 import { tunnelConnection } from "../../../support/association-objects.ts";
 
 /** FabEdge 1.0's own: what it loads for a peer. */
-test("a connection has FabEdge's words, and nothing of what charon decides better", () => {
+test("a connection has FabEdge's words, a wider replay window, and nothing of what charon decides better", () => {
   expect(connectionFields(tunnelConnection(), ["PEM"])).toEqual({
     "paris.e2": {
       version: 2,
@@ -18,6 +18,7 @@ test("a connection has FabEdge's words, and nothing of what charon decides bette
           mode: "tunnel",
           local_ts: ["10.1.0.0/24"],
           remote_ts: ["10.2.0.0/24"],
+          replay_window: 1024,
           start_action: "none",
           dpd_action: "clear",
           close_action: "none",
