@@ -26,6 +26,10 @@ export class ForeignAgents {
     return this.#counts.has(node);
   }
 
+  get isEmpty(): boolean {
+    return this.#counts.size === 0;
+  }
+
   /** Where they run. */
   nodes(): IterableIterator<string> {
     return this.#counts.keys();

@@ -40,6 +40,8 @@ export class NodeStates {
   readonly #cloud = new Map<string, CloudNode>();
   readonly #addresses = new AddressUsers();
   readonly #foreignAgents = new ForeignAgents();
+  /** As of the last time; see `#makeEndpoint`. */
+  #ownAgentsOnly = true;
   readonly #garbage = new YoungGarbage();
   #connector: TunnelEndpoint | undefined;
 
@@ -49,7 +51,7 @@ export class NodeStates {
   }
 
   setNode(name: string, node: ClusterNode | undefined): void {
-    this.#addresses.set(name, node?.internalIps ?? []);
+    this.#addresses.set(name, node?.internalIps ?? [], node !== undefined && !isEdgeNode(node, this.#settings));
     if (node === undefined) {
       this.#nodes.delete(name);
       this.#subnets.deleteNode(name);
@@ -71,6 +73,10 @@ export class NodeStates {
   /** Brings everything up to date. @returns the nodes for which something may be different */
   settle(): ReadonlySet<string> {
     const touched = new Set([...this.#subnets.settle(), ...this.#addresses.settle(), ...this.#foreignAgents.settle()]);
+    if (this.#foreignAgents.isEmpty !== this.#ownAgentsOnly) {
+      this.#ownAgentsOnly = this.#foreignAgents.isEmpty;
+      for (const name of this.#addresses.sharers()) touched.add(name);
+    }
     for (const name of touched) {
       this.#garbage.add();
       if (this.#cloud.delete(name)) this.#connector = undefined;
@@ -148,7 +154,9 @@ export class NodeStates {
   #makeEndpoint(node: ClusterNode, publicAddresses: readonly string[], subnets: readonly Prefix[]): TunnelEndpoint {
     const name = endpointName(this.#settings.cluster, node.name);
     const id = endpointId(this.#settings, name);
-    return { id, name, publicAddresses, port: undefined, subnets, nodeSubnets: node.internalIps, type: "EdgeNode" };
+    // FabEdge's agents make a child of no addresses of all the host's, which no other end has, and no route then.
+    const nodeSubnets = this.#foreignAgents.isEmpty ? this.#addresses.ownedBy(node.name) : node.internalIps;
+    return { id, name, publicAddresses, port: undefined, subnets, nodeSubnets, type: "EdgeNode" };
   }
 
   #makeConnector(): TunnelEndpoint {

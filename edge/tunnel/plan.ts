@@ -1,4 +1,12 @@
-import { type Family, formatPrefix, type Ip, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import {
+  type Family,
+  formatPrefix,
+  type Ip,
+  ipFamily,
+  makePrefix,
+  type Prefix,
+  prefixContains,
+} from "../../src/base/ip.ts";
 import type { WantedRule } from "../../src/linux/routing-rules-plan.ts";
 import {
   LAST_RESORT_METRIC,
@@ -76,13 +84,13 @@ export function planRouting(facts: TunnelFacts): RoutingPlan {
     const podsUp = path?.installed.has("p2p") === true || path?.installed.has("n2p") === true;
     for (const prefix of peer.subnets) {
       if (!facts.servesPrefix(prefix)) {
-        pods.push(...layers(facts, prefix, podsUp ? path?.way : undefined, leftPods));
+        pods.push(...layers(facts, peer, prefix, podsUp ? path?.way : undefined, leftPods));
       }
     }
     const nodesUp = path?.installed.has("p2n") === true;
     for (const prefix of nodePrefixes(peer)) {
       if (!here.has(prefix.address)) {
-        nodes.push(...layers(facts, prefix, nodesUp ? path?.way : undefined, leftNodes));
+        nodes.push(...layers(facts, peer, prefix, nodesUp ? path?.way : undefined, leftNodes));
       }
     }
   }
@@ -123,6 +131,7 @@ function planRules(own: TunnelEndpoint): readonly WantedRule[] {
 
 function layers(
   facts: TunnelFacts,
+  peer: TunnelEndpoint,
   destination: Prefix,
   way: Way | undefined,
   left: PresentRoutes | undefined,
@@ -131,10 +140,30 @@ function layers(
   const present = left?.get(formatPrefix(destination));
   if (way === undefined) return present === undefined ? [nowhere(destination)] : [nowhere(destination), present];
   const gateway = way.gateway !== undefined && ipFamily(way.gateway) === family ? way.gateway : undefined;
-  const source = facts.fabric.own.nodeSubnets.find((ip) => ipFamily(ip) === family && facts.ownAddresses.has(ip));
+  const source = sourceOf(facts, peer, family);
   // Linux takes smaller values for IPv6 and obeys none below this one.
   const mtu = family === 6 ? Math.max(way.mtu, SMALLEST_LINK_MTU) : way.mtu;
   return [nowhere(destination), { kind: "unicast", destination, linkIndex: way.linkIndex, gateway, source, mtu }];
+}
+
+/**
+ * What packets of this node itself get: its node's address, or, where no SA is for that, its address among its pods. A
+ * peer with the same node address would take what comes from there for its own, and send its answers to itself; the
+ * operator takes shared addresses from all but one, so a peer without any may have ours. Of IPv6 no two nodes have the
+ * same, and the kernel chooses what fits (RFC 6724).
+ */
+function sourceOf(
+  { fabric: { own }, ownAddresses }: TunnelFacts,
+  peer: TunnelEndpoint,
+  family: Family,
+): Ip | undefined {
+  const node = own.nodeSubnets.find((address) => ipFamily(address) === family && ownAddresses.has(address));
+  if (family === 6) return node;
+  const theirs = peer.nodeSubnets.filter((address) => ipFamily(address) === family);
+  const isShared = theirs.some((address) => address === node) || (theirs.length === 0 && peer.type === "EdgeNode");
+  if (node !== undefined && !isShared) return node;
+  const pods = own.subnets.filter(({ address }) => ipFamily(address) === family);
+  return [...ownAddresses].find((address) => pods.some((subnet) => prefixContains(subnet, address)));
 }
 
 function nowhere(destination: Prefix): WantedRoute {

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { OperatorChange } from "../../../../cloud/operator/change.ts";
+import type { AgentPod } from "../../../../cloud/operator/observed-documents.ts";
 import { PEER_SHARD_COUNT, WHOLE_PEERS_LIMIT } from "../../../../cloud/operator/peer-shards.ts";
 import { OperatorPlanner } from "../../../../cloud/operator/planner.ts";
 import type { OperatorSettings } from "../../../../cloud/operator/settings.ts";
 import { ipFromBytes } from "../../../../src/base/ip.ts";
-import { prefix } from "../../../support/network-objects.ts";
+import { parseNodeConfig } from "../../../../src/kube/objects/node-config.ts";
+import { ip, prefix } from "../../../support/network-objects.ts";
 import {
   cloudNode,
   community,
@@ -232,6 +234,35 @@ function manyEdges(from: number, to: number): readonly OperatorChange[] {
     return edgeNode(`n${i}`, { ip: address(192, i), cidrs: [`${address(10, i)}/24`] });
   });
 }
+
+describe("edge nodes with one address", () => {
+  const SHARED = ip("192.168.1.10");
+  const nodes = ["e1", "e2"].map((name, i) => edgeNode(name, { ip: SHARED, cidrs: [`10.1.${i}.0/24`] }));
+  const addressOf = (planner: OperatorPlanner, node: string) => {
+    const desired = planner.document(`ConfigMap/fabedge/fabedge-agent-config-${node}`);
+    if (desired.state !== "present" || desired.object.kind !== "ConfigMap") throw new Error(`${node} has none`);
+    const config = parseNodeConfig(desired.object.data["tunnels.yaml"] ?? "");
+    if (!config.ok) throw new Error(config.error.why);
+    return config.value.endpoint.nodeSubnets;
+  };
+  const foreign: AgentPod = { node: "e7", hash: undefined, terminating: false };
+
+  test("leave it to the first of them, in all documents", () => {
+    const planner = new OperatorPlanner(FLANNEL, [...nodes, community("home", ["paris.e1", "paris.e2"])]);
+    expect([addressOf(planner, "e1"), addressOf(planner, "e2")]).toEqual([[SHARED], []]);
+    const { documents } = planner.apply([gone(edgeNode("e1"))]);
+    expect(documents).toContain("ConfigMap/fabedge/connector-config");
+    expect(addressOf(planner, "e2")).toEqual([SHARED]);
+  });
+
+  test("all keep it while an agent of FabEdge's is left, which would not reach the pods of one without", () => {
+    const planner = new OperatorPlanner(FLANNEL, nodes);
+    planner.apply([{ kind: "AgentPod", key: "fabedge/agent-x", value: foreign }]);
+    expect([addressOf(planner, "e1"), addressOf(planner, "e2")]).toEqual([[SHARED], [SHARED]]);
+    planner.apply([{ kind: "AgentPod", key: "fabedge/agent-x", value: undefined }]);
+    expect([addressOf(planner, "e1"), addressOf(planner, "e2")]).toEqual([[SHARED], []]);
+  });
+});
 
 describe("one change touches what depends on it", () => {
   const objects = [

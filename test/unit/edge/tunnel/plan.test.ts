@@ -115,6 +115,19 @@ describe("routes to a peer", () => {
     expect(pods([peer], { paths, ownAddresses: new Set() })).toContain("10.1.8.0/24 dev 3 mtu 1400");
   });
 
+  test("give this node's own packets its address among its pods where no SA is for its own", () => {
+    const ownAddresses = new Set([ip("192.168.9.7"), ip("10.1.7.1"), ip("fd00:7::1")]);
+    const via = (nodeSubnets: readonly string[]) =>
+      pods([{ ...peer, nodeSubnets: nodeSubnets.map(ip) }], { paths: new Map([["paris.e2", UP]]), ownAddresses });
+    expect(via(["192.168.9.8"])).toContain("10.1.8.0/24 via 192.168.9.1 dev 2 src 192.168.9.7 mtu 1438");
+    // IPv6 is the kernel's to choose.
+    expect(via([])).toContain("fd00:8::/64 dev 2 mtu 1438");
+    // A peer that has the same, or that another node's claim has left without.
+    for (const theirs of [["192.168.9.7"], []]) {
+      expect(via(theirs)).toContain("10.1.8.0/24 via 192.168.9.1 dev 2 src 10.1.7.1 mtu 1438");
+    }
+  });
+
   test("lead nowhere while there is no uplink", () => {
     const paths = new Map([["paris.e2", { ...UP, way: undefined }]]);
     expect(pods([peer], { paths })).toEqual(["unreachable 10.1.8.0/24", "unreachable fd00:8::/64"]);
