@@ -1,12 +1,20 @@
 import { parseCertificate } from "../../src/certificate/certificate.ts";
 import { formatDistinguishedName } from "../../src/certificate/distinguished-name.ts";
 import { formatTable, type Paint, printable } from "../../src/cli/table.ts";
-import { type AuthorityState, formatTime, planAuthority, trustBundle } from "../operator/authority-plan.ts";
+import {
+  type AuthorityState,
+  type AuthorityStep,
+  formatTime,
+  planAuthority,
+  trustBundle,
+} from "../operator/authority-plan.ts";
+import { reportAuthority } from "../operator/authority-report.ts";
 import { readLeaf, readSigner, type SecretTexts, type Signer } from "../operator/certificates.ts";
 import type { DesiredCertificate } from "../operator/document.ts";
 import { type LeafState, planLeaf, renewAt } from "../operator/leaf-plan.ts";
 import { CREATED_BY, CREATED_BY_LABEL } from "../operator/object-names.ts";
 import { LEAF_TEXTS_DECODER, SECRET_DECODER } from "../operator/observed-documents.ts";
+import type { Problem } from "../operator/problem.ts";
 import type { LeafTexts } from "../operator/secret-manifest.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { InstalledOperator } from "./installed-operator.ts";
@@ -34,7 +42,7 @@ export async function readCertificates(
   operator: InstalledOperator,
   plan: ClusterPlan,
   wall: number,
-): Promise<readonly CertificateReport[]> {
+): Promise<{ readonly reports: readonly CertificateReport[]; readonly problems: readonly Problem[] }> {
   const { authoritySecret, settings } = operator.options;
   const selection = { namespace: cluster.namespace, labelSelector: `${CREATED_BY_LABEL}=${CREATED_BY}` };
   const [authority, leaves] = await Promise.all([
@@ -42,15 +50,18 @@ export async function readCertificates(
     cluster.entries(LEAF_TEXTS_DECODER, selection),
   ]);
   const signer = readSigner(authority);
-  return [
-    ...(signer === undefined
-      ? []
-      : reportAuthority(authoritySecret, signer.state, plan.planner.leftNodes().length > 0, wall)),
-    ...reportLeaves(plan, leaves, signer, wall),
-  ];
+  const leftNodes = plan.planner.leftNodes();
+  const problems = signer === undefined ? [] : reportAuthority(signer.state, leftNodes, wall);
+  return {
+    reports: [
+      ...(signer === undefined ? [] : reportAuthorities(authoritySecret, signer.state, leftNodes.length > 0, wall)),
+      ...reportLeaves(plan, leaves, signer, wall),
+    ],
+    problems,
+  };
 }
 
-function reportAuthority(
+export function reportAuthorities(
   secret: string,
   state: AuthorityState,
   held: boolean,
@@ -75,11 +86,16 @@ function reportAuthority(
       ends: formatTime(certificate.notAfter),
       renewal: null,
       key,
-      problem: kind === "authority" && step.step !== "keep" ? `${step.step}: ${step.why}` : null,
+      problem: problemOf(kind, step, valid),
       valid,
     };
     return [report];
   });
+}
+
+function problemOf(kind: CertificateReport["kind"], step: AuthorityStep, valid: boolean): string | null {
+  if (kind === "authority" && step.step !== "keep") return `${step.step}: ${step.why}`;
+  return kind === "previous authority" && !valid ? "it has ended" : null;
 }
 
 /** Those that are planned, and those that are there without being planned. */

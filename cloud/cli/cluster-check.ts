@@ -8,6 +8,7 @@ import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { LEASES } from "../../src/kube/resource.ts";
 import { nameFew } from "../operator/named-few.ts";
 import { endpointName } from "../operator/object-names.ts";
+import type { Problem } from "../operator/problem.ts";
 import { type CertificateReport, readCertificates } from "./certificate-report.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import { checkDefinitions } from "./definition-check.ts";
@@ -45,7 +46,8 @@ export async function checkCluster(
     if (installationOnly) return results;
     const plan = await planCluster(operator.options.settings, cluster);
     results.push(...judgeUnreadable(cluster), ...judgeConnector(plan), ...judgePlan(plan), ...judgeHolders(plan));
-    results.push(...judgeCertificates(await readCertificates(cluster, operator, plan, wall), operator));
+    const { reports, problems } = await readCertificates(cluster, operator, plan, wall);
+    results.push(...judgeCertificates(reports, problems, operator));
   } catch (error) {
     const hint = error instanceof SelvedgeError ? (error.hint ?? "") : "";
     results.push(
@@ -186,11 +188,12 @@ export function judgeHolders({ planner, settings, nodes, publications, holders }
 
 export function judgeCertificates(
   reports: readonly CertificateReport[],
+  problems: readonly Problem[],
   { options }: InstalledOperator,
 ): readonly CheckResult[] {
   const { settings, authoritySecret } = options;
   const authority = reports.find(({ kind }) => kind === "authority");
-  const results: CheckResult[] = [];
+  const results: CheckResult[] = problems.map((problem) => bad({ component: "certs", ...problem }));
   if (authority === undefined && settings.role === "host") {
     results.push(
       bad({
@@ -203,7 +206,8 @@ export function judgeCertificates(
     );
   }
   for (const { kind, secret, subject, problem, valid } of reports) {
-    if (problem === null) continue;
+    // What became of the one before is among the problems.
+    if (problem === null || kind === "previous authority") continue;
     results.push(
       bad({
         component: "certs",

@@ -151,8 +151,9 @@ async function showCertificates(invocation: Invocation): Promise<ExitCode> {
   const { io, cluster, paint } = invocation;
   const operator = await findOperator(cluster);
   const plan = await planCluster(operator.options.settings, cluster);
-  const reports = await readCertificates(cluster, operator, plan, io.clock.wall());
+  const { reports, problems } = await readCertificates(cluster, operator, plan, io.clock.wall());
   await print(invocation, "CertificateReportList", reports, () => formatCertificates(reports, paint));
+  for (const { message, hint } of problems) io.err(`${printable(message)}.\n${printable(hint)}\n`);
   return reports.every(({ valid }) => valid) ? EXIT.ok : EXIT.unhealthy;
 }
 

@@ -7,7 +7,7 @@ export interface AuthorityState {
   readonly current: Certificate;
   /** Trusted already, it signs once everybody has heard of it. */
   readonly next: Certificate | undefined;
-  /** It signed before, and what it signed is still in use. */
+  /** It signed before: what it signed is still in use, or it ended and people have to be told for a while. */
   readonly previous: Certificate | undefined;
 }
 
@@ -47,10 +47,9 @@ export function planAuthority(state: AuthorityState | undefined, now: number, he
   }
   if (next !== undefined) {
     if (now < switchAt(current, next, held)) return { step: "keep" };
-    return { step: "switch", why: `its successor is trusted since ${formatTime(next.notBefore + BACKDATE)}` };
+    return { step: "switch", why: `its successor is trusted since ${formatTime(madeAt(next))}` };
   }
-  // Nothing that it signed outlives it. Until when it signed is not known: a switch may have been held.
-  if (previous !== undefined && now >= previous.notAfter) {
+  if (previous !== undefined && now >= forgetAt(state, previous)) {
     return { step: "forget", why: "the one before it, and all that it signed, has ended" };
   }
   if (now < successionAt(current)) return { step: "keep" };
@@ -58,8 +57,25 @@ export function planAuthority(state: AuthorityState | undefined, now: number, he
 }
 
 /** What nodes trust, the signer first. */
-export function trustBundle({ current, next, previous }: AuthorityState): string {
-  return [current, next, previous].map((certificate) => certificate?.pem ?? "").join("");
+export function trustBundle(state: AuthorityState): string {
+  const { current, next, previous } = state;
+  const trusted = [current, next, isReplacement(state) ? undefined : previous];
+  return trusted.map((certificate) => certificate?.pem ?? "").join("");
+}
+
+/** Whether the one before had ended when this one was made: who has not heard of this one trusts nobody. */
+export function isReplacement({ current, previous }: AuthorityState): boolean {
+  return previous !== undefined && previous.notAfter <= madeAt(current);
+}
+
+function madeAt({ notBefore }: Certificate): number {
+  return notBefore + BACKDATE;
+}
+
+/** When there is no more to be said or done about the one before. */
+export function forgetAt(state: AuthorityState, previous: Certificate): number {
+  // Nothing that it signed outlives it. Until when it signed is not known: a switch may have been held.
+  return isReplacement(state) ? madeAt(state.current) + OVERLAP : previous.notAfter;
 }
 
 /** A successor is made at four fifths of the life, and early enough for two generations of leaves. */
@@ -69,7 +85,7 @@ function successionAt({ notBefore, notAfter }: Certificate): number {
 
 /** When the successor signs. */
 export function switchAt(current: Certificate, next: Certificate, held: boolean): number {
-  const known = next.notBefore + BACKDATE + OVERLAP;
+  const known = madeAt(next) + OVERLAP;
   return held ? Math.max(known, current.notAfter - HOLD_ENDS) : known;
 }
 
@@ -82,7 +98,7 @@ export function untilNextStep(state: AuthorityState, now: number, held = false):
   const moments = [
     current.notAfter,
     next === undefined ? successionAt(current) : switchAt(current, next, held),
-    ...(previous === undefined ? [] : [previous.notAfter]),
+    ...(previous === undefined ? [] : [forgetAt(state, previous)]),
   ];
   return Math.max(0, Math.min(...moments) - now) as Duration;
 }

@@ -67,7 +67,11 @@ export function takeAuthorityStep(
   switch (step) {
     case "create": {
       const made = newAuthority(organization, now);
-      return { [current.certificate]: made.certificate, [current.key]: made.key.pem() };
+      const ended = data[current.certificate];
+      return {
+        ...{ [current.certificate]: made.certificate, [current.key]: made.key.pem() },
+        ...(ended === undefined ? {} : { [previous.certificate]: ended }),
+      };
     }
     case "prepare": {
       const made = newAuthority(organization, now);

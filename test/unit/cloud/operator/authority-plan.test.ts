@@ -66,6 +66,22 @@ describe("an authority", () => {
     expect(takes(world.leaf["ca.crt"] ?? "", world, START + AUTHORITY_LIFE + DAY)).toBe(true);
   });
 
+  test("that had ended before it was replaced is remembered for a week, and trusted by nobody", () => {
+    const world = new CertificateWorld();
+    world.live(START);
+    const ended = world.authority["ca.crt"] ?? "";
+    const replaced = START + AUTHORITY_LIFE + DAY;
+    world.live(replaced);
+    expect(world.signer().state.previous?.pem).toBe(ended);
+    expect(parseBundle(world.leaf["ca.crt"] ?? "")).toMatchObject({ ok: true, value: { length: 1 } });
+    expect(untilNextStep(world.signer().state, replaced)).toBe(OVERLAP);
+    world.live(replaced + OVERLAP - 1);
+    expect(world.signer().state.previous?.pem).toBe(ended);
+    world.live(replaced + OVERLAP);
+    expect(world.steps.slice(2)).toEqual(["create", "issue", "forget"]);
+    expect(world.signer().state.previous).toBeUndefined();
+  });
+
   test("whose key is another's stops all issuing, with the reason", () => {
     const world = new CertificateWorld();
     world.live(START);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { planAuthority } from "../../../../cloud/operator/authority-plan.ts";
+import { AUTHORITY_LIFE, planAuthority } from "../../../../cloud/operator/authority-plan.ts";
 import {
   reportAuthority,
   reportUnusableAuthority,
@@ -54,6 +54,24 @@ describe("an authority", () => {
       note: expect.stringContaining("Start FabEdge's agents and connectors again"),
     });
     expect(tellAuthorityStep(step, undefined, now).type).toBe("Normal");
+  });
+
+  test("that replaced one that had ended says so until a person has seen to it, or a week has passed", () => {
+    const world = new CertificateWorld();
+    world.live(START);
+    const now = START + AUTHORITY_LIFE + DAY;
+    world.live(now);
+    expect(reportAuthority(world.signer().state, ["e1"], now)).toEqual([
+      {
+        code: "AUTHORITY_REPLACED",
+        severity: "degraded",
+        message:
+          "Cannot reach whoever has not heard of the new authority as the one before had ended on 2036-01-01, among them the agents of e1",
+        hint: "Start FabEdge's agents and connectors again where they still run, and make new join tokens; then take previous.crt out of the authority's Secret, or wait until 2036-01-09, when this is no longer said.",
+      },
+    ]);
+    const { "previous.crt": _seen, ...rest } = world.authority;
+    expect(reportAuthority(readSigner(rest)?.state ?? world.signer().state, [], now)).toEqual([]);
   });
 
   test("that cannot be used says why", () => {
