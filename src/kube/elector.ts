@@ -37,12 +37,14 @@ export interface ElectorOptions {
   readonly onTerm: (term: AbortSignal) => void;
   /** Somebody else holds the lease now, or nobody (""); for people. */
   readonly onHolder: (holder: string) => void;
-  /** An attempt failed; the next one comes after the period. */
+  /** An attempt failed; the next one comes after the period, or two. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /** Those who wait spread their looks by so much of the period. */
 const JITTER = 0.2;
+/** Who does not lead and is not answered waits for so many periods: it has no lease to lose meanwhile. */
+const UNANSWERED_PERIODS = 2;
 
 /**
  * Leader election by a Lease, with Kubernetes' semantics. What the election cannot exclude is a write that was sent in time
@@ -56,6 +58,7 @@ export class Elector {
   #term: AbortController | undefined;
   #deadline: Timer | undefined;
   #holder: string | undefined;
+  #answered = true;
 
   constructor(options: ElectorOptions) {
     this.#options = options;
@@ -89,8 +92,10 @@ export class Elector {
     while (!signal.aborted) {
       try {
         await this.#attempt(signal);
+        this.#answered = true;
       } catch (error) {
         if (signal.aborted) return;
+        this.#answered = false;
         onFailure(error);
       }
       await sleep(clock, this.#pause(), signal);
@@ -177,7 +182,8 @@ export class Elector {
   #pause(): Duration {
     const { clock, random, timing } = this.#options;
     if (this.leading) return timing.retryPeriod;
-    const period = milliseconds(timing.retryPeriod * (1 + JITTER * random()));
+    const periods = (this.#answered ? 1 : UNANSWERED_PERIODS) + JITTER * random();
+    const period = milliseconds(timing.retryPeriod * periods);
     const now = clock.now();
     const free = takeableAt(this.#state, now);
     return free === undefined ? period : milliseconds(Math.min(period, free - now));

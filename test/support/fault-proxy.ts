@@ -60,7 +60,12 @@ export class FaultProxy implements AsyncDisposable {
   /** From now on, for every request. Whoever still waits for an answer, or watches, is cut off by all but a delay. */
   become(fault: Fault): void {
     this.choose(() => fault);
-    if (fault.kind !== "pass" && fault.kind !== "delay") for (const open of this.#open) open.destroy();
+    if (fault.kind !== "pass" && fault.kind !== "delay") this.cutOff();
+  }
+
+  /** Whoever waits for an answer, or watches. */
+  cutOff(): void {
+    for (const open of this.#open) open.destroy();
   }
 
   choose(choose: (request: Omit<SeenRequest, "fault">) => Fault): void {

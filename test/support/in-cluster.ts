@@ -5,10 +5,11 @@ import type { Fetch, KubeEndpoint } from "../../src/kube/client.ts";
 import { openSource } from "../../src/kube/source.ts";
 import { ApiServer, apiServerPrograms } from "../lab/api-server.ts";
 import { Lab } from "../lab/lab.ts";
+import { effort } from "./effort.ts";
 
 const KUBECONFIG = "SELVEDGE_TEST_KUBECONFIG";
 const PATH = "/run/kubernetes/administrator";
-const LIMIT = seconds(180);
+const LIMIT = seconds(effort(180, 1200));
 
 /**
  * Defines the tests of one file so that they run on a host of a lab, beside a real API server with its etcd.
@@ -36,6 +37,8 @@ export function inCluster(file: string, define: () => void, flags: readonly stri
         const { code, stdout, stderr } = await cloud.run(argv, { env: { [KUBECONFIG]: PATH }, timeout: LIMIT });
         if (code !== 0) throw new Error(stderr + stdout);
         expect(stderr).toContain(" 0 fail");
+        // What they have measured.
+        console.log(stdout.replace(/^bun test .*\n/, "").trim());
       },
       LIMIT,
     );

@@ -6,6 +6,7 @@ import { Log, type LogRecord } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { KubeClient } from "../../src/kube/client.ts";
+import type { LeaseTiming } from "../../src/kube/election.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { FaultProxy } from "./fault-proxy.ts";
@@ -41,6 +42,13 @@ export const SETTINGS: OperatorSettings = {
   },
 };
 
+/** So that nobody waits for a lease to run out. */
+const QUICK: LeaseTiming = {
+  leaseDuration: milliseconds(2000),
+  renewDeadline: milliseconds(1400),
+  retryPeriod: milliseconds(300),
+};
+
 /** An operator of this process, behind a wire that can be told what to do. */
 export class RunningOperator {
   readonly operator: Operator;
@@ -55,12 +63,13 @@ export class RunningOperator {
     settings: OperatorSettings = SETTINGS,
     choose: Parameters<FaultProxy["choose"]>[0] = () => ({ kind: "pass" }),
     clock: Clock = new SystemClock(),
+    timing: LeaseTiming = QUICK,
   ): Promise<RunningOperator> {
     const endpoint = await administrator();
     const { token, tls } = await endpoint.credentials();
     const proxy = await FaultProxy.start(endpoint.url, tls);
     proxy.choose(choose);
-    return new RunningOperator(identity, settings, proxy, token, clock);
+    return new RunningOperator(identity, settings, proxy, token, clock, timing);
   }
 
   private constructor(
@@ -69,6 +78,7 @@ export class RunningOperator {
     proxy: FaultProxy,
     token: string | undefined,
     clock: Clock,
+    timing: LeaseTiming,
   ) {
     const credentials = async () => ({ token, tls: undefined });
     this.proxy = proxy;
@@ -78,11 +88,7 @@ export class RunningOperator {
         settings,
         authoritySecret: "fabedge-ca",
         leaseName: "fabedge-operator-leader",
-        timing: {
-          leaseDuration: milliseconds(2000),
-          renewDeadline: milliseconds(1400),
-          retryPeriod: milliseconds(300),
-        },
+        timing,
         identity,
         newEventSuffix: () => crypto.randomUUID(),
         clock,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type Duration, milliseconds, minutes, seconds } from "../../../src/base/duration.ts";
+import { milliseconds, minutes, seconds } from "../../../src/base/duration.ts";
 import { waitFor } from "../../lab/wait-for.ts";
+import { DrivenClock } from "../../support/driven-clock.ts";
 import { inCluster, kubectl } from "../../support/in-cluster.ts";
 import {
   addCommunity,
@@ -11,30 +12,12 @@ import {
   SETTINGS,
   see,
 } from "../../support/operator-world.ts";
-import { SteppedClock } from "../../support/stepped-clock.ts";
 
 const NODES = ["e1", "e2", "e3"];
 const HOUR = minutes(60);
 const ADDRESS = "203.0.113.7";
 /** A list–watch asks once a minute by then, jittered; there are eight. */
 const REQUESTS_MAX = 8 * 60 * 4;
-
-/** The operator's time goes as fast as is said; what the network does meanwhile takes what it takes. */
-class DrivenClock extends SteppedClock {
-  step: Duration = milliseconds(2);
-  #stopped = false;
-
-  async drive(): Promise<void> {
-    while (!this.#stopped) {
-      await this.advance(this.step);
-      await Bun.sleep(1); // lets sockets be heard
-    }
-  }
-
-  stop(): void {
-    this.#stopped = true;
-  }
-}
 
 inCluster(import.meta.path, () => {
   const clock = new DrivenClock(Date.now());
