@@ -149,7 +149,7 @@ export class FabricKernel {
     findings.push({
       code: "FORWARD_DROPPED",
       severity: "degraded",
-      message: `Cannot be sure that pods are reached as another program drops what is forwarded: chain ${chains.join(", ")} has policy drop`,
+      message: `Cannot be sure that pods are reached as another program drops what is forwarded, unless a rule of its own lets it pass: ${chains.join(", ")}`,
       hint: "Let the pods' networks pass there: docker takes rules in DOCKER-USER, ufw by `ufw route allow`, firewalld by a zone with forwarding for br-fabedge.",
     });
   }

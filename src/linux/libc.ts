@@ -15,6 +15,7 @@ const SYMBOLS = {
   listen: { args: ["i32", "i32"], returns: "i32" },
   dup: { args: ["i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i32" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
   recvfrom: { args: ["i32", "ptr", "u64", "i32", "ptr", "ptr"], returns: "i32" },
@@ -76,6 +77,11 @@ class Libc {
 
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): CallResult {
     return this.#result(this.#calls.setsockopt(fd, level, option, value, value.length));
+  }
+
+  /** @param value what the kernel reads from, and writes over as far as it is long */
+  getsockopt(fd: number, level: number, option: number, value: Uint8Array): CallResult {
+    return this.#result(this.#calls.getsockopt(fd, level, option, value, Uint32Array.of(value.length)));
   }
 
   sendto(fd: number, data: Uint8Array, flags: number, address: Uint8Array): CallResult {
