@@ -1,17 +1,14 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { waitFor } from "../../lab/wait-for.ts";
-import { mayDo } from "../../support/account-rules.ts";
+import { mayDo, writeObject } from "../../support/account-rules.ts";
+import { AUDIT_FLAGS, auditLines, refusals } from "../../support/audit-log.ts";
 import { CALICO, CHART, FLANNEL, helm } from "../../support/chart.ts";
 import { covers, formatGrant, type Grant, usesOf } from "../../support/grants.ts";
-import { administrator, inCluster, kubectl } from "../../support/in-cluster.ts";
+import { inCluster, kubectl } from "../../support/in-cluster.ts";
 import { addNode, installCalicoCrds, kubectlApply, NAMESPACE, see } from "../../support/operator-world.ts";
+import { enterPod, PodProgram } from "../../support/pod-program.ts";
 
-const PROGRAM = join(import.meta.dir, "../../../dist/selvedge-cloud-linux-x64");
-/** Where a pod finds them. */
-const ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount";
-const AUDIT_LOG = "/run/kubernetes/audit.log";
 const RELEASE = ["fabedge", CHART, `--namespace=${NAMESPACE}`, "--values=-"];
 const VALUES = { flannel: FLANNEL, calico: CALICO };
 const NODE = "cloud1";
@@ -47,16 +44,10 @@ interface PodSpec {
 }
 
 inCluster(import.meta.path, () => {
-  let url: URL;
-  let program: Bun.Subprocess<"ignore", "ignore", "pipe"> | undefined;
-  let log = "";
+  let program: PodProgram | undefined;
 
-  beforeAll(async () => {
-    const { credentials, url: server } = await administrator();
-    url = new URL(server);
+  beforeAll(() => {
     installCalicoCrds();
-    mkdirSync(ACCOUNT, { recursive: true });
-    await Bun.write(`${ACCOUNT}/ca.crt`, (await credentials()).tls?.ca ?? "");
     helm(["install", ...RELEASE, "--create-namespace"], FLANNEL);
     addNode(NODE, 100, false);
     // As the operator makes it, which does not run here.
@@ -68,30 +59,18 @@ inCluster(import.meta.path, () => {
     });
   });
   afterEach(async () => {
-    program?.kill("SIGTERM");
-    expect(await program?.exited).toBe(0);
+    expect((await program?.stop()) ?? 0).toBe(0);
+    program = undefined;
   });
 
   /** The compiled program, with the command line, environment and account that its DaemonSet gives it. */
-  async function start(daemonSet: string): Promise<void> {
+  async function start(daemonSet: string): Promise<PodProgram> {
     const found = JSON.parse(kubectl("get", "daemonset", daemonSet, `-n${NAMESPACE}`, "--output=json"));
-    const { serviceAccountName, containers } = found.spec.template.spec as PodSpec;
-    await Bun.write(`${ACCOUNT}/token`, kubectl("create", "token", serviceAccountName, `-n${NAMESPACE}`).trim());
-    const env = { NODE_NAME: NODE, KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port };
-    const words = containers[0]?.args ?? [];
-    const started = Bun.spawn([PROGRAM, ...words], { env, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
-    program = started;
-    log = "";
-    void (async () => {
-      const decoder = new TextDecoder();
-      for await (const chunk of started.stderr) log += decoder.decode(chunk);
-    })();
+    const spec = found.spec.template.spec as PodSpec;
+    const env = { NODE_NAME: NODE, ...(await enterPod(spec)) };
+    program = new PodProgram(spec.containers[0]?.args ?? [], env);
+    return program;
   }
-
-  const auditLines = () =>
-    readFileSync(AUDIT_LOG, "utf8")
-      .split("\n")
-      .filter((line) => line !== "");
 
   describe.each(["flannel", "calico"] as const)("for %s", (cni) => {
     beforeAll(() => {
@@ -116,19 +95,16 @@ inCluster(import.meta.path, () => {
         );
 
         const begun = auditLines().length;
-        await start(name);
+        const started = await start(name);
         const granted = [...expand(everywhere[cni]), ...expand(there, NAMESPACE)];
         const unused = () => {
-          const uses = usesOf(auditLines().slice(begun), user);
+          const uses = usesOf(auditLines(begun), user);
           return granted.filter((grant) => !uses.some((use) => covers(grant, use))).map(formatGrant);
         };
         await waitFor("every permission used", () => unused().length === 0).catch(() => {
-          throw new Error(`Cannot see it use ${unused().join(", ")}: ${log}`);
+          throw new Error(`Cannot see it use ${unused().join(", ")}: ${started.log}`);
         });
-        const refused = auditLines()
-          .slice(begun)
-          .filter((line) => line.includes(user) && /"code":40[13]/.test(line));
-        expect(refused).toEqual([]);
+        expect(refusals(auditLines(begun), user)).toEqual([]);
       },
       60_000,
     );
@@ -140,4 +116,32 @@ inCluster(import.meta.path, () => {
       });
     });
   });
-}, [`--audit-policy-file=${join(import.meta.dir, "audit-policy.yaml")}`, `--audit-log-path=${AUDIT_LOG}`]);
+
+  test("a connector may write the ConfigMap of its node and no other, though its role is for all of them", async () => {
+    const bound = ["--bound-object-kind=Node", `--bound-object-name=${NODE}`];
+    const token = kubectl("create", "token", "fabedge-connector", `-n${NAMESPACE}`, ...bound).trim();
+    const write = (name: string, ...who: readonly string[]) => {
+      const file = writeObject({
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name },
+        data: { "edges.json": "{}" },
+      });
+      const how = ["--server-side", "--force-conflicts", "--dry-run=server", `--filename=${file}`];
+      return kubectl("apply", `-n${NAMESPACE}`, ...how, ...who);
+    };
+    const refusal = (name: string) => {
+      try {
+        return write(name, `--token=${token}`);
+      } catch (error) {
+        return String(error);
+      }
+    };
+    // An API server takes a new policy into use some time after it was made.
+    await waitFor("a refusal", () => refusal("connector-config").includes("fabedge-connector-NODE, and no other"));
+    expect(refusal("fabedge-agent-config-e1")).toContain("fabedge-connector-NODE, and no other");
+    expect(refusal("fabedge-connector-elsewhere")).toContain("and not another connector's");
+    expect(refusal(`fabedge-connector-${NODE}`)).toContain("serverside-applied");
+    expect(write("connector-config", `--as=system:serviceaccount:${NAMESPACE}:fabedge-operator`)).toContain("applied");
+  });
+}, [...AUDIT_FLAGS]);

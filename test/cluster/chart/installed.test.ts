@@ -1,8 +1,9 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { waitFor } from "../../lab/wait-for.ts";
 import { mayDo, writeObject } from "../../support/account-rules.ts";
+import { AUDIT_FLAGS, auditLines, refusals } from "../../support/audit-log.ts";
 import { CALICO, CHART, FLANNEL, helm, objectsOf, operatorCommand, packagedChart } from "../../support/chart.ts";
 import { covers, formatGrant, usesOf } from "../../support/grants.ts";
 import { administrator, inCluster, kubectl } from "../../support/in-cluster.ts";
@@ -14,15 +15,12 @@ import {
   NAMESPACE,
   see,
 } from "../../support/operator-world.ts";
+import { CLOUD_PROGRAM, enterPod, PodProgram } from "../../support/pod-program.ts";
 
-const PROGRAM = join(import.meta.dir, "../../../dist/selvedge-cloud-linux-x64");
 const AGENT = join(import.meta.dir, "../../../dist/selvedge-linux-x64");
 const FABEDGE = Bun.YAML.parse(readFileSync(join(import.meta.dir, "fabedge-1.0.0.yaml"), "utf8")) as object;
-/** Where a pod finds them. */
-const ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount";
 const NAME = "fabedge-operator";
 const USER = `system:serviceaccount:${NAMESPACE}:${NAME}`;
-const AUDIT_LOG = "/run/kubernetes/audit.log";
 const RELEASE = ["fabedge", CHART, `--namespace=${NAMESPACE}`, "--values=-"];
 
 const FABEDGE_AGENT = { "fabedge.io/app": "fabedge-agent", "fabedge.io/created-by": "fabedge-operator" };
@@ -66,50 +64,26 @@ const UNSEEN = [
 ];
 
 inCluster(import.meta.path, () => {
-  let url: URL;
-  let operator: Bun.Subprocess<"ignore", "ignore", "pipe"> | undefined;
-  let log = "";
+  let operator: PodProgram | undefined;
 
-  beforeAll(async () => {
-    const { credentials, url: server } = await administrator();
-    url = new URL(server);
-    installCalicoCrds();
-    mkdirSync(ACCOUNT, { recursive: true });
-    await Bun.write(`${ACCOUNT}/ca.crt`, (await credentials()).tls?.ca ?? "");
-  });
+  beforeAll(() => installCalicoCrds());
   afterEach(async () => {
-    operator?.kill();
-    await operator?.exited;
+    await operator?.stop();
   });
-
-  /** What a pod finds in its file system, under its account. @returns what it finds in its environment */
-  async function enterPod({ serviceAccountName }: { readonly serviceAccountName: string }) {
-    await Bun.write(`${ACCOUNT}/token`, kubectl("create", "token", serviceAccountName, `-n${NAMESPACE}`).trim());
-    return { KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port };
-  }
 
   /** The compiled program, with the command line, environment and account that its Deployment gives it. */
   async function startOperator(): Promise<void> {
     const deployment = JSON.parse(kubectl("get", "deployment", NAME, `-n${NAMESPACE}`, "--output=json"));
     const { words, environment } = operatorCommand(deployment);
-    const env = { ...environment, ...(await enterPod(deployment.spec.template.spec)) };
-    const started = Bun.spawn([PROGRAM, ...words], { env, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
-    operator = started;
-    log = "";
-    void (async () => {
-      const decoder = new TextDecoder();
-      for await (const chunk of started.stderr) log += decoder.decode(chunk);
-    })();
+    operator = new PodProgram(words, { ...environment, ...(await enterPod(deployment.spec.template.spec)) });
   }
 
-  async function stopOperator(): Promise<void> {
-    operator?.kill("SIGTERM");
-    expect(await operator?.exited).toBe(0);
-  }
+  const log = () => operator?.log ?? "";
+  const stopOperator = async () => expect(await operator?.stop()).toBe(0);
 
   const until = (what: string, condition: () => unknown) =>
     waitFor(what, condition).catch((error) => {
-      throw new Error(`${error.message}\n${log}`);
+      throw new Error(`${error.message}\n${log()}`);
     });
   const condition = (kind: string, name: string, type: string) =>
     see(kind, name)?.status?.conditions?.find((each) => each["type"] === type);
@@ -157,7 +131,7 @@ inCluster(import.meta.path, () => {
     for (const { metadata } of podsOf("e1"))
       kubectl("delete", "pod", metadata.name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
 
-    letIn("e2");
+    await letIn("e2");
     await until("its key on the node", () =>
       Bun.deepEquals(see("secret", "fabedge-agent-tls-e2")?.metadata.labels?.["selvedge.io/private-key"], "node"),
     );
@@ -169,12 +143,20 @@ inCluster(import.meta.path, () => {
   }
 
   /** By the line that an administrator gets for the node. */
-  function letIn(node: string): void {
+  async function letIn(node: string): Promise<void> {
     const kubeconfig = `--kubeconfig=${process.env["SELVEDGE_TEST_KUBECONFIG"]}`;
-    const made = Bun.spawnSync([PROGRAM, "token", "create", node, `--server=https://${url.hostname}:3030`, kubeconfig]);
+    const { hostname } = new URL((await administrator()).url);
+    const made = Bun.spawnSync([
+      CLOUD_PROGRAM,
+      "token",
+      "create",
+      node,
+      `--server=https://${hostname}:3030`,
+      kubeconfig,
+    ]);
     const [, ...words] = made.stdout.toString().trim().split(" ");
     const joined = Bun.spawnSync([AGENT, ...words, "--tls-dir=/run/kubernetes/joined"]);
-    if (joined.exitCode !== 0) throw new Error(`${made.stderr}${joined.stderr}${log}`);
+    if (joined.exitCode !== 0) throw new Error(`${made.stderr}${joined.stderr}${log()}`);
   }
 
   const served = async (path: string) => (await fetch(`http://127.0.0.1:8081${path}`)).status;
@@ -214,7 +196,9 @@ inCluster(import.meta.path, () => {
       };
       const env = await enterPod(spec);
       const run = (...more: readonly string[]) => {
-        const { exitCode, stdout } = Bun.spawnSync([PROGRAM, ...(spec.containers[0]?.args ?? []), ...more], { env });
+        const { exitCode, stdout } = Bun.spawnSync([CLOUD_PROGRAM, ...(spec.containers[0]?.args ?? []), ...more], {
+          env,
+        });
         return { exitCode, text: stdout.toString() };
       };
       // No controller runs here, which would make it.
@@ -262,7 +246,7 @@ inCluster(import.meta.path, () => {
 
       test("the operator does everything under that account, and is refused nothing", async () => {
         await startOperator();
-        await until("it leads", () => log.includes('"operator.leading"'));
+        await until("it leads", () => log().includes('"operator.leading"'));
         await until("it is ready", async () => (await served("/readyz")) === 200);
         expect(await served("/livez")).toBe(200);
         await exercise();
@@ -271,16 +255,13 @@ inCluster(import.meta.path, () => {
         // As docs/cloud.md has it for whoever comes from FabEdge.
         expect(see("pod", "fabedge-agent-old")?.metadata).not.toHaveProperty("deletionTimestamp");
         expect(condition("node", "e3", "SelvedgeReady")?.["reason"]).toBe("FabedgeAgent");
-        expect(log).not.toMatch(/KUBE_(?:FORBIDDEN|UNAUTHORIZED)/);
-        const refused = auditLines()
-          .slice(firstLine)
-          .filter((line) => /"code":40[13]/.test(line));
-        expect(refused).toEqual([]);
+        expect(log()).not.toMatch(/KUBE_(?:FORBIDDEN|UNAUTHORIZED)/);
+        expect(refusals(auditLines(firstLine))).toEqual([]);
       }, 90_000);
 
       test("every one of its permissions is used", () => {
         const granted = grantsOf(cni);
-        const used = usesOf(auditLines().slice(firstLine), USER);
+        const used = usesOf(auditLines(firstLine), USER);
         const excess = granted.filter((grant) => !used.some((use) => covers(grant, use)));
         expect(excess.map(formatGrant).sort()).toEqual([...UNSEEN].sort());
       });
@@ -341,17 +322,7 @@ inCluster(import.meta.path, () => {
     kubectl("delete", "cluster", "lyon");
     await until("lyon's pool gone", () => !kubectl("get", "ippools", "-oname").includes("10-2-0-0-16"));
   }
-
-  function auditLines(): readonly string[] {
-    return readFileSync(AUDIT_LOG, "utf8")
-      .split("\n")
-      .filter((line) => line !== "");
-  }
-}, [
-  `--audit-policy-file=${join(import.meta.dir, "audit-policy.yaml")}`,
-  `--audit-log-path=${AUDIT_LOG}`,
-  "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
-]);
+}, [...AUDIT_FLAGS, "--enable-admission-plugins=OwnerReferencesPermissionEnforcement"]);
 
 function grantsOf(cni: keyof typeof GRANTS) {
   return Object.entries(GRANTS[cni]).flatMap(([namespace, table]) =>
