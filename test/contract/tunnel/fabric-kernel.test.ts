@@ -103,6 +103,20 @@ inNamespace(import.meta.path, () => {
       expect(dropped()).toBe(1);
     });
 
+    test("an uplink with IPv6 alone carries IPv4, without a gateway that IPv4 could have", () => {
+      const far = { ...association, remoteHost: ip("2001:db8::8") };
+      const tunnels = new Map([...up].map(([name, tunnel]) => [name, { ...tunnel, association: far }] as const));
+      expect(kernel.apply(wanted({ tunnels })).findings).toEqual([]);
+      // 1500 less 40 bytes of IPv6, 8 of UDP, 8 of ESP, 8 of IV, 16 of ICV and 2 of the trailer.
+      expect(routes(220)).toContain("10.1.8.0/24 dev eth0 proto 83 scope link src 192.168.9.7 mtu 1418");
+      const policy = ["src", "10.1.7.0/24", "dst", "10.1.8.0/24", "dir", "out"];
+      const template = ["tmpl", "src", "fd00:7::1", "dst", "2001:db8::8", "proto", "esp", "mode", "tunnel"];
+      run("ip", "xfrm", "policy", "add", ...policy, ...template);
+      ping("-I", "10.1.7.1", "10.1.8.1");
+      expect(dropped()).toBe(0);
+      run("ip", "xfrm", "policy", "flush");
+    });
+
     test("a path that is known to be narrow makes smaller packets", () => {
       const narrow = [...up].map(([name, tunnel]) => [name, { ...tunnel, pathMtu: 1280 }] as const);
       kernel.apply(wanted({ tunnels: new Map(narrow) }));
