@@ -163,7 +163,7 @@ function failed(cause: unknown): SelvedgeError {
     code: "POD_PORTS_FAILED",
     blame: "host",
     retry: "later",
-    hint: "The kernel needs nf_tables with nft_nat, nft_masq and nft_fib: see `selvedge check`.",
+    hint: "Load or build what the kernel lacks: nf_tables, nft_nat, nft_masq, nft_fib_ipv4, nft_fib_ipv6.",
     cause,
   });
 }

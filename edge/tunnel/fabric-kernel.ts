@@ -137,7 +137,7 @@ export class FabricKernel {
         code: "TUNNEL_GUARD_FAILED",
         severity: "degraded",
         message: `Cannot see to it by nftables that nothing of the fabric leaves in clear: ${errorText(error)}`,
-        hint: "Routes see to it still. The kernel needs nf_tables with nft_rt, nft_exthdr and nft_masq; `selvedge check` looks for them.",
+        hint: "Routes see to it still. Load or build what the kernel lacks: nf_tables, nft_rt, nft_exthdr, nft_masq.",
       });
       return 0;
     }

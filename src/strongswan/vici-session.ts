@@ -238,7 +238,7 @@ function strange(what: string, why: string): SelvedgeError {
     code: "CHARON_STRANGE",
     blame: "host",
     retry: "later",
-    hint: "Look at `swanctl --version --daemon`: strongSwan 5.9.8 or newer is needed.",
+    hint: "Look at `swanctl --version --daemon --uri unix:///run/selvedge/charon/charon.vici`: strongSwan 5.9.8 or newer is needed.",
   });
 }
 
