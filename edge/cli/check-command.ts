@@ -1,4 +1,4 @@
-import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 import { type CheckResult, formatCheck, isHealthy } from "../../src/cli/check-report.ts";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import type { StatusReport } from "../../src/network/agent-report.ts";
@@ -11,6 +11,7 @@ import {
   socketPath,
 } from "./command-context.ts";
 import { judgeHost } from "./host-check.ts";
+import { sentenceOf } from "./sentence.ts";
 import { praiseTunnels } from "./tunnel-check.ts";
 
 type Trouble = Extract<CheckResult, { readonly ok: false }>;
@@ -44,9 +45,10 @@ async function askAgent(
     const good: readonly CheckResult[] = [{ ok: true, component: "agent", message }, ...praiseTunnels(status)];
     return { status, results: [...good, ...status.conditions.map(troubleOf)] };
   } catch (error) {
-    const hint = error instanceof SelvedgeError ? (error.hint ?? "") : "";
-    const trouble = { component: "agent", code: errorCode(error), severity: "failed", message: errorText(error), hint };
-    return { status: undefined, results: [troubleOf(trouble as Omit<Trouble, "ok">)] };
+    const [code, message] = [errorCode(error), sentenceOf(error)];
+    const way = error instanceof SelvedgeError ? (error.hint ?? "") : "";
+    const hint = code === "AGENT_UNREACHABLE" ? `${way} Before its first start, check --pre does without it.` : way;
+    return { status: undefined, results: [troubleOf({ component: "agent", code, severity: "failed", message, hint })] };
   }
 }
 

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from "nod
 import { connect } from "node:net";
 import { release } from "node:os";
 import { dirname } from "node:path";
-import { errorCode, errorText } from "../../src/base/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 import { probeEsp } from "../../src/linux/esp-probe.ts";
 import { findIkePortTaken } from "../../src/linux/ike-ports.ts";
 import { probeConntrack, probeNftables } from "../../src/linux/kernel-features.ts";
@@ -12,6 +12,7 @@ import { CharonCommands } from "../../src/strongswan/charon-commands.ts";
 import { ViciSession } from "../../src/strongswan/vici-session.ts";
 import type { Config } from "../config/options.ts";
 import type { HostState, Refusal } from "./host-check.ts";
+import { sentenceOf } from "./sentence.ts";
 import type { TunnelHost } from "./tunnel-check.ts";
 
 /** A source on this node or nearby answers at once; a person waits. */
@@ -58,7 +59,7 @@ async function askCharon(viciSocket: string): Promise<TunnelHost["charon"] & { r
       session.close();
     }
   } catch (error) {
-    return { version: undefined, refusal: errorText(error), absent: errorCode(error) === "CHARON_ABSENT" };
+    return { version: undefined, refusal: sentenceOf(error), absent: errorCode(error) === "CHARON_ABSENT" };
   }
 }
 

@@ -1,4 +1,4 @@
-import { errorText, SelvedgeError } from "../../src/base/errors.ts";
+import { SelvedgeError } from "../../src/base/errors.ts";
 import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import { printable } from "../../src/cli/table.ts";
@@ -20,6 +20,7 @@ import {
   showVersion,
   viewConfig,
 } from "./host-commands.ts";
+import { sentenceOf } from "./sentence.ts";
 
 /** What does each command of command.ts. */
 export const EXECUTORS: Readonly<Record<string, (context: CommandContext) => Promise<number>>> = {
@@ -81,8 +82,6 @@ export async function runCli(
   }
 }
 
-/** Our own sentences say it all; a foreign error's causes may hold what matters. */
 function errorLines(error: unknown): string {
-  const text = error instanceof SelvedgeError ? error.message : errorText(error);
-  return text.split("\n").map(printable).join("\n");
+  return sentenceOf(error).split("\n").map(printable).join("\n");
 }

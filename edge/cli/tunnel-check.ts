@@ -8,7 +8,7 @@ export interface TunnelHost {
   readonly wanted: boolean;
   /** Whether charon is installed on this host; in FabEdge's pods it is in a container of its own. */
   readonly installed: boolean;
-  /** What charon says when it is asked. */
+  /** What charon says when it is asked; the refusal is a sentence. */
   readonly charon: { readonly version: string | undefined; readonly refusal: Refusal };
   /** Why our own charon could not start where none is there: another program has its ports. */
   readonly portTaken: { readonly message: string; readonly hint: string } | undefined;
@@ -55,7 +55,7 @@ function judgeCharon({ installed, charon, portTaken }: TunnelHost): CheckResult 
       component: "tunnels",
       code: "CHARON_ABSENT",
       severity: "degraded",
-      message: `Cannot reach charon: ${refusal}`,
+      message: refusal,
       hint: "Start it with systemctl start selvedge-charon, or name its socket with --vici-socket.",
     };
   }
@@ -65,7 +65,7 @@ function judgeCharon({ installed, charon, portTaken }: TunnelHost): CheckResult 
     code: "CHARON_MISSING",
     severity: "degraded",
     message: "Cannot make tunnels as charon is not installed",
-    hint: "Install strongSwan's charon-systemd, and libcharon-extra-plugins where the kernel has no ESP.",
+    hint: "Install strongSwan's charon-systemd and libstrongswan-standard-plugins, and libcharon-extra-plugins where the kernel has no ESP.",
   };
 }
 

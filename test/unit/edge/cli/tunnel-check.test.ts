@@ -7,7 +7,7 @@ const judge = (over: Partial<TunnelHost>) =>
   judgeTunnelHost({ ...GOOD_HOST.tunnels, ...over }).map((result) =>
     result.ok ? result.message : `${result.severity} ${result.code}: ${result.message}`,
   );
-const SILENT = { version: undefined, refusal: "nobody listens on /run/x" };
+const SILENT = { version: undefined, refusal: "Cannot speak with charon on /run/x: ENOENT" };
 
 describe("what tunnels need of a host", () => {
   test("is charon, and ESP in the kernel", () => {
@@ -23,7 +23,7 @@ describe("what tunnels need of a host", () => {
     expect(judge({ installed: false, charon: SILENT })[0]).toBe(
       "degraded CHARON_MISSING: Cannot make tunnels as charon is not installed",
     );
-    expect(judge({ charon: SILENT })[0]).toBe("degraded CHARON_ABSENT: Cannot reach charon: nobody listens on /run/x");
+    expect(judge({ charon: SILENT })[0]).toBe("degraded CHARON_ABSENT: Cannot speak with charon on /run/x: ENOENT");
     // FabEdge's pods have it in another container.
     expect(judge({ installed: false })[0]).toBe("charon 5.9.8 answers");
   });
