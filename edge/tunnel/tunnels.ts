@@ -56,6 +56,7 @@ export class Tunnels implements TunnelListener {
   #wide: readonly WideNetwork[] = [];
   #wanted = "";
   #wantedCredentials: FabricCredentials | undefined;
+  #ownAddresses: ReadonlySet<string> = new Set();
   #watching = false;
 
   constructor(options: TunnelsOptions, scope: Scope) {
@@ -169,6 +170,7 @@ export class Tunnels implements TunnelListener {
     });
     if (state.writes > 0) this.#changes.add(state.writes);
     this.#watches.setState(state);
+    this.#ownAddresses = state.ownAddresses;
     this.#want(identity, fabric);
     this.#tell([
       ...state.findings,
@@ -230,8 +232,10 @@ export class Tunnels implements TunnelListener {
     this.#options.log.info("tunnel.replace", "A peer gets another tunnel.", { name: peer, addr });
   }
 
+  /** Where a site behind another router has this node's own address, it leads to this node. */
   #addressesOf({ name, publicAddresses }: TunnelEndpoint): readonly string[] {
-    return this.#watches.watch(name)?.addresses ?? publicAddresses;
+    const addresses = this.#watches.watch(name)?.addresses ?? publicAddresses;
+    return addresses.filter((address) => !this.#ownAddresses.has(address));
   }
 
   async #watch(): Promise<void> {
