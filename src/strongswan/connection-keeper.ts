@@ -71,7 +71,8 @@ export class ConnectionKeeper implements TunnelKeeping {
   readonly #hosts: HostNames;
   readonly #loader: ConnectionLoader;
   #wanted: WantedTunnels | undefined;
-  #names: ReadonlySet<string> = new Set();
+  /** By name. */
+  #wantedTunnels: ReadonlyMap<string, TunnelConnection> = new Map();
   #commands: CharonCommands | undefined;
   #refusal: string | undefined;
   /** Connections that this end is done with: until their SAs are gone. */
@@ -80,6 +81,8 @@ export class ConnectionKeeper implements TunnelKeeping {
   #plans: ReadonlyMap<string, TunnelPlan> = new Map();
   #associations = new Map<string, readonly IkeAssociation[]>();
   readonly #states = new Map<string, Published>();
+  /** Tunnels whose state may be another one than listeners were told. */
+  #untold: Set<string> | "all" = "all";
   /** The wanted connections with addresses in place of names. */
   #connections: readonly TunnelConnection[] = [];
   /** Connections whose SAs may be others than they were. */
@@ -87,6 +90,7 @@ export class ConnectionKeeper implements TunnelKeeping {
   /** The last list of all, and how long it took. */
   #listedAt = 0 as MonotonicTime;
   #listCost = 0;
+  #isTrying = false;
   #listNotBefore = 0 as MonotonicTime;
   #timer: Timer | undefined;
   #isRunning = false;
@@ -106,6 +110,7 @@ export class ConnectionKeeper implements TunnelKeeping {
       onConnected: (commands) => {
         this.#commands = commands;
         this.#loader.reset();
+        this.#untold = "all";
         this.#changed();
       },
       onEvent: (name, message) => this.#hear(name, message),
@@ -131,9 +136,10 @@ export class ConnectionKeeper implements TunnelKeeping {
   want(wanted: WantedTunnels): void {
     const before = this.#wanted?.connections ?? [];
     this.#wanted = wanted;
-    this.#names = new Set(wanted.connections.map(({ name }) => name));
-    for (const { name } of before) if (!this.#names.has(name)) this.#leaving.add(name);
-    for (const name of this.#names) this.#leaving.delete(name);
+    this.#wantedTunnels = new Map(wanted.connections.map((connection) => [connection.name, connection]));
+    this.#untold = "all";
+    for (const { name } of before) if (!this.#wantedTunnels.has(name)) this.#leaving.add(name);
+    for (const name of this.#wantedTunnels.keys()) this.#leaving.delete(name);
     this.#forgetPatience(before, wanted.connections);
     this.#hosts.want(wanted.connections.flatMap((connection) => connection.remoteAddresses));
     this.#resolve();
@@ -189,7 +195,13 @@ export class ConnectionKeeper implements TunnelKeeping {
     const before = this.#failures.get(name);
     const now = this.#clock.now();
     const follows = before !== undefined && before.ikeId === ikeId && elapsed(before.at, now) < CONSEQUENCES;
-    if (!follows) this.#failures.set(name, { at: now, text, ikeId });
+    if (follows) return;
+    this.#failures.set(name, { at: now, text, ikeId });
+    this.#tellLater(name);
+  }
+
+  #tellLater(name: string): void {
+    if (this.#untold !== "all") this.#untold.add(name);
   }
 
   /** The SAs of that connection, or of all, may be others than they were. */
@@ -247,6 +259,7 @@ export class ConnectionKeeper implements TunnelKeeping {
   async #load(commands: CharonCommands, wanted: WantedTunnels): Promise<void> {
     if (!this.#loader.isDue) return;
     const { failures, credentialFailure, unloaded } = await this.#loader.sync(commands, wanted, this.#connections);
+    this.#untold = "all";
     for (const [name, text] of failures) this.#fail(name, text);
     for (const name of unloaded) this.#leaving.add(name);
     this.#refuse(credentialFailure);
@@ -266,8 +279,7 @@ export class ConnectionKeeper implements TunnelKeeping {
   #listIn(): number {
     const now = this.#clock.now();
     if (this.#isStale) return this.#listNotBefore - now;
-    const isTrying = [...this.#plans.values()].some(({ memory }) => memory.trying !== undefined);
-    const every = Math.max(isTrying ? LIST_WHILE_TRYING : LIST_EVERY, LIST_EVERY_FACTOR * this.#listCost);
+    const every = Math.max(this.#isTrying ? LIST_WHILE_TRYING : LIST_EVERY, LIST_EVERY_FACTOR * this.#listCost);
     return Math.max(this.#listedAt + Math.min(every, LIST_AT_LEAST_EVERY), this.#listNotBefore) - now;
   }
 
@@ -279,11 +291,13 @@ export class ConnectionKeeper implements TunnelKeeping {
     if (stale !== "all" && stale.size > 0 && stale.size <= few) {
       for (const name of stale) {
         const associations = await commands.associations(name);
-        if (associations.length > 0 || this.#names.has(name)) this.#associations.set(name, associations);
+        if (associations.length > 0 || this.#wantedTunnels.has(name)) this.#associations.set(name, associations);
         else this.#associations.delete(name);
+        this.#tellLater(name);
       }
     } else {
       this.#associations = Map.groupBy(await commands.associations(), ({ name }) => name);
+      this.#untold = "all";
       this.#listedAt = this.#clock.now();
       this.#listCost = this.#listedAt - begun;
     }
@@ -300,13 +314,14 @@ export class ConnectionKeeper implements TunnelKeeping {
       tunnels: this.#plans,
     });
     this.#plans = plan.tunnels;
+    this.#isTrying = plan.tunnels.values().some(({ memory }) => memory.trying !== undefined);
     return plan;
   }
 
   /** Ends SAs of ours that nobody wants: of connections unloaded now, or by an earlier run. */
   #farewells(wanted: WantedTunnels): readonly TunnelAction[] {
     return [...this.#associations].flatMap(([connection, associations]) => {
-      if (this.#names.has(connection)) return [];
+      if (this.#wantedTunnels.has(connection)) return [];
       const isOurs = ({ localId, children }: IkeAssociation) =>
         isFabricConnection({ name: connection, localId, childNames: children.map(({ name }) => name) }, wanted.localId);
       const ended = associations.filter(
@@ -355,26 +370,33 @@ export class ConnectionKeeper implements TunnelKeeping {
     this.#plans = plans;
   }
 
+  #tell(name: string): void {
+    const connection = this.#wantedTunnels.get(name);
+    if (connection === undefined) return;
+    const failure = this.#failures.get(name);
+    const source = [connection, this.#associations.get(name), this.#loader.isLoaded(name), failure] as const;
+    const before = this.#states.get(name);
+    // Nothing that a state is made of has changed.
+    if (before?.source.every((part, i) => part === source[i]) === true) return;
+    const state = tunnelState(connection, source[1] ?? [], source[2], failure);
+    if (state.phase === "up") this.#failures.delete(name);
+    const digest = stateDigest(state);
+    this.#states.set(name, { state, digest, source });
+    if (before?.digest !== digest) this.#options.listener.onTunnel(state);
+  }
+
   #publish(): void {
-    for (const connection of this.#wanted?.connections ?? []) {
-      const { name } = connection;
-      const failure = this.#failures.get(name);
-      const source = [connection, this.#associations.get(name), this.#loader.isLoaded(name), failure] as const;
-      const before = this.#states.get(name);
-      // Nothing that a state is made of has changed.
-      if (before?.source.every((part, i) => part === source[i]) === true) continue;
-      const state = tunnelState(connection, source[1] ?? [], source[2], failure);
-      if (state.phase === "up") this.#failures.delete(name);
-      const digest = stateDigest(state);
-      this.#states.set(name, { state, digest, source });
-      if (before?.digest !== digest) this.#options.listener.onTunnel(state);
-    }
+    const untold = this.#untold === "all" ? this.#wantedTunnels.keys() : this.#untold;
+    const isWhole = this.#untold === "all";
+    this.#untold = new Set();
+    for (const name of untold) this.#tell(name);
+    if (!isWhole && this.#leaving.size === 0) return;
     for (const name of this.#leaving) {
       if ((this.#associations.get(name) ?? []).some((sa) => isUp(sa) || isComing(sa))) continue;
       this.#leaving.delete(name);
     }
     for (const name of this.#states.keys()) {
-      if (this.#names.has(name) || this.#leaving.has(name)) continue;
+      if (this.#wantedTunnels.has(name) || this.#leaving.has(name)) continue;
       this.#states.delete(name);
       this.#failures.delete(name);
       this.#options.listener.onTunnelGone(name);
