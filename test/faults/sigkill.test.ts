@@ -120,5 +120,5 @@ test(
         `names away: ${middle} ms in the middle, ${gaps.at(-1)} ms at most, ${gaps.length} times; services lost of the cache's: none`,
     );
   },
-  KILLS * 1000 + seconds(60),
+  KILLS * 3000 + seconds(120),
 );

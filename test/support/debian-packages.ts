@@ -12,15 +12,33 @@ export interface Packages {
   readonly newer: string;
 }
 
-/** @param directory for what is built on the way */
-export async function buildPackages(directory: string, node: Debian): Promise<Packages> {
+/** Unpacks the package that is given away, which takes half a minute of a processor to make. */
+export async function unpackReleased(tree: string): Promise<void> {
   const built = await Bun.$`scripts/package --fast amd64`.cwd(ROOT).text();
   const file = /^(dist\/\S+\.deb)/m.exec(built)?.[1];
   if (file === undefined) throw new Error(`Cannot find the package in: ${built}`);
+  await Bun.$`dpkg-deb --raw-extract ${join(ROOT, file)} ${tree}`.quiet();
+}
+
+/** Puts together what it has inside, of the executable in dist/. */
+export async function makeTree(tree: string): Promise<void> {
+  const version = (await Bun.$`scripts/version --debian`.cwd(ROOT).text()).trim();
+  await Bun.$`${process.execPath} scripts/package-tree.ts ${tree} ${version} amd64`.cwd(ROOT).quiet();
+}
+
+/**
+ * @param directory for what is built on the way
+ * @param fill writes the older package's files into a folder that is not there yet
+ */
+export async function buildPackages(
+  directory: string,
+  node: Debian,
+  fill: (tree: string) => Promise<void>,
+): Promise<Packages> {
   const [older, newer, tree] = ["older.deb", "newer.deb", "tree"].map((name) => join(directory, name));
+  await fill(tree ?? "");
   // Not compressed: that is most of an installation's time on a machine that does other things too.
   const pack = (to: string | undefined) => Bun.$`dpkg-deb --root-owner-group -Znone --build ${tree} ${to}`.quiet();
-  await Bun.$`dpkg-deb --raw-extract ${join(ROOT, file)} ${tree}`.quiet();
   await pack(older);
   const flags = ["--compile", "--minify", "--bytecode", "--define", `SELVEDGE_VERSION="${LATER_VERSION}"`];
   await Bun.$`${process.execPath} build edge/main.ts --outfile ${tree}/usr/bin/selvedge ${flags}`.cwd(ROOT).quiet();

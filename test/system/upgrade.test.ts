@@ -6,7 +6,7 @@ import { seconds } from "../../src/base/duration.ts";
 import { Debian } from "../lab/debian.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { Conversation } from "../support/conversation.ts";
-import { buildPackages, LATER_VERSION, type Packages } from "../support/debian-packages.ts";
+import { buildPackages, LATER_VERSION, makeTree, type Packages } from "../support/debian-packages.ts";
 import { DNS_ADDRESS, ECHO_PORT, EdgeWorld, HUB_URL, PODS, SETTINGS_FILE } from "../support/edge-world.ts";
 import { SteadyLoad } from "../support/steady-load.ts";
 
@@ -41,7 +41,7 @@ const version = async () => (await node.output(["selvedge", "version"])).trim();
 beforeAll(async () => {
   world = await EdgeWorld.create();
   node = await Debian.boot(world.edge);
-  packages = await buildPackages(directory, node);
+  packages = await buildPackages(directory, node, makeTree);
   await world.declare(WEB, ECHO);
   await install(packages.older);
   const settings = `node-name: edge1\nsource: hub\nsource-url: ${HUB_URL}\n`;
@@ -55,7 +55,7 @@ beforeAll(async () => {
       async ([name, command]) => [name, await SteadyLoad.start(world.client, command)] as const,
     ),
   );
-}, seconds(180));
+}, seconds(300));
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
   rmSync(directory, { recursive: true });

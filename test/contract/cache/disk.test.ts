@@ -54,7 +54,7 @@ inNamespace(import.meta.path, () => {
       (name) => !/^cache(\.previous)?\.db$/.test(name) && name !== "cache.next.db",
     );
     expect(extra).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   test("a full disk refuses the batch, keeps what was there, and takes the batch when there is room", () => {
     run("mount", "-t", "tmpfs", "-o", "size=2m", "none", folder);
