@@ -1,9 +1,9 @@
 import type { Random } from "../base/backoff.ts";
 import type { MonotonicTime } from "../base/clock.ts";
 import { type Duration, milliseconds, minutes, seconds } from "../base/duration.ts";
-import type { TunnelConnection } from "../network/tunnel-connection.ts";
+import { type TunnelConnection, tunnelChildKind } from "../network/tunnel-connection.ts";
 import type { Termination } from "./charon-commands.ts";
-import type { IkeAssociation } from "./security-association.ts";
+import type { ChildAssociation, IkeAssociation } from "./security-association.ts";
 import { carriesPackets, childCarriers, hasWantedSelectors, isComing, isUp } from "./tunnel-look.ts";
 
 /** Before the next try after one that failed: doubled each time. */
@@ -186,21 +186,29 @@ function planSurplus(
   }
   for (const sa of fresh) {
     if (ike.has(sa.uniqueId)) continue;
-    for (const child of connection.children) {
+    const doubled = connection.children.flatMap((child) => {
       const carriers = childCarriers([sa], child.name);
       const right = carriers.filter((carrier) => hasWantedSelectors(carrier, child));
       const kept = (right.length > 0 ? right : carriers).sort((a, b) => b.uniqueId - a.uniqueId)[0];
-      for (const carrier of carriers) {
-        if (carrier === kept) continue;
-        const since = memory.superfluousChildren.get(carrier.uniqueId) ?? now;
-        children.set(carrier.uniqueId, since);
-        const which = { childId: carrier.uniqueId };
-        const overlap = sa.initiator ? OVERLAP : OVERLAP_AT_PEER;
-        end(since, overlap, { do: "terminate", connection: sa.name, which, force: false });
-      }
+      return carriers.filter((carrier) => carrier !== kept);
+    });
+    for (const carrier of [...doubled, ...formerChildren(connection, sa)]) {
+      const since = memory.superfluousChildren.get(carrier.uniqueId) ?? now;
+      children.set(carrier.uniqueId, since);
+      const which = { childId: carrier.uniqueId };
+      const overlap = sa.initiator ? OVERLAP : OVERLAP_AT_PEER;
+      end(since, overlap, { do: "terminate", connection: sa.name, which, force: false });
     }
   }
   return { actions, ike, children, wakes };
+}
+
+/** Wanted once, as that of a node whose address is another one's now: charon keeps what a connection no longer names. */
+function formerChildren({ name, children }: TunnelConnection, sa: IkeAssociation): readonly ChildAssociation[] {
+  const wanted = new Set(children.map((child) => child.name));
+  return sa.children.filter(
+    (child) => carriesPackets(child) && !wanted.has(child.name) && tunnelChildKind(name, child.name) !== undefined,
+  );
 }
 
 function complete(connection: TunnelConnection, associations: readonly IkeAssociation[]): IkeAssociation[] {

@@ -301,6 +301,22 @@ describe("superfluous SAs", () => {
     expect(end.after(2_000, both)).toEqual(["end child 99"]);
   });
 
+  test("a child that is wanted no more goes, and one that was never ours stays", () => {
+    const [p2p, ...others] = tunnelConnection().children;
+    if (p2p === undefined) throw new Error("a connection has children");
+    const sa = ikeAssociation(1, ALL);
+    const foreign = childAssociation(99, "p2p", { name: "somebody-else" });
+    const all = { ...sa, children: [...sa.children, foreign] };
+    const ids = sa.children.filter(({ name }) => others.some((child) => child.name === name)).map((c) => c.uniqueId);
+    const end = new End(tunnelConnection());
+    expect(end.after(60_000, all)).toEqual([]);
+    end.connections = [tunnelConnection({ children: [p2p] })];
+    expect(end.see(all)).toEqual([]);
+    expect(end.after(2_000, all)).toEqual(ids.map((id) => `end child ${id}`));
+    const left = { ...all, children: all.children.filter(({ uniqueId }) => !ids.includes(uniqueId)) };
+    expect(end.after(60_000, left)).toEqual([]);
+  });
+
   test("while an SA gets new keys, two of a name stand beside each other for a moment, and none is ended", () => {
     const end = new End(tunnelConnection());
     const sa = ikeAssociation(1, ALL);
