@@ -1,4 +1,5 @@
 import { SelvedgeError } from "../../src/base/errors.ts";
+import { isInterfaceName } from "./interface-name.ts";
 import type { Attachment } from "./reservation.ts";
 
 /** What a container runtime asks for: the specification's environment variables. */
@@ -11,8 +12,6 @@ export type CniRequest =
 
 /** The specification's own; containerd's ids have 64 characters. */
 const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
-/** dev_valid_name of net/core/dev.c: below IFNAMSIZ (16), no slash, colon or white space. */
-const IF_NAME = /^[^\s/:]{1,15}$/;
 /** PATH_MAX of linux/limits.h. */
 const PATH_LIMIT = 4096;
 
@@ -41,7 +40,7 @@ export function parseCniRequest(env: Readonly<Record<string, string | undefined>
 function attachmentOf(env: Readonly<Record<string, string | undefined>>): Attachment {
   return {
     containerId: required(env, "CNI_CONTAINERID", (text) => CONTAINER_ID.test(text)),
-    ifName: required(env, "CNI_IFNAME", (text) => IF_NAME.test(text) && text !== "." && text !== ".."),
+    ifName: required(env, "CNI_IFNAME", isInterfaceName),
   };
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
@@ -30,11 +29,11 @@ export class ConfFolder {
    */
   write(text: string): boolean {
     if (this.#read(this.#name) === text) return false;
-    // A name that runtimes do not read.
-    const fresh = join(this.#path, `.${this.#name}.${randomUUID()}`);
+    // A name that runtimes do not read, and the same one each time: an agent that is killed leaves one file at most.
+    const fresh = join(this.#path, `.${this.#name}.new`);
     try {
       mkdirSync(this.#path, { recursive: true, mode: 0o755 });
-      const descriptor = openSync(fresh, "wx", 0o644);
+      const descriptor = openSync(fresh, "w", 0o644);
       writeSync(descriptor, text);
       fsyncSync(descriptor);
       closeSync(descriptor);

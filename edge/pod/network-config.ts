@@ -7,6 +7,7 @@ import { type AddressRange, isInRange, type RangeSet, wholeRange } from "./addre
 import { type Bandwidth, readBandwidth } from "./bandwidth-config.ts";
 import { type CniDns, type CniResult, readCniResult, readDns } from "./cni-result.ts";
 import { CNI_VERSIONS, type CniVersion, parseCniVersion } from "./cni-version.ts";
+import { isInterfaceName } from "./interface-name.ts";
 import { type PortMapping, readPortMappings } from "./port-mapping.ts";
 import type { Attachment } from "./reservation.ts";
 
@@ -52,7 +53,6 @@ const ATTACHMENTS_LIMIT = 16_384;
 
 /** The specification's own; it becomes a folder. */
 const NETWORK_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
-const IF_NAME = /^[^\s/:]{1,15}$/;
 /** The longest textual prefix. */
 const PREFIX_TEXT = 64;
 const PATH_LIMIT = 4096;
@@ -124,8 +124,10 @@ function readNetworkConfig(view: JsonView, cniVersion: CniVersion, knowsAttachme
   const runtime = view.field("runtimeConfig");
   return {
     cniVersion,
-    name: matching(view.field("name"), NETWORK_NAME, "not a network's name"),
-    bridge: view.field("bridge").absent ? "cni0" : matching(view.field("bridge"), IF_NAME, "not an interface's name"),
+    name: named(view.field("name"), (text) => NETWORK_NAME.test(text), "not a network's name"),
+    bridge: view.field("bridge").absent
+      ? "cni0"
+      : named(view.field("bridge"), isInterfaceName, "not an interface's name"),
     mtu: readMtu(view.field("mtu")),
     hairpin: view.field("hairpinMode").optionalBoolean() ?? false,
     isGateway: isDefaultGateway || (view.field("isGateway").optionalBoolean() ?? false),
@@ -205,9 +207,9 @@ function readAttachments(view: JsonView): readonly Attachment[] {
   }));
 }
 
-function matching(view: JsonView, pattern: RegExp, why: string): string {
+function named(view: JsonView, isValid: (text: string) => boolean, why: string): string {
   const text = view.string(128);
-  return pattern.test(text) && text !== "." && text !== ".." ? text : view.refuse(why);
+  return isValid(text) ? text : view.refuse(why);
 }
 
 function isSet(value: unknown): boolean {

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import {
   accessSync,
   constants,
@@ -38,9 +37,11 @@ export class PluginFolder {
    */
   install(executable: string, how: "link" | "copy"): boolean {
     if (how === "link" ? this.#linksTo(executable) : this.#isCopyOf(executable)) return false;
-    const fresh = `${this.file}.${randomUUID()}`;
+    // The same name each time: an agent that is killed leaves one copy of 110 MB at most.
+    const fresh = `${this.file}.new`;
     try {
       mkdirSync(this.#path, { recursive: true, mode: 0o755 });
+      rmSync(fresh, { force: true });
       if (how === "link") symlinkSync(executable, fresh);
       else copy(executable, fresh);
       renameSync(fresh, this.file);

@@ -277,8 +277,11 @@ inNamespace(import.meta.path, () => {
 
   test("in a pod the plugin is a copy, which is made once", async () => {
     const network = start({}, true);
-    await network.set({ subnets });
     const plugin = join(settings.binPath, "selvedge-cni");
+    // Of one that was killed.
+    mkdirSync(settings.binPath);
+    writeFileSync(`${plugin}.new`, "a part");
+    await network.set({ subnets });
     const { ino, size } = statSync(plugin);
     expect(size).toBe(statSync(process.execPath).size);
     expect(statSync(plugin).mode & 0o111).not.toBe(0);
