@@ -105,4 +105,17 @@ describe("two edge nodes with one address", () => {
     },
     seconds(60),
   );
+
+  test(
+    "lose the SAs of the address with it",
+    async () => {
+      const namesOf = async () =>
+        (await tunnelsOf(e2)).flatMap(({ children }) => children.map(({ name }) => name)).sort();
+      expect(await namesOf()).toContain(`${CONNECTOR}-n2p`);
+      await configure(endpoint(e1), endpoint(e2, []));
+      const left = [`${CONNECTOR}-p2n`, `${CONNECTOR}-p2p`, "paris.e1-p2n", "paris.e1-p2p"];
+      await waitFor("their end", async () => String(await namesOf()) === String(left));
+    },
+    seconds(60),
+  );
 });
