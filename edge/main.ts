@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { parentPort } from "node:worker_threads";
 import { SystemClock } from "../src/linux/system-clock.ts";
 import { PLUGIN_NAME } from "./pod/conflist.ts";
 
@@ -12,6 +13,11 @@ async function main(): Promise<void> {
     const { exitCode, text } = await runCni(process.env, new SystemClock());
     await Bun.write(Bun.stdout, text);
     process.exit(exitCode);
+  }
+  if (parentPort !== null) {
+    const { runDnsThread } = await import("./dns-program.ts");
+    runDnsThread(parentPort);
+    return;
   }
   const { runProgram } = await import("./program.ts");
   await runProgram();

@@ -1,15 +1,17 @@
 import { readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parentPort, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
+import { ProgramPages } from "../src/linux/program-pages.ts";
 import { SystemClock } from "../src/linux/system-clock.ts";
 import { processIo } from "./cli/process-io.ts";
 import { runCli } from "./cli/run-cli.ts";
 import { makeCommands } from "./wiring/commands.ts";
-import { serveDns } from "./wiring/dns-thread.ts";
 import type { System } from "./wiring/system.ts";
 
 const failure = Promise.withResolvers<unknown>();
+
+let programPages: ProgramPages | undefined;
 
 const SYSTEM: System = {
   clock: new SystemClock(),
@@ -23,8 +25,17 @@ const SYSTEM: System = {
   fetch: (url, init) => fetch(url, init),
   readText: (path) => readFile(path, "utf8"),
   folderSize,
-  // Bun calls shrink deprecated and has nothing else that drops code.
-  heap: { collectGarbage: () => Bun.gc(true), dropCode: () => Bun.shrink() },
+  heap: {
+    collectGarbage: () => {
+      Bun.gc(true);
+      releaseProgram();
+    },
+    dropCode: () => {
+      // Bun calls it deprecated and has nothing else that drops code.
+      Bun.shrink();
+      releaseProgram();
+    },
+  },
   openDnsThread: () => {
     const thread = new Worker(Bun.main);
     thread.on("error", failure.resolve);
@@ -40,6 +51,11 @@ const SYSTEM: System = {
   },
 };
 
+function releaseProgram(): void {
+  programPages ??= new ProgramPages();
+  programPages.release();
+}
+
 function folderSize(path: string): number {
   try {
     return readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
@@ -48,12 +64,7 @@ function folderSize(path: string): number {
   }
 }
 
-/** The agent and its commands. The program's other threads begin here, too. */
+/** The agent and its commands. */
 export async function runProgram(): Promise<void> {
-  if (parentPort !== null) {
-    const port = parentPort;
-    serveDns({ send: (message) => port.postMessage(message), receive: (take) => port.on("message", take) }, SYSTEM);
-    return;
-  }
   process.exit(await runCli(process.argv.slice(2), process.env, processIo(), makeCommands(SYSTEM)));
 }

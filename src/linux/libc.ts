@@ -23,6 +23,7 @@ const SYMBOLS = {
   recvmmsg: { args: ["i32", "ptr", "u32", "i32", "ptr"], returns: "i32" },
   sendmmsg: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  madvise: { args: ["ptr", "u64", "i32"], returns: "i32" },
   setns: { args: ["i32", "i32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
 } as const;
@@ -133,6 +134,10 @@ class Libc {
 
   close(fd: number): CallResult {
     return this.#result(this.#calls.close(fd));
+  }
+
+  madvise(address: number, length: number, advice: number): CallResult {
+    return this.#result(this.#calls.madvise(address as Pointer, length, advice));
   }
 
   /** Moves this thread, and no other, into a namespace. */

@@ -51,5 +51,6 @@ export const EFFECT_PLACES: readonly EffectPlace[] = [
   { at: "src/strongswan/", why: "charon's socket" },
   { at: "edge/main.ts", why: "hands the process and the clock to the plugin" },
   { at: "edge/program.ts", why: "hands the process, the clock and randomness to the rest" },
+  { at: "edge/dns-program.ts", why: "hands the process, the clock and randomness to the thread of names" },
   { at: "cloud/main.ts", why: "hands the process, the clock and randomness to the rest" },
 ];

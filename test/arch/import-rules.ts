@@ -67,6 +67,7 @@ export const LAYERS: readonly Layer[] = [
     may: ["src/", "edge/"],
     why: "the entry of all but the CNI plugin, which starts without it",
   },
+  { of: "edge/dns-program.ts", may: ["src/", "edge/"], why: "the entry of the thread of names" },
   { of: "cloud/node-agent/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/connector/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/join/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
