@@ -1,4 +1,4 @@
-import { type Family, formatPrefix, type Ip, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
+import { type Family, formatPrefix, type Ip, ipFamily, type Prefix } from "../../src/base/ip.ts";
 import type { WantedRule } from "../../src/linux/routing-rules-plan.ts";
 import {
   LAST_RESORT_METRIC,
@@ -7,6 +7,7 @@ import {
   type WantedRoute,
 } from "../../src/linux/routing-table-plan.ts";
 import { coverPrefixes } from "../../src/network/prefix-cover.ts";
+import { PrefixSet } from "../../src/network/prefix-set.ts";
 import { nodePrefixes } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { SMALLEST_LINK_MTU } from "../../src/network/tunnel-mtu.ts";
@@ -69,16 +70,8 @@ export function planConnectorRoutes(
 
 /** What lies inside a prefix of an edge and is not to be looked for there: the cluster itself, and ends of tunnels. */
 function planExceptions(pods: readonly Reach[], own: TunnelEndpoint, ends: readonly Ip[]): readonly WantedRoute[] {
-  const lengths: Readonly<Record<Family, Set<number>>> = { 4: new Set(), 6: new Set() };
-  const behind = new Set<string>();
-  for (const { destination } of pods) {
-    lengths[ipFamily(destination.address)].add(destination.length);
-    behind.add(formatPrefix(destination));
-  }
-  const isInside = ({ address, length }: Prefix) =>
-    [...lengths[ipFamily(address)]].some(
-      (outer) => outer < length && behind.has(formatPrefix(makePrefix(address, outer))),
-    );
+  const behind = new PrefixSet(pods.map(({ destination }) => destination));
+  const isInside = (prefix: Prefix) => behind.around(prefix).some((outer) => outer !== formatPrefix(prefix));
   const here = [...own.subnets, ...nodePrefixes(own), ...nodePrefixes({ nodeSubnets: ends })];
   const exceptions = new Map(here.filter(isInside).map((prefix) => [formatPrefix(prefix), prefix]));
   return [...exceptions.values()].map((destination) => ({ kind: "throw", destination }));

@@ -1,6 +1,7 @@
 import { type Family, formatPrefix, type Ip, ipFamily, makePrefix, type Prefix } from "../../src/base/ip.ts";
 import { LAST_RESORT_METRIC, type UnicastRoute, type WantedRoute } from "../../src/linux/routing-table-plan.ts";
 import { type ConnectorPublication, planHolders } from "../../src/network/connector-claims.ts";
+import { PrefixSet } from "../../src/network/prefix-set.ts";
 import type { Route } from "../../src/wire/rtnetlink-route.ts";
 
 /** What is behind an edge, and the connector that it is reached by. */
@@ -140,27 +141,6 @@ export function overlapping(prefixes: readonly Prefix[], others: readonly Prefix
   const [inner, outer] = [new PrefixSet(prefixes), new PrefixSet(others)];
   const around = new Set(others.flatMap((other) => inner.around(other)));
   return prefixes.filter((prefix) => around.has(formatPrefix(prefix)) || outer.around(prefix).length > 0);
-}
-
-/** Answers which of many prefixes contain another one, by one look for each length that there is. */
-class PrefixSet {
-  readonly #texts: ReadonlySet<string>;
-  readonly #lengths: Readonly<Record<Family, readonly number[]>>;
-
-  constructor(prefixes: readonly Prefix[]) {
-    this.#texts = new Set(prefixes.map(formatPrefix));
-    const lengths = (family: Family) =>
-      [...new Set(prefixes.filter((p) => ipFamily(p.address) === family).map((p) => p.length))].sort((a, b) => a - b);
-    this.#lengths = { 4: lengths(4), 6: lengths(6) };
-  }
-
-  /** As texts, the prefix itself among them. */
-  around({ address, length }: Prefix): readonly string[] {
-    return this.#lengths[ipFamily(address)]
-      .filter((outer) => outer <= length)
-      .map((outer) => formatPrefix(makePrefix(address, outer)))
-      .filter((text) => this.#texts.has(text));
-  }
 }
 
 function nowhere(destination: Prefix): WantedRoute {

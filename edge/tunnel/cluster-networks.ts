@@ -1,7 +1,8 @@
 import { formatPrefix, type Ip, type Prefix, prefixContains } from "../../src/base/ip.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
+import { PrefixSet } from "../../src/network/prefix-set.ts";
 import type { Route } from "../../src/wire/rtnetlink-route.ts";
-import { covers, publicIps } from "./fabric-view.ts";
+import { publicIps } from "./fabric-view.ts";
 
 /** A network that is said to be of the cluster's pods, and in which a node is. */
 export interface WideNetwork {
@@ -44,10 +45,11 @@ export function findNativePrefixes(
   remotePods: readonly Prefix[],
   main: readonly Route[],
 ): readonly Prefix[] {
+  const [all, tunnelled] = [new PrefixSet(cluster), new PrefixSet(remotePods)];
   const native = new Map<string, Prefix>();
   for (const { type, destination } of main) {
-    if (type !== "unicast" || !cluster.some((cidr) => covers(cidr, destination))) continue;
-    if (!remotePods.some((pods) => covers(pods, destination))) native.set(formatPrefix(destination), destination);
+    if (type !== "unicast" || !all.covers(destination)) continue;
+    if (!tunnelled.covers(destination)) native.set(formatPrefix(destination), destination);
   }
   return [...native.values()];
 }

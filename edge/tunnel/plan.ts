@@ -15,10 +15,11 @@ import {
   type WantedRoute,
 } from "../../src/linux/routing-table-plan.ts";
 import { IKE_MARK } from "../../src/linux/uplink.ts";
+import { PrefixSet } from "../../src/network/prefix-set.ts";
 import { nodePrefixes, type TunnelChildKind } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { SMALLEST_LINK_MTU } from "../../src/network/tunnel-mtu.ts";
-import { covers, type FabricView, publicIps, remotePrefixes } from "./fabric-view.ts";
+import { type FabricView, publicIps, remotePrefixes } from "./fabric-view.ts";
 
 /** How packets get into a tunnel that is up. */
 export interface Way {
@@ -101,11 +102,11 @@ export function planRouting(facts: TunnelFacts): RoutingPlan {
 /** What lies inside a prefix that has a route here and is not to be looked for there: the main table knows the way to it. */
 function planExceptions({ fabric, native, paths }: TunnelFacts): readonly WantedRoute[] {
   const ends = fabric.peers.flatMap((peer) => [...publicIps(peer), ...(paths.get(peer.name)?.hosts ?? [])]);
-  const barred = [...remotePrefixes(fabric).pods, ...fabric.cluster];
+  const barred = new PrefixSet([...remotePrefixes(fabric).pods, ...fabric.cluster]);
   // Our own pods, those that this node's pod network leads to, and the ends of tunnels, which are not reached through them.
   const exceptions = new Map<string, Prefix>();
   for (const prefix of [...fabric.own.subnets, ...native, ...ends.map(hostPrefix)]) {
-    if (barred.some((outer) => covers(outer, prefix))) exceptions.set(formatPrefix(prefix), prefix);
+    if (barred.covers(prefix)) exceptions.set(formatPrefix(prefix), prefix);
   }
   return [...exceptions.values()].map((destination) => ({ kind: "throw", destination }));
 }
