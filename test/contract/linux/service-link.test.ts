@@ -4,6 +4,7 @@ import { type Ip, parseIp } from "../../../src/base/ip.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../../src/linux/netlink-socket.ts";
 import { ServiceLink } from "../../../src/linux/service-link.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
+import { untilOwn } from "../../support/own-address.ts";
 
 function ips(...texts: string[]): Set<Ip> {
   return new Set(
@@ -76,11 +77,12 @@ inNamespace(import.meta.path, () => {
     link.remove(false);
   });
 
-  test("the addresses are answered on at once, from scope host", async () => {
+  test("the addresses are answered on, from scope host", async () => {
     const link = new ServiceLink(socket, "served");
     link.apply("dns", ips("169.254.25.10", "fd00::10"));
     expect(run("ip", "-4", "address", "show", "served")).toContain("scope host");
     for (const hostname of ["169.254.25.10", "fd00::10"]) {
+      await untilOwn(hostname);
       const server = Bun.serve({ hostname, port: 0, fetch: () => new Response("here") });
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
       const curl = Bun.spawn(["curl", "-s", "-m", "5", `http://${host}:${server.port}/`], { stdout: "pipe" });

@@ -5,6 +5,7 @@ import { parsePrefix } from "../../../../src/base/ip.ts";
 import { waitFor } from "../../../lab/wait-for.ts";
 import { inNamespace, run } from "../../../support/in-namespace.ts";
 import { ip } from "../../../support/network-objects.ts";
+import { untilOwn } from "../../../support/own-address.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 import {
   backend,
@@ -37,8 +38,7 @@ inNamespace(import.meta.path, () => {
       frontend(v6, { ...nodePort, family: 6 }),
     );
     expect(proxy().codes()).toEqual([]);
-    // The kernel makes the route to an IPv6 address of its own a moment after the address, in a worker.
-    await waitFor("the address", () => run("ip", "-6", "route", "get", "fd00:96::1").startsWith("local "));
+    await untilOwn("fd00:96::1");
     expect((await curl("http://[fd00:96::1]/")).body).toBe("six");
     expect((await curl("http://127.0.0.1:30080/")).body).toBe("four");
     expect((await curl("http://[::1]:30080/")).body).toBe("six");
