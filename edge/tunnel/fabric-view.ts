@@ -1,5 +1,6 @@
 import { formatPrefix, type Ip, ipFamily, makePrefix, type Prefix, parseIp } from "../../src/base/ip.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
+import { PrefixSet } from "../../src/network/prefix-set.ts";
 import { nodePrefixes } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 
@@ -29,14 +30,17 @@ export interface FabricView {
  */
 export function planFabricView({ endpoint: own, peers }: NodeConfig, cluster: readonly Prefix[] = []): FabricView {
   const overlaps: Overlap[] = [];
+  // Almost all are apart: only the others are looked at in pairs.
+  const doubtful = findOverlapping([own, ...peers].flatMap(({ subnets }) => subnets));
   const taken: { readonly owner: TunnelEndpoint; readonly prefix: Prefix }[] = [];
   const claim = (owner: TunnelEndpoint, prefixes: readonly Prefix[]) => {
     const kept = prefixes.filter((prefix) => {
+      if (!doubtful.has(formatPrefix(prefix))) return true;
       const before = taken.find((other) => contradict(owner, prefix, other.owner, other.prefix));
       if (before !== undefined) overlaps.push(overlapOf(owner, before.owner, prefix));
       return before === undefined;
     });
-    for (const prefix of kept) taken.push({ owner, prefix });
+    for (const prefix of kept) if (doubtful.has(formatPrefix(prefix))) taken.push({ owner, prefix });
     return kept;
   };
   claim(own, own.subnets);
@@ -68,6 +72,19 @@ export function covers(outer: Prefix, inner: Prefix): boolean {
     ipFamily(outer.address) === ipFamily(inner.address) &&
     makePrefix(inner.address, outer.length).address === outer.address
   );
+}
+
+/** As texts: those that are there twice, have another one inside, or lie in one. */
+function findOverlapping(prefixes: readonly Prefix[]): ReadonlySet<string> {
+  const all = new PrefixSet(prefixes);
+  const [seen, overlapping] = [new Set<string>(), new Set<string>()];
+  for (const prefix of prefixes) {
+    const text = formatPrefix(prefix);
+    const around = all.around(prefix);
+    if (around.length > 1 || seen.has(text)) for (const one of around) overlapping.add(one);
+    seen.add(text);
+  }
+  return overlapping;
 }
 
 function contradict(a: TunnelEndpoint, of: Prefix, b: TunnelEndpoint, other: Prefix): boolean {
