@@ -22,6 +22,7 @@ import type {
   DocumentKey,
 } from "./document.ts";
 import { fnv1a } from "./fnv.ts";
+import { keepCertificate, pemOf } from "./kept-certificate.ts";
 import { planLeaf } from "./leaf-plan.ts";
 import { ownedBy, type PlannedManifest, planManifest } from "./manifest-plan.ts";
 import { agentConfigName, agentTlsName, POD_HASH_LABEL } from "./object-names.ts";
@@ -192,7 +193,7 @@ export class DocumentWriter {
     const written = await writer.apply(SECRETS, manifest, term, { force: true, precondition });
     const { texts, keyIsOnNode } = leaf;
     const metadataDigest = contentDigest(planLeafMetadata(object, keyIsOnNode));
-    const [certificate, bundle] = [texts["tls.crt"] ?? "", texts["ca.crt"] ?? ""];
+    const [certificate, bundle] = [keepCertificate(texts["tls.crt"] ?? ""), texts["ca.crt"] ?? ""];
     const value = { certificate, bundle, whole: true, keyIsOnNode, metadataDigest };
     observed.secrets.store.wrote({ key: `${object.namespace}/${object.name}`, ...written, value });
   }
@@ -201,7 +202,7 @@ export class DocumentWriter {
   #isSettled(seen: LeafSecret, object: DesiredCertificate, signer: Signer): boolean {
     const { certificate, bundle, whole, keyIsOnNode, metadataDigest } = seen;
     if (!whole || metadataDigest !== contentDigest(planLeafMetadata(object, keyIsOnNode))) return false;
-    const texts = { "tls.crt": certificate, "ca.crt": bundle };
+    const texts = { "tls.crt": pemOf(certificate), "ca.crt": bundle };
     const state = { ...readLeaf(texts, keyIsOnNode, signer), key: keyIsOnNode ? "node" : "secret" } as const;
     return planLeaf(object, state, trustBundle(signer.state), this.#options.wall()).step === "keep";
   }

@@ -10,6 +10,7 @@ import { ForeignAgents } from "./foreign-agents.ts";
 import { connectorName, endpointName } from "./object-names.ts";
 import type { AgentPod } from "./observed-documents.ts";
 import { PodSubnets } from "./pod-subnets.ts";
+import { Pool } from "./pool.ts";
 import type { Problem } from "./problem.ts";
 import type { AgentMode, OperatorSettings } from "./settings.ts";
 
@@ -42,6 +43,7 @@ export class NodeStates {
   readonly #foreignAgents = new ForeignAgents();
   /** As of the last time; see `#makeEndpoint`. */
   #ownAgentsOnly = true;
+  readonly #arguments = new Pool<AgentArguments>((values) => JSON.stringify([...values]));
   readonly #garbage = new YoungGarbage();
   #connector: TunnelEndpoint | undefined;
 
@@ -144,7 +146,7 @@ export class NodeStates {
     return {
       node,
       mode: mode.mode,
-      arguments: values.arguments,
+      arguments: this.#arguments.intern(values.arguments),
       endpoint: usable ? this.#makeEndpoint(node, addresses.addresses, subnets.subnets) : undefined,
       annotation: subnets.annotation,
       problems,

@@ -6,6 +6,7 @@ import { parseSecret } from "../../src/kube/objects/secret.ts";
 import { contentDigest, ownedPart } from "../../src/kube/owned-fields.ts";
 import { CONFIG_MAPS, IP_POOLS, PODS, SECRETS, type Selection } from "../../src/kube/resource.ts";
 import type { SecretTexts } from "./certificates.ts";
+import { keepCertificate } from "./kept-certificate.ts";
 import {
   AGENT_APP,
   APP_LABEL,
@@ -33,6 +34,7 @@ export interface Reported<T> {
 
 /** A certificate's Secret. Its private key is not kept. */
 export interface LeafSecret {
+  /** As keepCertificate has it. */
   readonly certificate: string;
   readonly bundle: string;
   /** Certificate, key and authorities are as we wrote them, so that they fit. */
@@ -101,7 +103,7 @@ export function leafDecoder(intern: (text: string) => string): ObjectDecoder<Lea
       const owned = ownedPart(json, FIELD_MANAGER) as Partial<Record<"data" | "metadata", object>> | undefined;
       const ownedKeys = new Set(Object.keys(owned?.data ?? {}));
       return ok({
-        certificate: texts.value["tls.crt"] ?? "",
+        certificate: keepCertificate(texts.value["tls.crt"] ?? ""),
         bundle: intern(texts.value["ca.crt"] ?? ""),
         whole: LEAF_KEYS.every((key) => ownedKeys.has(key)),
         keyIsOnNode: isNodeHeld(json),

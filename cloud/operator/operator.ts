@@ -43,10 +43,10 @@ import {
 import { observedKinds } from "./observed-kinds.ts";
 import { registerOperator } from "./operator-metrics.ts";
 import { OperatorPlanner, type PlanDelta } from "./planner.ts";
+import { Pool } from "./pool.ts";
 import type { Subject } from "./problem.ts";
 import type { OperatorSettings } from "./settings.ts";
 import { CONDITION, NODE_CONDITION, StatusWriter } from "./status-writer.ts";
-import { TextPool } from "./text-pool.ts";
 
 export interface OperatorOptions {
   readonly client: KubeClient;
@@ -147,7 +147,7 @@ export class Operator {
     this.#blocks = calico ? this.#observe(kinds.IPAMBlock, {}, (changes) => this.#blocksChanged(changes)) : undefined;
     const ours = { namespace, labelSelector: OURS };
     this.#configMaps = this.#observe(CONFIG_MAP_DECODER, ours, (c) => this.#drifted("ConfigMap", c));
-    const bundles = new TextPool();
+    const bundles = new Pool<string>((text) => text);
     this.#secrets = this.#observe(
       leafDecoder((text) => bundles.intern(text)),
       ours,
