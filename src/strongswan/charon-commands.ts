@@ -2,7 +2,7 @@ import { SelvedgeError } from "../base/errors.ts";
 import type { NamedConnection, TunnelConnection } from "../network/tunnel-connection.ts";
 import type { ViciFields, ViciSection } from "../wire/vici-message.ts";
 import { decodeAssociations } from "./association-fields.ts";
-import { connectionFields } from "./connection-fields.ts";
+import { type ConnectionForm, connectionFields } from "./connection-fields.ts";
 import type { IkeAssociation } from "./security-association.ts";
 import type { ViciSession } from "./vici-session.ts";
 
@@ -62,8 +62,13 @@ export class CharonCommands {
    *
    * @param certificates one's own, PEM
    */
-  async loadConnection(connection: TunnelConnection, certificates: readonly string[]): Promise<void> {
-    await this.#do(`load connection ${connection.name}`, "load-conn", connectionFields(connection, certificates));
+  async loadConnection(
+    connection: TunnelConnection,
+    certificates: readonly string[],
+    form: ConnectionForm = "one",
+  ): Promise<void> {
+    const fields = connectionFields(connection, certificates, form);
+    await this.#do(`load connection ${connection.name}`, "load-conn", fields);
   }
 
   /** Its SAs live on. */

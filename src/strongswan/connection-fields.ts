@@ -12,12 +12,25 @@ const DPD_DELAY_SECONDS = 10;
 const REPLAY_WINDOW = 1024;
 
 /**
+ * Two ways of saying the same. Charon makes no child beside one of the same name that was made of an equal configuration,
+ * also where the peer has narrowed that one, and new keys do not widen it: the configuration has to be another one.
+ */
+export type ConnectionForm = "one" | "other";
+
+/** Until a child gets new keys: charon's own value, and what is as good. */
+const REKEY_SECONDS: Readonly<Record<ConnectionForm, number>> = { one: 3600, other: 3601 };
+
+/**
  * What load-conn takes: the words of swanctl.conf(5). What is not named is charon's own, which is FabEdge's, too: algorithms,
  * rekeying after hours, MOBIKE, one IKE_SA for all children.
  *
  * @param certificates one's own, PEM; the same for every connection
  */
-export function connectionFields(connection: TunnelConnection, certificates: readonly string[]): ViciFields {
+export function connectionFields(
+  connection: TunnelConnection,
+  certificates: readonly string[],
+  form: ConnectionForm = "one",
+): ViciFields {
   const { remoteAddresses, localPort, remotePort } = connection;
   return {
     [connection.name]: {
@@ -28,17 +41,18 @@ export function connectionFields(connection: TunnelConnection, certificates: rea
       dpd_delay: connection.dpd ? DPD_DELAY_SECONDS : undefined,
       local: { auth: "pubkey", id: connection.localId, certs: certificates },
       remote: { auth: "pubkey", id: connection.remoteId },
-      children: Object.fromEntries(connection.children.map((child) => [child.name, childFields(child)])),
+      children: Object.fromEntries(connection.children.map((child) => [child.name, childFields(child, form)])),
     },
   };
 }
 
-function childFields({ local, remote }: TunnelChild): ViciFields {
+function childFields({ local, remote }: TunnelChild, form: ConnectionForm): ViciFields {
   return {
     mode: "tunnel",
     local_ts: local.map(formatPrefix),
     remote_ts: remote.map(formatPrefix),
     replay_window: REPLAY_WINDOW,
+    rekey_time: REKEY_SECONDS[form],
     // Who begins, and when a dead one is begun anew, the keeper decides.
     start_action: "none",
     dpd_action: "clear",

@@ -340,6 +340,9 @@ export class ConnectionKeeper implements TunnelKeeping {
       return;
     }
     try {
+      const connection = action.form && this.#plans.get(action.connection)?.connection;
+      const own = this.#wanted?.credentials.certificates.slice(0, 1) ?? [];
+      if (connection !== undefined) await commands.loadConnection(connection, own, action.form);
       await commands.initiate(action.connection, action.child);
     } catch (error) {
       if (errorCode(error) !== "CHARON_REFUSED") throw error;
@@ -392,7 +395,7 @@ export class ConnectionKeeper implements TunnelKeeping {
     for (const name of untold) this.#tell(name);
     if (!isWhole && this.#leaving.size === 0) return;
     for (const name of this.#leaving) {
-      if ((this.#associations.get(name) ?? []).some((sa) => isUp(sa) || isComing(sa))) continue;
+      if ((this.#associations.get(name) ?? []).length > 0) continue;
       this.#leaving.delete(name);
     }
     for (const name of this.#states.keys()) {

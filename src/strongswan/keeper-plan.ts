@@ -70,7 +70,7 @@ export function planTunnels({ now, random, connections, associations, tunnels }:
   for (const plan of due) {
     if (plan.needsSlot && !slots.take(plan)) continue;
     const connection = plan.connection.name;
-    actions.push(...plan.toBegin.map((child) => ({ do: "initiate", connection, child }) as const));
+    actions.push(...plan.toBegin.map((child) => ({ do: "initiate", connection, child, form: plan.form }) as const));
     // The next plan is made when it is known what came of it.
     plans.set(connection, { ...plan, until: now, memory: { ...plan.memory, trying: { missing: plan.missing } } });
   }

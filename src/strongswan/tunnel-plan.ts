@@ -3,6 +3,7 @@ import type { MonotonicTime } from "../base/clock.ts";
 import { type Duration, milliseconds, minutes, seconds } from "../base/duration.ts";
 import { type TunnelConnection, tunnelChildKind } from "../network/tunnel-connection.ts";
 import type { Termination } from "./charon-commands.ts";
+import type { ConnectionForm } from "./connection-fields.ts";
 import type { ChildAssociation, IkeAssociation } from "./security-association.ts";
 import { carriesPackets, childCarriers, hasWantedSelectors, isComing, isUp } from "./tunnel-look.ts";
 
@@ -13,7 +14,7 @@ const RETRY_LATEST = seconds(30);
  * Before a child whose selectors are not the wanted ones is made again: the peer may hear of new ones a moment later, or
  * have reason to narrow them.
  */
-const CORRECT_FIRST = seconds(5);
+const CORRECT_FIRST = seconds(2);
 const CORRECT_LATEST = minutes(10);
 /** Both ends begin at once when they hear of one another: the one whose identity sorts later leaves the other so long. */
 const SECOND_BEGINNER_DELAY = milliseconds(300);
@@ -46,7 +47,13 @@ export interface TunnelMemory {
 }
 
 export type TunnelAction =
-  | { readonly do: "initiate"; readonly connection: string; readonly child: string }
+  | {
+      readonly do: "initiate";
+      readonly connection: string;
+      readonly child: string;
+      /** Where one of that name is there with other selectors; see ConnectionForm. */
+      readonly form: ConnectionForm | undefined;
+    }
   | { readonly do: "terminate"; readonly connection: string; readonly which: Termination; readonly force: boolean };
 
 /** What one tunnel needs, whatever the others do. It stays true until what it was made of changes, or `until` is past. */
@@ -58,6 +65,8 @@ export interface TunnelPlan {
   readonly actions: readonly TunnelAction[];
   /** Children to begin, in order, as soon as its time has come. */
   readonly toBegin: readonly string[];
+  /** In which form the connection is to be loaded before; undefined: as it is. */
+  readonly form: ConnectionForm | undefined;
   /** No IKE_SA is there for them: beginning makes one that is half-open. */
   readonly needsSlot: boolean;
   readonly missing: number;
@@ -109,12 +118,13 @@ export function planTunnel(
   const peerSince = peers ? (memory.peerSince ?? now) : undefined;
   const leaveToPeer = peerSince !== undefined && later(peerSince, PEER_MAKES_CHILDREN) > now;
 
-  const correct = begins && wrong.length > 0 && !busy && memory.nextCorrection <= now;
   const isDue = begins && !busy && !leaveToPeer;
+  const correct = isDue && wrong.length > 0 && memory.nextCorrection <= now;
   const due = isDue ? [...missing, ...(correct ? wrong : [])].map((child) => child.name) : [];
   // Without an IKE_SA each child would begin one: the first brings it, and the others follow.
   const toBegin = fresh.length === 0 ? due.slice(0, 1) : due;
-  if (correct && !leaveToPeer) {
+  const form = correct ? (memory.corrections % 2 === 0 ? "one" : "other") : undefined;
+  if (correct) {
     const delay = Math.min(CORRECT_LATEST, CORRECT_FIRST * 2 ** memory.corrections);
     memory = { ...memory, corrections: memory.corrections + 1, nextCorrection: later(now, delay), nextTry: now };
   } else if (wrong.length === 0) memory = { ...memory, corrections: 0, nextCorrection: now };
@@ -135,6 +145,7 @@ export function planTunnel(
     memory,
     actions: surplus.actions,
     toBegin,
+    form,
     needsSlot: fresh.length === 0,
     missing: missing.length,
     halfOpen: coming.length,

@@ -19,6 +19,7 @@ test("a connection has FabEdge's words, a wider replay window, and nothing of wh
           local_ts: ["10.1.0.0/24"],
           remote_ts: ["10.2.0.0/24"],
           replay_window: 1024,
+          rekey_time: 3600,
           start_action: "none",
           dpd_action: "clear",
           close_action: "none",
