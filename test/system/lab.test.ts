@@ -8,7 +8,7 @@ import type { Link } from "../lab/link.ts";
 import type { Namespace } from "../lab/namespace.ts";
 import { waitFor } from "../lab/wait-for.ts";
 
-setDefaultTimeout(20_000);
+setDefaultTimeout(60_000);
 
 interface LinkState {
   readonly ifname: string;
