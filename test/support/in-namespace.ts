@@ -29,7 +29,7 @@ export function inNamespace(file: string, define: () => void): void {
     test(
       "every test of the file passes",
       async () => {
-        const { command, env } = namespaceCommand([process.execPath, "test", file]);
+        const { command, env } = namespaceCommand([process.execPath, "test", "--timeout=30000", file]);
         const run = Bun.spawn(command, { env: { ...process.env, ...env }, stdout: "pipe", stderr: "pipe" });
         const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()]);
         if ((await run.exited) !== 0) throw new Error(`${err}${out}`);

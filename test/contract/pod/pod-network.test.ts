@@ -55,11 +55,12 @@ inNamespace(import.meta.path, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function start(changes: Partial<PodNetworkSettings> = {}, inPod = false): PodNetwork {
+  /** @param image of an agent that runs in a pod: its program's file */
+  function start(changes: Partial<PodNetworkSettings> = {}, image?: string): PodNetwork {
     settings = { ...settings, ...changes };
     const program = {
-      executable: process.execPath,
-      inPod,
+      executable: image ?? process.execPath,
+      inPod: image !== undefined,
       dataDir: world.dataDir,
       log: new Log(() => {}, "error"),
       metrics: new Metrics("test"),
@@ -276,14 +277,16 @@ inNamespace(import.meta.path, () => {
   });
 
   test("in a pod the plugin is a copy, which is made once", async () => {
-    const network = start({}, true);
+    const image = join(folder, "selvedge");
+    writeFileSync(image, "a program", { mode: 0o755 });
+    const network = start({}, image);
     const plugin = join(settings.binPath, "selvedge-cni");
     // Of one that was killed.
     mkdirSync(settings.binPath);
     writeFileSync(`${plugin}.new`, "a part");
     await network.set({ subnets });
     const { ino, size } = statSync(plugin);
-    expect(size).toBe(statSync(process.execPath).size);
+    expect(size).toBe(statSync(image).size);
     expect(statSync(plugin).mode & 0o111).not.toBe(0);
     await network.repair();
     expect(statSync(plugin).ino).toBe(ino);
