@@ -14,6 +14,7 @@ import type { FabricCredentials } from "../../src/network/fabric-identity.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
 import { planTunnelConnection } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
+import { PacedTrigger } from "../../src/reconcile/paced-trigger.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import type { CharonState, TunnelKeeping, TunnelListener } from "../../src/strongswan/tunnel-state.ts";
 import { CONNECTOR_CODES, judgeConnector } from "./conditions.ts";
@@ -62,6 +63,8 @@ const EVERY = seconds(30);
 const RETRY: BackoffPolicy = { initial: milliseconds(100), factor: 2, limit: seconds(10) };
 /** Events come in crowds, and so do edges. */
 const GATHER = milliseconds(20);
+/** The pod network of a busy node writes routes all the time: they are looked at so often at most. */
+const KERNEL_PAUSE = seconds(1);
 /** So long a starting connector leaves the routes of its last run to a charon that does not tell what it has. */
 const PATIENCE = seconds(10);
 /** A pod that ends takes charon along; the container of the connector alone does not. */
@@ -117,7 +120,7 @@ export class Connector {
     this.#reconciler = new Reconciler(
       {
         ...{ every: EVERY, backoff: RETRY },
-        run: () => this.#look(),
+        run: (full) => this.#look(full),
         onFailure: (error) => log.warn("connector.failed", errorText(error), { code: errorCode(error) }),
         onSuccess: () => this.#judge(),
       },
@@ -151,9 +154,14 @@ export class Connector {
 
   /** From here on hears of changes that other programs make to the routes. */
   async watchRoutes(): Promise<void> {
-    const { log } = this.#options;
+    const { clock, log } = this.#options;
+    const trigger = new PacedTrigger((full) => void this.#reconciler.trigger(full), KERNEL_PAUSE, clock, this.#scope);
     const onFailure = (error: unknown) => log.warn("connector.events", errorText(error), { code: errorCode(error) });
-    const events = await watchRouting(this.#fabric.route, () => void this.#reconciler.trigger(), onFailure);
+    const events = await watchRouting(
+      this.#fabric.route,
+      (change) => trigger.changed(this.#fabric.concerns(change)),
+      onFailure,
+    );
     this.#scope.onClose("routing events", () => events.close());
   }
 
@@ -169,7 +177,7 @@ export class Connector {
     };
   }
 
-  async #look(): Promise<void> {
+  async #look(full: boolean): Promise<void> {
     const { clock, node } = this.#options;
     await sleep(clock, GATHER, this.#scope.signal);
     const { config, credentials, place, publications } = this.#observer.facts;
@@ -190,7 +198,12 @@ export class Connector {
     for (const name of dropped) this.#tunnels.drop(name).catch(() => {});
     if (isSettled) {
       const reach = planReach(config, this.#held(config), holders);
-      this.#state = this.#fabric.apply(reach, config.endpoint, place?.addresses ?? []);
+      this.#state = this.#fabric.apply(
+        reach,
+        config.endpoint,
+        place?.addresses ?? [],
+        full || this.#state === undefined,
+      );
     }
     this.#publish(own);
   }

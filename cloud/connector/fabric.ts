@@ -8,14 +8,18 @@ import { findLink } from "../../src/linux/links.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { lookUpNextHop } from "../../src/linux/next-hop.ts";
 import { Nftables } from "../../src/linux/nftables.ts";
-import { KeptTable } from "../../src/linux/nftables-table.ts";
+import { KeptTable, type TableElements, type TableSpec } from "../../src/linux/nftables-table.ts";
+import type { RoutingChange } from "../../src/linux/routing-events.ts";
 import { applyRoutingRules } from "../../src/linux/routing-rules.ts";
+import type { WantedRule } from "../../src/linux/routing-rules-plan.ts";
 import { RoutingTable } from "../../src/linux/routing-table.ts";
-import { NODE_ROUTES_TABLE, POD_ROUTES_TABLE } from "../../src/linux/routing-table-plan.ts";
+import { NODE_ROUTES_TABLE, POD_ROUTES_TABLE, type WantedRoute } from "../../src/linux/routing-table-plan.ts";
 import { IKE_MARK, lookUpUplink } from "../../src/linux/uplink.ts";
 import { nodePrefixes } from "../../src/network/tunnel-connection.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { tunnelMtu } from "../../src/network/tunnel-mtu.ts";
+import type { Link } from "../../src/wire/rtnetlink-link.ts";
+import { KeptRoutes } from "./kept-routes.ts";
 import type { Reach, ReachPlan, Way } from "./reach-plan.ts";
 import { type Hop, planConnectorRoutes } from "./route-plan.ts";
 import { type FabricSets, planConnectorElements, planConnectorTable } from "./ruleset.ts";
@@ -34,31 +38,49 @@ export class Fabric {
   readonly #route = new NetlinkSocket(NETLINK_ROUTE);
   readonly #nft = new Nftables();
   readonly #table = new KeptTable(this.#nft);
-  readonly #pods = new RoutingTable(this.#route, POD_ROUTES_TABLE);
-  readonly #nodes = new RoutingTable(this.#route, NODE_ROUTES_TABLE);
+  readonly #pods = new KeptRoutes(new RoutingTable(this.#route, POD_ROUTES_TABLE));
+  readonly #nodes = new KeptRoutes(new RoutingTable(this.#route, NODE_ROUTES_TABLE));
+  #ruleset: Ruleset | undefined;
+  /** That routes lead through: when one of them goes down, IPv4 routes are gone without a word. */
+  #links: ReadonlySet<number> = new Set();
+  #rules: readonly WantedRule[] = [];
+  #dropping: readonly string[] = [];
 
   get route(): NetlinkSocket {
     return this.#route;
   }
 
+  /** Whether the kernel may have lost something of ours by that change; else a way may be another one. */
+  concerns({ tables, rules, linkIndexes, lost }: RoutingChange): boolean {
+    if (lost || rules || tables.has(POD_ROUTES_TABLE) || tables.has(NODE_ROUTES_TABLE)) return true;
+    return [...linkIndexes].some((index) => this.#links.has(index));
+  }
+
   /**
    * @param addresses of this node, as the cluster knows it
+   * @param full look at all that the kernel has, not only at what the plan has become
    * @throws SelvedgeError with an errno's name when the kernel cannot be read, or refuses the table of nftables
    */
-  apply(reach: ReachPlan, own: TunnelEndpoint, addresses: readonly Ip[]): FabricState {
+  apply(reach: ReachPlan, own: TunnelEndpoint, addresses: readonly Ip[], full: boolean): FabricState {
     const here = new Set(([4, 6] as const).flatMap((family) => listAddresses(this.#route, family)).map(addressOf));
     // The kernel takes no other for a source.
     const nodeAddresses = addresses.filter((address) => here.has(address));
     const ends = [...reach.pods, ...reach.nodes].flatMap(({ way }) => (way.kind === "tunnel" ? [way.remoteHost] : []));
     const plan = planConnectorRoutes(reach, own, nodeAddresses, [...new Set(ends)], this.#hops());
-    const pods = this.#pods.apply(plan.podRoutes);
-    const nodes = this.#nodes.apply(plan.nodeRoutes);
-    applyRoutingRules(this.#route, plan.rules, [POD_ROUTES_TABLE, NODE_ROUTES_TABLE]);
-    this.#table.keep(planConnectorTable(nodeAddresses), planConnectorElements(setsOf(reach, own)));
+    const pods = this.#pods.apply(plan.podRoutes, full);
+    const nodes = this.#nodes.apply(plan.nodeRoutes, full);
+    this.#links = new Set([...plan.podRoutes, ...plan.nodeRoutes].flatMap(linkOf));
+    if (full || !Bun.deepEquals(plan.rules, this.#rules)) {
+      applyRoutingRules(this.#route, plan.rules, [POD_ROUTES_TABLE, NODE_ROUTES_TABLE]);
+      this.#rules = plan.rules;
+      this.#dropping = findDroppingForwards(this.#nft);
+    }
+    this.#ruleset = rulesetOf(nodeAddresses, setsOf(reach, own), this.#ruleset);
+    this.#table.keep(this.#ruleset.table, this.#ruleset.elements);
     return {
       blocked: [...pods.blocked, ...nodes.blocked].map(({ destination }) => formatPrefix(destination)),
       failures: [...pods.failures, ...nodes.failures].map(({ error }) => error),
-      dropping: findDroppingForwards(this.#nft),
+      dropping: this.#dropping,
     };
   }
 
@@ -75,18 +97,19 @@ export class Fabric {
   /** Each way is looked up once: many edges are behind one address, or held by one connector. */
   #hops(): (way: Way, family: Family) => Hop | undefined {
     const known = new Map<string, Hop | undefined>();
+    const esp = findLink(this.#route, ESP_LINK);
     return (way, family) => {
       const key = `${keyOf(way)} ${family}`;
-      if (!known.has(key)) known.set(key, this.#hop(way, family));
+      if (!known.has(key)) known.set(key, this.#hop(way, family, esp));
       return known.get(key);
     };
   }
 
-  #hop(way: Way, family: Family): Hop | undefined {
+  /** @param esp the link of charon's own ESP */
+  #hop(way: Way, family: Family, esp: Link | undefined): Hop | undefined {
     if (way.kind === "none") return undefined;
     if (way.kind === "connector") return lookUpNextHop(this.#route, way.connector, family);
     const uplink = lookUpUplink(this.#route, way.remoteHost, IKE_MARK);
-    const esp = findLink(this.#route, ESP_LINK);
     const inside = uplink && tunnelMtu(uplink.mtu, { ...way.carrier, family: ipFamily(way.remoteHost) });
     if (esp !== undefined)
       return { linkIndex: esp.index, gateway: undefined, mtu: Math.min(esp.mtu, inside ?? esp.mtu) };
@@ -94,6 +117,26 @@ export class Fabric {
     const gateway = uplink.gateway !== undefined && ipFamily(uplink.gateway) === family ? uplink.gateway : undefined;
     return { linkIndex: uplink.link.index, gateway, mtu: inside };
   }
+}
+
+/** The table of nftables, and what it was made of. */
+interface Ruleset {
+  readonly nodeAddresses: readonly Ip[];
+  readonly sets: FabricSets;
+  readonly table: TableSpec;
+  readonly elements: TableElements;
+}
+
+/** The one before where it says the same, so that nobody has to compare what is in it. */
+function rulesetOf(nodeAddresses: readonly Ip[], sets: FabricSets, before: Ruleset | undefined): Ruleset {
+  const isSame = before !== undefined && Bun.deepEquals(before.nodeAddresses, nodeAddresses);
+  const table = isSame ? before.table : planConnectorTable(nodeAddresses);
+  const hasSame = before !== undefined && Bun.deepEquals(before.sets, sets);
+  return { nodeAddresses, sets, table, elements: hasSame ? before.elements : planConnectorElements(sets) };
+}
+
+function linkOf(route: WantedRoute): readonly number[] {
+  return route.kind === "unicast" ? [route.linkIndex] : [];
 }
 
 function setsOf({ pods, nodes }: ReachPlan, own: TunnelEndpoint): FabricSets {

@@ -12,8 +12,9 @@ import { CONFIRM_AFTER, Informer } from "../../src/kube/informer.ts";
 import { CONNECTOR_LABEL, parsePublication } from "../../src/kube/objects/connector-publication.ts";
 import { CONFIG_MAPS } from "../../src/kube/resource.ts";
 import { isSuspicious } from "../../src/kube/shrinkage.ts";
-import { type RoutingChange, watchRouting } from "../../src/linux/routing-events.ts";
+import { watchRouting } from "../../src/linux/routing-events.ts";
 import type { ConnectorPublication } from "../../src/network/connector-claims.ts";
+import { PacedTrigger } from "../../src/reconcile/paced-trigger.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import { judgeEdges, judgeHearing, judgeKernel, TROUBLES, type Trouble } from "./conditions.ts";
 import type { NodeKernel } from "./kernel.ts";
@@ -53,9 +54,7 @@ export class NodeAgent {
   /** How many lists there were when the first was not believed. */
   #doubtedAt: number | undefined;
   #confirming: Timer | undefined;
-  #pause: Timer | undefined;
   #looking: Timer | undefined;
-  #changedMeanwhile: "nothing" | "changes" | "full" = "nothing";
 
   constructor(options: NodeAgentOptions, scope: Scope) {
     this.#options = options;
@@ -93,17 +92,17 @@ export class NodeAgent {
 
   /** @returns when changes of the kernel are seen; what is published is heard later */
   async start(scope: Scope): Promise<void> {
-    const { kernel, log } = this.#options;
+    const { kernel, clock, log } = this.#options;
+    const trigger = new PacedTrigger((full) => void this.#reconciler.trigger(full), KERNEL_PAUSE, clock, scope);
     const watch = await watchRouting(
       kernel.route,
-      (change) => this.#kernelChanged(change),
+      (change) => trigger.changed(kernel.concerns(change)),
       // The slow timer sees what is not told.
       (error) => log.warn("node-agent.deaf", errorText(error), { code: errorCode(error) }),
     );
     scope.onClose("watch of routes", () => watch.close());
     scope.onClose("timers", () => {
       this.#confirming?.cancel();
-      this.#pause?.cancel();
       this.#looking?.cancel();
     });
     this.#lookLater();
@@ -166,21 +165,6 @@ export class NodeAgent {
     if (state.writes > 0)
       this.#options.log.info("node-agent.routed", "Routes follow the connectors", { count: state.writes });
     return state.writes;
-  }
-
-  #kernelChanged(change: RoutingChange): void {
-    const full = this.#options.kernel.concerns(change);
-    if (this.#pause !== undefined) {
-      this.#changedMeanwhile = full || this.#changedMeanwhile === "full" ? "full" : "changes";
-      return;
-    }
-    void this.#reconciler.trigger(full);
-    this.#pause = this.#options.clock.after(KERNEL_PAUSE, () => {
-      this.#pause = undefined;
-      const meanwhile = this.#changedMeanwhile;
-      this.#changedMeanwhile = "nothing";
-      if (meanwhile !== "nothing") void this.#reconciler.trigger(meanwhile === "full");
-    });
   }
 
   #tell(of: readonly string[], troubles: readonly Trouble[]): void {
