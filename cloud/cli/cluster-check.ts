@@ -47,7 +47,7 @@ export async function checkCluster(
     const plan = await planCluster(operator.options.settings, cluster);
     results.push(...judgeUnreadable(cluster), ...judgeConnector(plan), ...judgePlan(plan), ...judgeHolders(plan));
     const { reports, problems } = await readCertificates(cluster, operator, plan, wall);
-    results.push(...judgeCertificates(reports, problems, operator));
+    results.push(...judgeCertificates(reports, problems, operator.options));
   } catch (error) {
     const hint = error instanceof SelvedgeError ? (error.hint ?? "") : "";
     results.push(
@@ -189,9 +189,8 @@ export function judgeHolders({ planner, settings, nodes, publications, holders }
 export function judgeCertificates(
   reports: readonly CertificateReport[],
   problems: readonly Problem[],
-  { options }: InstalledOperator,
+  { settings, authoritySecret }: Pick<InstalledOperator["options"], "settings" | "authoritySecret">,
 ): readonly CheckResult[] {
-  const { settings, authoritySecret } = options;
   const authority = reports.find(({ kind }) => kind === "authority");
   const results: CheckResult[] = problems.map((problem) => bad({ component: "certs", ...problem }));
   if (authority === undefined && settings.role === "host") {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { reportLeaves } from "../../../../cloud/cli/certificate-report.ts";
-import { judgeConnector, judgeHolders, judgePlan } from "../../../../cloud/cli/cluster-check.ts";
+import { reportAuthorities, reportLeaves } from "../../../../cloud/cli/certificate-report.ts";
+import { judgeCertificates, judgeConnector, judgeHolders, judgePlan } from "../../../../cloud/cli/cluster-check.ts";
 import { judgeDefinitions } from "../../../../cloud/cli/definition-check.ts";
 import { reportImages } from "../../../../cloud/cli/image-report.ts";
 import { formatNode, formatNodes, reportNodes } from "../../../../cloud/cli/node-report.ts";
@@ -8,6 +8,8 @@ import { planObjects } from "../../../../cloud/cli/planned-cluster.ts";
 import { planTopology } from "../../../../cloud/cli/topology.ts";
 import { formatDot } from "../../../../cloud/cli/topology-dot.ts";
 import type { Workload } from "../../../../cloud/cli/workloads.ts";
+import { AUTHORITY_LIFE } from "../../../../cloud/operator/authority-plan.ts";
+import { reportAuthority } from "../../../../cloud/operator/authority-report.ts";
 import type { OperatorSettings } from "../../../../cloud/operator/settings.ts";
 import { plain } from "../../../../src/cli/table.ts";
 import { CertificateWorld, DAY, START, wanted } from "../../../support/certificate-world.ts";
@@ -122,6 +124,29 @@ describe("certificates", () => {
     expect(at(days(80))[1]).toEqual(["fabedge-agent-tls-e1", "it ends at 2026-04-01T00:00:00.000Z", true]);
     expect(at(days(91))[1]).toEqual(["fabedge-agent-tls-e1", "it ends at 2026-04-01T00:00:00.000Z", false]);
     expect(wanted("paris.e1").ips).toEqual(["192.168.9.7"]);
+  });
+});
+
+describe("of an authority that had ended before it was replaced", () => {
+  const world = new CertificateWorld();
+  world.live(START);
+  const now = START + AUTHORITY_LIFE + DAY;
+  world.live(now);
+  const { state } = world.signer();
+  const reports = reportAuthorities("fabedge-ca", state, false, now);
+
+  test("both are listed, and the one that ended is of no use", () => {
+    expect(reports.map(({ kind, problem, valid }) => [kind, problem, valid])).toEqual([
+      ["authority", null, true],
+      ["previous authority", "it has ended", false],
+    ]);
+  });
+
+  test("the check says once what is left to do", () => {
+    const options = { settings: makeOperatorSettings({}), authoritySecret: "fabedge-ca" };
+    expect(judgeCertificates(reports, reportAuthority(state, [], now), options)).toMatchObject([
+      { ok: false, component: "certs", code: "AUTHORITY_REPLACED", hint: expect.stringContaining("join tokens") },
+    ]);
   });
 });
 
