@@ -24,6 +24,7 @@ import { familiesNotForwarded } from "./forwarding.ts";
 import { ConnectorObserver } from "./observer.ts";
 import { sightOf, type TunnelSight } from "./peer-tunnels.ts";
 import { Publisher } from "./publisher.ts";
+import { startPulse } from "./pulse.ts";
 import { type PeerTunnel, planReach } from "./reach-plan.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -67,6 +68,8 @@ const GATHER = milliseconds(20);
 const KERNEL_PAUSE = seconds(1);
 /** So long a starting connector leaves the routes of its last run to a charon that does not tell what it has. */
 const PATIENCE = seconds(10);
+/** For an answer of a hundred bytes. */
+const PULSE_PATIENCE = seconds(3);
 /** A pod that ends takes charon along; the container of the connector alone does not. */
 const AWAIT_CHARONS_END = seconds(2);
 /** Its last word must not hold up the end of the pod. */
@@ -143,6 +146,13 @@ export class Connector {
       { client, namespace, node, calico, snapshot, clock, random, onChange },
       scope,
     );
+    const question = { verb: "get", method: "GET", path: "/version", timeout: PULSE_PATIENCE } as const;
+    const onReturn = () => {
+      log.info("connector.return", "The API server is back: everything is asked for anew");
+      this.#observer.relist();
+      this.#publisher.hurry();
+    };
+    startPulse({ ask: (signal) => client.send(question, signal), onReturn, clock }, scope);
     const patience = clock.after(PATIENCE, () => {
       this.#hasWaited = true;
       look();

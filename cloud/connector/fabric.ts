@@ -1,5 +1,6 @@
 import type { SelvedgeError } from "../../src/base/errors.ts";
 import { type Family, formatPrefix, type Ip, ipFamily, type Prefix } from "../../src/base/ip.ts";
+import { sameValue } from "../../src/kube/object-store.ts";
 import { listAddresses } from "../../src/linux/addresses.ts";
 import { probeEsp } from "../../src/linux/esp-probe.ts";
 import { ESP_LINK } from "../../src/linux/fabric-table.ts";
@@ -70,7 +71,7 @@ export class Fabric {
     const pods = this.#pods.apply(plan.podRoutes, full);
     const nodes = this.#nodes.apply(plan.nodeRoutes, full);
     this.#links = new Set([...plan.podRoutes, ...plan.nodeRoutes].flatMap(linkOf));
-    if (full || !Bun.deepEquals(plan.rules, this.#rules)) {
+    if (full || !sameValue(plan.rules, this.#rules)) {
       applyRoutingRules(this.#route, plan.rules, [POD_ROUTES_TABLE, NODE_ROUTES_TABLE]);
       this.#rules = plan.rules;
       this.#dropping = findDroppingForwards(this.#nft);
@@ -129,9 +130,9 @@ interface Ruleset {
 
 /** The one before where it says the same, so that nobody has to compare what is in it. */
 function rulesetOf(nodeAddresses: readonly Ip[], sets: FabricSets, before: Ruleset | undefined): Ruleset {
-  const isSame = before !== undefined && Bun.deepEquals(before.nodeAddresses, nodeAddresses);
+  const isSame = before !== undefined && sameValue(before.nodeAddresses, nodeAddresses);
   const table = isSame ? before.table : planConnectorTable(nodeAddresses);
-  const hasSame = before !== undefined && Bun.deepEquals(before.sets, sets);
+  const hasSame = before !== undefined && sameValue(before.sets, sets);
   return { nodeAddresses, sets, table, elements: hasSame ? before.elements : planConnectorElements(sets) };
 }
 

@@ -1,4 +1,5 @@
 import { formatPrefix } from "../../src/base/ip.ts";
+import { sameValue } from "../../src/kube/object-store.ts";
 import type { RoutingTable, RoutingTableState } from "../../src/linux/routing-table.ts";
 import type { WantedRoute } from "../../src/linux/routing-table-plan.ts";
 
@@ -52,7 +53,7 @@ function planChange(before: ReadonlyMap<string, WantedRoute>, wanted: ReadonlyMa
   for (const [key, route] of wanted) {
     const known = before.get(key);
     if (known === undefined) add.push(route);
-    else if (!Bun.deepEquals(known, route)) replace.push(route);
+    else if (!sameValue(known, route)) replace.push(route);
   }
   return before.size + add.length === wanted.size ? { add, replace } : undefined;
 }

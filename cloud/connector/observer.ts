@@ -19,6 +19,7 @@ import {
 import { CONNECTOR_LABEL, parsePublication, publicationName } from "../../src/kube/objects/connector-publication.ts";
 import { parseIpamBlock } from "../../src/kube/objects/ipam-block.ts";
 import { parseCredentialSecret } from "../../src/kube/objects/node-documents.ts";
+import { Recovery } from "../../src/kube/recovery.ts";
 import { CONFIG_MAPS, IPAM_BLOCKS, NODES, SECRETS, type Selection } from "../../src/kube/resource.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import type { ConnectorPublication } from "../../src/network/connector-claims.ts";
@@ -55,6 +56,7 @@ const NODE_DECODER: ObjectDecoder<ClusterNode> = {
  */
 export class ConnectorObserver {
   readonly #options: ObserverOptions;
+  readonly #recovery: Recovery;
   readonly #informers: Informer<unknown>[] = [];
   readonly #documents: Informer<ConnectorDocument>;
   readonly #node: Informer<ClusterNode>;
@@ -70,8 +72,9 @@ export class ConnectorObserver {
   #place: ConnectorPlace | undefined;
 
   constructor(options: ObserverOptions, scope: Scope) {
-    const { namespace, node, calico, snapshot } = options;
+    const { namespace, node, calico, snapshot, clock, random } = options;
     this.#options = options;
+    this.#recovery = new Recovery(clock, random, scope);
     this.#documentsInUse = snapshot.documents;
     this.#config = joinConnectorConfig(snapshot.documents.values());
     this.#takeCredentials(snapshot.credentials);
@@ -124,6 +127,11 @@ export class ConnectorObserver {
     return this.#publications.store.synced;
   }
 
+  /** Asks for everything anew: what came meanwhile may have been missed. */
+  relist(): void {
+    for (const informer of this.#informers) informer.relist();
+  }
+
   /** Why the credentials that were delivered last are not those in use. */
   get credentialTrouble(): DecodeError | undefined {
     return this.#credentialTrouble;
@@ -141,6 +149,7 @@ export class ConnectorObserver {
       decoder,
       clock,
       random,
+      recovery: this.#recovery,
       onChange: () => {
         onChange(informer.store);
         this.#options.onChange();

@@ -71,6 +71,11 @@ export class Publisher {
     return true;
   }
 
+  /** Ends the pause after a failure: what has to be written is written now. */
+  hurry(): void {
+    if (this.#wanted !== this.#written) void this.#reconciler.trigger();
+  }
+
   /** The last word of a connector that ends: written at once, whatever the scope says. */
   async conclude(publication: ConnectorPublication, uid: string, signal: AbortSignal): Promise<void> {
     const manifest = planPublication(this.#options.namespace, publication, uid);
