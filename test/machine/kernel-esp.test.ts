@@ -1,78 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
-import { formatNodeConfig } from "../../src/network/node-config-text.ts";
 import type { TunnelReport } from "../../src/network/tunnel-report.ts";
-import { CharonCertificates } from "../lab/charon-certificates.ts";
 import type { Architecture } from "../lab/machine/architecture.ts";
+import { CONNECTOR, fabricNodeFiles, NODES, type NodeName, SERVICE_SUBNET } from "../lab/machine/fabric-nodes.ts";
 import { Machine } from "../lab/machine/machine.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { effort } from "../support/effort.ts";
-import { ip, prefix } from "../support/network-objects.ts";
 
-const FETCH_AND_BOOT_TIMEOUT = 600_000;
+const FETCH_AND_BOOT_TIMEOUT = 900_000;
 /** Everything takes twenty times as long as on the machine that emulates. */
-const LIMIT = seconds(120);
+const LIMIT = seconds(600);
+setDefaultTimeout(LIMIT);
 const MEMORY_MEGABYTES = 2048;
 const DIST = `${import.meta.dir}/../../dist`;
-const PROGRAMS: Readonly<Record<Architecture, string>> = {
-  amd64: "selvedge-linux-x64",
-  arm64: "selvedge-linux-arm64",
-};
-
-const NODES = {
-  e1: { address: "192.0.2.1", subnet: "10.244.1.0/24", gateway: "10.244.1.1" },
-  e2: { address: "192.0.2.2", subnet: "10.244.2.0/24", gateway: "10.244.2.1" },
-} as const;
-type Name = keyof typeof NODES;
-
-/** make-node NAME ADDRESS: a namespace with a link, and /run and /etc/cni of its own. `on NAME COMMAND` runs there. */
-const MAKE_NODE = `#!/bin/bash
-set -e
-unshare --net --mount setsid sleep infinity </dev/null >/dev/null 2>&1 &
-mkdir -p /nodes && echo $! >/nodes/$1
-sleep 0.2
-on $1 mount -t tmpfs none /run
-on $1 mount -t tmpfs none /opt
-ip link set link-$1 netns $(cat /nodes/$1)
-on $1 ip link set lo up
-on $1 ip address add $2/24 dev link-$1
-on $1 ip link set link-$1 up
-`;
-const ON = `#!/bin/bash
-name=$1; shift
-exec nsenter --target $(cat /nodes/$name) --net --mount "$@"
-`;
-const START = `#!/bin/bash
-set -e
-on $1 selvedge charon-config
-on $1 env STRONGSWAN_CONF=/run/selvedge/charon/strongswan.conf setsid /usr/sbin/charon-systemd </dev/null >/tmp/$1.charon 2>&1 &
-on $1 setsid selvedge run --node-name=$1 --source=hub --source-url=http://127.0.0.1:1 --enable-dns=false --enable-proxy=false \\
-  --state-dir=/var/lib/selvedge-$1 --cni-conf-path=/var/lib/cni-$1 --tunnels-conf=/etc/fabedge/$1/tunnels.yaml \\
-  --local-cert=/etc/ipsec.d/$1/certs/tls.crt </dev/null >/tmp/$1.agent 2>&1 &
-`;
-
-function nodeFiles(): Record<string, string> {
-  const authority = new CharonCertificates();
-  const certificates = { e1: authority.issue("paris.e1"), e2: authority.issue("paris.e2") };
-  const endpoint = (name: Name) => ({
-    id: certificates[name].id,
-    name: certificates[name].name,
-    publicAddresses: [NODES[name].address],
-    port: undefined,
-    subnets: [prefix(NODES[name].subnet)],
-    nodeSubnets: [ip(NODES[name].address)],
-    type: "EdgeNode" as const,
-  });
-  const config = (own: Name, peer: Name) =>
-    formatNodeConfig({ endpoint: endpoint(own), peers: [endpoint(peer)], mediator: undefined, peerShards: 0 });
-  const files = (own: Name, peer: Name) => ({
-    [`/etc/fabedge/${own}/tunnels.yaml`]: config(own, peer),
-    [`/etc/ipsec.d/${own}/certs/tls.crt`]: certificates[own].certificate,
-    [`/etc/ipsec.d/${own}/private/tls.key`]: certificates[own].privateKey,
-    [`/etc/ipsec.d/${own}/cacerts/ca.crt`]: authority.authority,
-  });
-  return { ...files("e1", "e2"), ...files("e2", "e1") };
-}
+const TARGETS: Readonly<Record<Architecture, string>> = { amd64: "linux-x64", arm64: "linux-arm64" };
 
 function defineTests(architecture: Architecture): void {
   let machine: Machine;
@@ -85,30 +26,53 @@ function defineTests(architecture: Architecture): void {
       system: "systemd",
       memoryMegabytes: MEMORY_MEGABYTES,
       files: {
-        ...nodeFiles(),
-        "/usr/bin/selvedge": Bun.file(`${DIST}/${PROGRAMS[architecture]}`),
-        "/usr/bin/make-node": MAKE_NODE,
-        "/usr/bin/on": ON,
-        "/usr/bin/start-node": START,
+        ...fabricNodeFiles(),
+        "/usr/bin/selvedge": Bun.file(`${DIST}/selvedge-${TARGETS[architecture]}`),
+        "/usr/bin/selvedge-cloud": Bun.file(`${DIST}/selvedge-cloud-${TARGETS[architecture]}`),
       },
     });
-    await output("ip link add link-e1 type veth peer name link-e2");
     for (const [name, { address }] of Object.entries(NODES)) await output(`make-node ${name} ${address}`);
-    for (const name of Object.keys(NODES)) await output(`start-node ${name}`);
-    await waitFor("the tunnel", async () => (await tunnelOf("e1"))?.state === "up", { timeout: LIMIT }).catch(
-      async (error) => {
-        throw new Error(`${error.message}\n${(await run("cat /tmp/*.agent /tmp/*.charon")).output}`);
-      },
+    // Everything between nodes crosses the bridge, and what is ESP does not show where it goes.
+    await output(
+      "nft 'add table bridge tap; add chain bridge tap clear { type filter hook forward priority 0; }; add rule bridge tap clear ip daddr 10.0.0.0/8 counter'",
     );
+    await output("start-connector c1");
+    for (const name of ["e1", "e2"]) await output(`start-edge ${name}`);
+    for (const name of ["e1", "e2"] as const) {
+      await waitFor(`the tunnels of ${name}`, () => isUp(name), { timeout: LIMIT }).catch(async (error) => {
+        throw new Error(`${error.message}\n${(await run("cat /tmp/*.agent /tmp/*.charon")).output}`);
+      });
+    }
   }, FETCH_AND_BOOT_TIMEOUT);
   afterAll(() => machine?.close());
 
-  async function tunnelOf(name: Name): Promise<TunnelReport | undefined> {
+  async function tunnelsOf(name: "e1" | "e2"): Promise<readonly TunnelReport[]> {
     const { output: text, code } = await run(`on ${name} selvedge tunnels -o json`);
-    return code === 0 ? JSON.parse(text).items[0] : undefined;
+    return code === 0 ? JSON.parse(text).items : [];
   }
-  const ping = (more: string) =>
-    run(`on e1 ping -n -c 3 -i 0.2 -W 2 -I ${NODES.e1.gateway} ${more} ${NODES.e2.gateway}`);
+  const isUp = async (name: "e1" | "e2") => {
+    const tunnels = await tunnelsOf(name);
+    return tunnels.length === 2 && tunnels.every(({ state }) => state === "up");
+  };
+  const pingBetween = (from: NodeName, to: NodeName, more = "") =>
+    run(`on ${from} ping -n -c 3 -i 0.2 -W 2 -I ${NODES[from].gateway} ${more} ${NODES[to].gateway}`);
+  const ping = (more: string) => pingBetween("e1", "e2", more);
+  async function expectPolicies(node: NodeName, children: readonly (readonly [local: string, remote: string])[]) {
+    const policies = await output(`on ${node} ip xfrm policy`);
+    for (const [local, remote] of children) {
+      expect(policies).toMatch(new RegExp(`^src ${local} dst ${remote} \\n\\s+dir out`, "m"));
+      expect(policies).toMatch(new RegExp(`^src ${remote} dst ${local} \\n\\s+dir in`, "m"));
+      expect(policies).toMatch(new RegExp(`^src ${remote} dst ${local} \\n\\s+dir fwd`, "m"));
+    }
+  }
+  /** By the kernel's words for packets that are older than the window. */
+  async function tooOldAt(node: NodeName): Promise<number> {
+    const states = await output(`on ${node} ip -s xfrm state`);
+    return [...states.matchAll(/replay-window (\d+) replay \d+ failed/g)].reduce(
+      (sum, [, count]) => sum + Number(count),
+      0,
+    );
+  }
 
   test("charon is told to leave ESP to the kernel", async () => {
     const config = await output("on e1 cat /run/selvedge/charon/strongswan.conf");
@@ -119,10 +83,10 @@ function defineTests(architecture: Architecture): void {
 
   test("the SAs that are shown are the kernel's, with its counters", async () => {
     expect((await ping("-s 56")).code).toBe(0);
-    const tunnel = await tunnelOf("e1");
-    const child = tunnel?.children.find(({ name }) => name === "paris.e2-p2p");
+    const tunnels = await tunnelsOf("e1");
+    const child = tunnels.flatMap(({ children }) => children).find(({ name }) => name === "paris.e2-p2p");
     const state = await output("on e1 ip -s xfrm state");
-    for (const { spiIn, spiOut } of tunnel?.children ?? []) {
+    for (const { spiIn, spiOut } of tunnels.flatMap(({ children }) => children)) {
       expect(state).toContain(`spi 0x${spiIn?.padStart(8, "0")}`);
       expect(state).toContain(`spi 0x${spiOut?.padStart(8, "0")}`);
     }
@@ -133,17 +97,12 @@ function defineTests(architecture: Architecture): void {
   });
 
   test("each child has its policies in the kernel, both ways and for what is forwarded", async () => {
-    const policies = await output("on e1 ip xfrm policy");
     const [own, peer] = [NODES.e1, NODES.e2];
-    for (const [local, remote] of [
+    await expectPolicies("e1", [
       [own.subnet, peer.subnet],
       [`${own.address}/32`, peer.subnet],
       [own.subnet, `${peer.address}/32`],
-    ]) {
-      expect(policies).toMatch(new RegExp(`^src ${local} dst ${remote} \\n\\s+dir out`, "m"));
-      expect(policies).toMatch(new RegExp(`^src ${remote} dst ${local} \\n\\s+dir in`, "m"));
-      expect(policies).toMatch(new RegExp(`^src ${remote} dst ${local} \\n\\s+dir fwd`, "m"));
-    }
+    ]);
   });
 
   test("routes lead to the uplink, with room for what ESP adds, above ones that lead nowhere", async () => {
@@ -159,16 +118,73 @@ function defineTests(architecture: Architecture): void {
     expect((await ping(`-M do -s ${mtu - 27}`)).output).toContain("message too long");
   });
 
-  test("nothing leaves in clear while its SA is gone", async () => {
-    await output(
-      "on e2 nft 'add table inet tap; add chain inet tap in { type filter hook prerouting priority -400; }; add rule inet tap in iifname link-e2 meta ipsec missing ip protocol icmp counter'",
+  test("a connector carries packets of cloud and edge in the kernel: SAs, policies and routes are as on an edge", async () => {
+    const [own, peer] = [NODES.c1, NODES.e1];
+    expect((await pingBetween("c1", "e1")).code).toBe(0);
+    expect((await pingBetween("e1", "c1")).code).toBe(0);
+    const tunnel = (await tunnelsOf("e1")).find(({ peer }) => peer === CONNECTOR);
+    expect(tunnel?.children).toHaveLength(3);
+    const states = await output("on c1 ip xfrm state");
+    for (const { spiIn, spiOut } of tunnel?.children ?? []) {
+      expect(states).toContain(`spi 0x${spiIn?.padStart(8, "0")}`);
+      expect(states).toContain(`spi 0x${spiOut?.padStart(8, "0")}`);
+    }
+    await expectPolicies("c1", [
+      [own.subnet, peer.subnet],
+      [SERVICE_SUBNET, peer.subnet],
+      [`${own.address}/32`, peer.subnet],
+      [own.subnet, `${peer.address}/32`],
+    ]);
+    const pods = await output("on c1 ip route show table 220");
+    expect(pods).toMatch(new RegExp(`^${peer.subnet} dev link-c1 proto 83 .*src ${own.address} mtu 14\\d\\d`, "m"));
+    expect(pods).toMatch(new RegExp(`^unreachable ${peer.subnet} proto 83`, "m"));
+    const nodes = await output("on c1 ip route show table 221");
+    expect(nodes).toMatch(new RegExp(`^${peer.address} dev link-c1 proto 83`, "m"));
+    const rules = await output("on c1 ip rule");
+    expect(rules).toContain("220:\tfrom all lookup 220");
+    expect(rules).toContain(`221:\tfrom ${own.subnet} lookup 221`);
+  });
+
+  test("packets that arrive hundreds behind others are no replays", async () => {
+    const before = await tooOldAt("e2");
+    // Three of four wait for a tenth of a second; of a thousand that leave at once hundreds overtake them.
+    await output("tc qdisc add dev port-e2 root netem limit 10000 delay 100ms reorder 25% 50%");
+    const { output: said } = await run(
+      `on e1 ping -q -n -l 800 -c 800 -i 0.002 -W 5 -I ${NODES.e1.gateway} ${NODES.e2.gateway}`,
     );
-    await output("pkill -9 charon-systemd; on e1 ip xfrm state flush; on e1 ip xfrm policy flush");
+    await output("tc qdisc del dev port-e2 root");
+    console.log(`${architecture}: ${said.trim().split("\n").slice(-2).join(", ")}`);
+    expect(said).toContain("800 packets transmitted");
+    expect((await tooOldAt("e2")) - before).toBe(0);
+  });
+
+  test("an SA follows its node to another address, and takes what it knows of replays along", async () => {
+    const spis = async () => {
+      const tunnel = (await tunnelsOf("e1")).find(({ peer }) => peer === CONNECTOR);
+      return tunnel?.children.map(({ spiIn }) => spiIn) ?? [];
+    };
+    const before = await spis();
+    await output("on e1 ip address del 192.0.2.1/24 dev link-e1; on e1 ip address add 192.0.2.101/24 dev link-e1");
+    await waitFor("an echo from the new address", async () => (await pingBetween("e1", "c1")).code === 0, {
+      timeout: LIMIT,
+    });
+    const states = await output("on c1 ip xfrm state");
+    expect(states).toContain("dst 192.0.2.101");
+    expect(states).not.toContain("dst 192.0.2.1\n");
+    expect(await spis()).toEqual(expect.arrayContaining([...before]));
+  });
+
+  test("nothing leaves in clear while its SA is gone, nor has before", async () => {
+    await output(
+      "pkill -9 charon-systemd; for node in e1 e2 c1; do on $node ip xfrm state flush; on $node ip xfrm policy flush; done",
+    );
     expect((await ping("")).code).not.toBe(0);
-    expect(await output("on e2 nft list chain inet tap in")).toContain("counter packets 0 bytes 0");
+    expect((await pingBetween("c1", "e1")).code).not.toBe(0);
+    expect(await output("nft list chain bridge tap clear")).toContain("counter packets 0 bytes 0");
   });
 }
 
-describe("two agents on one amd64 machine, whose kernel does ESP", () => defineTests("amd64"));
+describe("agents and a connector on one amd64 machine, whose kernel does ESP", () => defineTests("amd64"));
 
-if (effort(0, 1) === 1) describe("two agents on one arm64 machine, whose kernel does ESP", () => defineTests("arm64"));
+if (effort(0, 1) === 1)
+  describe("agents and a connector on one arm64 machine, whose kernel does ESP", () => defineTests("arm64"));

@@ -22,7 +22,7 @@ export interface MachineResult {
   readonly code: number;
 }
 
-const BOOT_TIMEOUT = seconds(120);
+const BOOT_TIMEOUT = seconds(300);
 const COMMAND_TIMEOUT = seconds(60);
 const MEMORY_MEGABYTES = 1024;
 const READY = "machine is ready";
