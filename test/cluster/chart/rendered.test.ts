@@ -65,6 +65,20 @@ describe("the chart", () => {
     expect(logLevel).toBe("debug");
   });
 
+  test("takes no name of FabEdge's release beside it, before its connectors and after them", () => {
+    const operator = { name: "selvedge-operator" };
+    const ours = (connector: object, cloudAgent: object) =>
+      render({ ...FABEDGE, operator, connector, cloudAgent }).filter(({ kind }) => !/Binding$/.test(kind));
+    const taken = (objects: ReturnType<typeof ours>) =>
+      objects.filter(({ metadata }) => /^fabedge/.test(metadata.name));
+    const before = ours({ create: false }, { create: false });
+    expect(taken(before)).toEqual([]);
+    expect(before.map(({ kind }) => kind)).not.toContain("DaemonSet");
+    const after = ours({ name: "selvedge-connector" }, { name: "selvedge-cloud-agent" });
+    expect(taken(after)).toEqual([]);
+    expect(after.filter(({ kind }) => kind === "DaemonSet")).toHaveLength(2);
+  });
+
   test("has FabEdge's defaults where nothing is said", () => {
     const { settings } = operatorOptions(FLANNEL);
     expect(settings).toMatchObject({
