@@ -3,7 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Namespace } from "../lab/namespace.ts";
 
-const MOUNT_POINT = "/run/disk";
+const MOUNT_POINT = "/run/disk/mounted";
+/** The folder beneath cannot be written: what is written while the disk is away would seem to be on it. */
+const MOUNT = `
+truncate -s "$1M" "$2"
+mkfs.ext4 -q -m 0 "$2"
+mkdir "\${3%/*}"
+mount -t tmpfs tmpfs "\${3%/*}"
+mkdir "$3"
+mount -o remount,ro "\${3%/*}"
+mount -o loop "$2" "$3"
+`;
 
 /** A real file system on a loop device, mounted on one host: small enough to be filled, and nobody else's. */
 export class LoopDisk implements AsyncDisposable {
@@ -15,8 +25,7 @@ export class LoopDisk implements AsyncDisposable {
   static async mount(host: Namespace, mebibytes: number): Promise<LoopDisk> {
     const folder = mkdtempSync(join(tmpdir(), "selvedge-disk-"));
     const image = join(folder, "image");
-    const script = 'truncate -s "$1M" "$2"; mkfs.ext4 -q -m 0 "$2"; mkdir -p "$3"; mount -o loop "$2" "$3"';
-    await host.output(["sh", "-euc", script, "sh", String(mebibytes), image, MOUNT_POINT]);
+    await host.output(["sh", "-euc", MOUNT, "sh", String(mebibytes), image, MOUNT_POINT]);
     return new LoopDisk(host, folder, image);
   }
 
