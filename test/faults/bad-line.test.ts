@@ -35,7 +35,7 @@ beforeAll(async () => {
   await world.startEdge(other, []);
   line = await BadLine.insert(world.network.lab, edge.uplink, CONDITIONS);
   process.stdout.write(`seed ${CONDITIONS.seed}\n`);
-}, seconds(60));
+}, seconds(120));
 afterAll(async () => {
   await line?.[Symbol.asyncDispose]();
   await world?.[Symbol.asyncDispose]();

@@ -29,7 +29,7 @@ beforeAll(async () => {
   connector = await world.startConnector(c1);
   ({ charon, agent } = await world.startEdge(e1, [world.connectorEndpoint(c1)]));
   await tunnelUp(e1, CONNECTOR);
-}, seconds(60));
+}, seconds(120));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
 /** As a mounted Secret would have it. */

@@ -21,7 +21,7 @@ beforeAll(async () => {
   await cloud.pod.spawn(["socat", "-u", "TCP-LISTEN:9000,fork,reuseaddr", "SYSTEM:wc -c >>/run/received"]);
   await world.certify(edge);
   await world.configure(edge, [world.connectorEndpoint(cloud)]);
-}, seconds(60));
+}, seconds(120));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
 /** A path that swallows whatever is larger, without a word. */

@@ -21,7 +21,7 @@ beforeAll(async () => {
   started = await world.startEdge(e1, [world.connectorEndpoint(cloud), world.endpoint(e2)]);
   await world.startEdge(e2, [world.connectorEndpoint(cloud), world.endpoint(e1)]);
   await Promise.all([tunnelUp(e1, CONNECTOR), tunnelUp(e1, "paris.e2")]);
-}, seconds(60));
+}, seconds(120));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
 const condition = (code: string) => waitFor(code, () => conditionOf(e1.host, code));

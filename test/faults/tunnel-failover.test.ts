@@ -23,7 +23,7 @@ beforeAll(async () => {
   for (const node of clouds) connectors.set(node.publicAddress, await world.startPoolConnector(node));
   await world.startEdge(edge, [world.poolEndpoint(...clouds)]);
   await tunnelUp(edge, CONNECTOR);
-}, seconds(60));
+}, seconds(120));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
 async function tunnel() {

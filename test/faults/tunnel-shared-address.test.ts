@@ -29,7 +29,7 @@ beforeAll(async () => {
   const nearby = (edge: TunnelEndpoint) => ({ ...edge, publicAddresses: [SHARED] });
   await configure(nearby(endpoint(e1)), nearby(endpoint(e2, [])));
   await Promise.all([e1, e2].map((edge) => world.startCharonAndAgent(edge)));
-}, seconds(60));
+}, seconds(120));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
 async function moveIntoTheSameNetwork({ host, router, address }: EdgeNode): Promise<void> {
@@ -78,7 +78,7 @@ describe("two edge nodes with one address", () => {
       const trouble = async () => (await tunnelsOf(e1)).find(({ peer }) => peer === "paris.e2")?.trouble?.code;
       await waitFor("patience", async () => (await trouble()) === "TUNNEL_WAITING");
     },
-    seconds(60),
+    seconds(120),
   );
 
   test(
@@ -91,9 +91,9 @@ describe("two edge nodes with one address", () => {
       );
       await reachAll([...nodes, ...podPairs()]);
       expect(await tunnelUp(e2, CONNECTOR)).toMatchObject({ trouble: null });
-      expect(await reaches(cloud.pod, { name: "e1", address: SHARED })).toBe(true);
+      await waitFor("e1 itself", () => reaches(cloud.pod, { name: "e1", address: SHARED }));
     },
-    seconds(60),
+    seconds(120),
   );
 
   test(
@@ -103,7 +103,7 @@ describe("two edge nodes with one address", () => {
       await Promise.all([tunnelUp(e2, CONNECTOR), tunnelUp(e1, "paris.e2"), tunnelUp(e2, "paris.e1")]);
       await reachAll(podPairs());
     },
-    seconds(60),
+    seconds(120),
   );
 
   test(
@@ -116,6 +116,6 @@ describe("two edge nodes with one address", () => {
       const left = [`${CONNECTOR}-p2n`, `${CONNECTOR}-p2p`, "paris.e1-p2n", "paris.e1-p2p"];
       await waitFor("their end", async () => String(await namesOf()) === String(left));
     },
-    seconds(60),
+    seconds(120),
   );
 });

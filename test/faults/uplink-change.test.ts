@@ -27,7 +27,7 @@ beforeAll(async () => {
   taps = await Promise.all([edge.router, carrier].map((router) => ClearTap.start(router, PODS)));
   await world.startEdge(edge, [world.connectorEndpoint(cloud)]);
   await tunnelUp(edge, CONNECTOR);
-}, seconds(60));
+}, seconds(120));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
 /** A second uplink of the edge node, which it does not use yet. */
