@@ -2,6 +2,7 @@ import { toolPaths } from "../lab/tools.ts";
 import { run } from "../support/in-namespace.ts";
 import { Report } from "./report/report.ts";
 import { OURS } from "./report/series.ts";
+import { translateByHand } from "./services/hand-made-rule.ts";
 import { measureInProcess } from "./services/in-process.ts";
 import {
   measureChanges,
@@ -52,6 +53,7 @@ const IDLE_MILLISECONDS = 5000;
 
 const DIRECT = "direct";
 const NFT = "nft";
+const BY_HAND = "one rule by hand";
 /** As it comes, it waits a second from one of its transactions to the next. */
 const PACED_KUBE_PROXY = "kube-proxy, back to back at its default pace";
 const LEAST_PERIOD = "1ms";
@@ -194,7 +196,9 @@ class ServicesBenchmark {
       [DIRECT, this.#world.path("direct"), "nothing"],
       [OURS, this.#ours.path, "services"],
       [KUBE_PROXY, this.#peer.path, "services"],
+      [BY_HAND, this.#world.path("by-hand"), "services"],
     ] as const;
+    await translateByHand(this.#world.path("by-hand").node, size);
     for (let round = 0; round <= CONNECTION_ROUNDS; round++) {
       for (const [name, path, through] of paths) {
         const seconds = await measureConnections(path, size, through, CONNECTIONS);
@@ -209,11 +213,12 @@ class ServicesBenchmark {
     for (let round = 0; round < HTTP_ROUNDS; round++) {
       const direct = await measureShortConnections(this.#world.path("direct"), "nothing");
       this.#report.add(SHORT_CONNECTIONS, DIRECT, [direct], { size });
-      for (const [name, trial] of [
-        [OURS, this.#ours],
-        [KUBE_PROXY, this.#peer],
+      for (const [name, path] of [
+        [OURS, this.#ours.path],
+        [KUBE_PROXY, this.#peer.path],
+        [BY_HAND, this.#world.path("by-hand")],
       ] as const) {
-        const rate = await measureShortConnections(trial.path, "services");
+        const rate = await measureShortConnections(path, "services");
         this.#report.add(SHORT_CONNECTIONS, name, [rate], { size });
       }
     }
@@ -263,7 +268,7 @@ async function main(): Promise<void> {
   report.version(KUBE_PROXY, /-(v[\d.]+)\//.exec(kubeProxy)?.[1] ?? "unknown");
   report.version(NFT, /v[\d.]+/.exec(run("nft", "--version"))?.[0] ?? "unknown");
   using selvedge = new Selvedge();
-  await using world = await ServicesWorld.create(["direct", "ours", "peer", "ours-stall", "peer-stall"]);
+  await using world = await ServicesWorld.create(["direct", "ours", "peer", "by-hand", "ours-stall", "peer-stall"]);
   const benchmark = new ServicesBenchmark(report, world, selvedge, kubeProxy);
   const [least = 0, greatest = 0] = [SIZES.at(0), SIZES.at(-1)];
   await world.grow(least);
