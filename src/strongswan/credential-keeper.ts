@@ -6,7 +6,11 @@ const AUTHORITY_PREFIX = "selvedge-";
 
 /**
  * Charon's keys and authorities. New ones are loaded before the connections that need them, and old ones dropped after, so
- * that at every moment there is what both ends need. Charon has no word for dropping an intermediate certificate.
+ * that at every moment there is what both ends need.
+ *
+ * Charon has no word for dropping one certificate, an intermediate or one's own of before a renewal: each takes 11 KB until
+ * charon ends, with six renewals a year 70 KB. `flush-certs` is for others, and `clear-creds` would take an administrator's
+ * keys along.
  */
 export class CredentialKeeper {
   /** Charon's name of each key that this session loaded, by what it is. */
