@@ -33,9 +33,10 @@ const LIST_EVERY_FACTOR = 200;
 const LIST_AT_LEAST_EVERY = seconds(60);
 /** While something is begun, its end may come without an event. */
 const LIST_WHILE_TRYING = milliseconds(500);
-/** Many events come together: after a list nothing is listed for a moment, and for three times as long as it took. */
-const LIST_PAUSE = milliseconds(20);
-const LIST_PAUSE_FACTOR = 3;
+/** Many events come together: after a list nothing is listed for a moment, and as long as it took, of all three times. */
+const LIST_PAUSE = milliseconds(5);
+const LIST_PAUSE_FACTOR = 1;
+const LIST_ALL_PAUSE_FACTOR = 3;
 /** More connections than these, and than this part of all that have SAs, are listed together with all others. */
 const LIST_ONE_BY_ONE = 4;
 const LIST_ONE_BY_ONE_PART = 1 / 16;
@@ -287,6 +288,7 @@ export class ConnectionKeeper implements TunnelKeeping {
     const begun = this.#clock.now();
     const stale = this.#stale;
     this.#stale = new Set();
+    let pauseFactor = LIST_PAUSE_FACTOR;
     const few = Math.max(LIST_ONE_BY_ONE, LIST_ONE_BY_ONE_PART * this.#associations.size);
     if (stale !== "all" && stale.size > 0 && stale.size <= few) {
       for (const name of stale) {
@@ -300,9 +302,10 @@ export class ConnectionKeeper implements TunnelKeeping {
       this.#untold = "all";
       this.#listedAt = this.#clock.now();
       this.#listCost = this.#listedAt - begun;
+      pauseFactor = LIST_ALL_PAUSE_FACTOR;
     }
     const now = this.#clock.now();
-    this.#listNotBefore = (now + Math.max(LIST_PAUSE, LIST_PAUSE_FACTOR * (now - begun))) as MonotonicTime;
+    this.#listNotBefore = (now + Math.max(LIST_PAUSE, pauseFactor * (now - begun))) as MonotonicTime;
   }
 
   #plan(): TunnelsPlan {
