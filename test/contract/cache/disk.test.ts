@@ -50,10 +50,12 @@ inNamespace(import.meta.path, () => {
       last = Number([...generations][0]);
       expect(last).toBeGreaterThanOrEqual(acknowledged);
     }
-    const extra = readdirSync(folder).filter(
-      (name) => !/^cache(\.previous)?\.db$/.test(name) && name !== "cache.next.db",
-    );
-    expect(extra).toEqual([]);
+    // The next copy takes away what is left of one in whose midst the program was killed.
+    const store = new CacheStore(folder);
+    loadWhole(store);
+    store.keepPrevious();
+    store.close();
+    expect(readdirSync(folder).sort()).toEqual(["cache.db", "cache.previous.db"]);
   }, 180_000);
 
   test("a full disk refuses the batch, keeps what was there, and takes the batch when there is room", () => {
