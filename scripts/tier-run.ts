@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
   addCounts,
@@ -18,6 +18,12 @@ import { type Program, type Step, type TestRun, type Tier, UNAVAILABLE } from ".
 const STEP_LIMIT_MS = 40 * 60_000;
 /** With --all; the longest is ten million cases for every decoder. */
 const STEP_LIMIT_ALL_MS = 4 * 3_600_000;
+
+/**
+ * How long files took on two processors, so that those that take longest begin first:
+ * `bun test --parallel=4 --timings=test/timings.json --update-timings …` writes it.
+ */
+const TIMINGS = resolve(import.meta.dir, "../test/timings.json");
 
 /** Set to 1 for every tier with --all: tests that repeat themselves do it as often as test/support/effort.ts says. */
 export const ALL = "SELVEDGE_TEST_ALL";
@@ -46,6 +52,7 @@ export class TierRun {
   readonly #files: RunDetails["files"][number][] = [];
   readonly #failures: Failure[] = [];
   readonly #unsteady: Failure[] = [];
+  #fileCount = 0;
 
   constructor(tier: Tier, scratch: string, nothingLeftOut: boolean, output: Output) {
     this.#tier = tier;
@@ -55,7 +62,7 @@ export class TierRun {
   }
 
   async run(): Promise<TierResult> {
-    const { name, about, lacks, preparations, steps: planSteps } = this.#tier;
+    const { name, about, lacks, preparations, steps: planSteps, atOnce = 1 } = this.#tier;
     this.#output.say(`\n── ${name}: ${about}`);
     const lack = lacks();
     if (lack !== undefined) return this.#leaveOut(lack);
@@ -66,19 +73,39 @@ export class TierRun {
     }
     const steps = planSteps();
     if (steps.length === 0) return this.#failed("it has no test");
+    const firsts = new Map<Step, Outcome>();
+    const waiting = steps.values();
+    const runner = async () => {
+      for (const step of waiting) firsts.set(step, await this.#runWhole(step, atOnce));
+    };
+    await Promise.all(Array.from({ length: atOnce }, runner));
     let counts = NO_COUNTS;
-    for (const step of steps) counts = addCounts(counts, await this.#runStep(step));
+    for (const [step, first] of firsts) counts = addCounts(counts, await this.#judge(step, first));
     return this.#result(counts);
   }
 
-  async #runStep(step: Step): Promise<Counts> {
-    if (step.kind === "program") return this.#keep(await this.#runProgram(step));
-    const first = await this.#runTests(step);
-    if (first.counts.failed === 0 || this.#tier.secondTry !== true) return this.#keep(first);
+  /** Beside others a step says what it has to say when it is done. */
+  async #runWhole(step: Step, atOnce: number): Promise<Outcome> {
+    if (atOnce === 1) return await this.#runStep(step, this.#output);
+    const log = this.#newFile("log");
+    const file = openSync(log, "w");
+    const say = (text: string) => void writeSync(file, `${text}\n`);
+    const outcome = await this.#runStep(step, { ...this.#output, say, stdio: file });
+    closeSync(file);
+    this.#output.say(readFileSync(log, "utf8").trimEnd());
+    return outcome;
+  }
+
+  #runStep(step: Step, output: Output): Promise<Outcome> {
+    return step.kind === "program" ? this.#runProgram(step, output) : this.#runTests(step, output);
+  }
+
+  async #judge(step: Step, first: Outcome): Promise<Counts> {
+    if (step.kind === "program" || first.counts.failed === 0 || this.#tier.secondTry !== true) return this.#keep(first);
     const files = first.failures.flatMap(({ file }) => (file === undefined ? [] : [resolve(file)]));
     const again = first.failures.every(({ file }) => file !== undefined) ? [...new Set(files)] : step.paths;
     this.#output.say(`once more, by itself: ${again.join(" ")}`);
-    const second = await this.#runTests({ ...step, paths: again, parallel: 1 });
+    const second = await this.#runTests({ ...step, paths: again, parallel: 1 }, this.#output);
     const left = new Set(second.failures.map(formatFailure));
     this.#unsteady.push(...first.failures.filter((failure) => !left.has(formatFailure(failure))));
     return this.#keep({ ...second, counts: countsAfterSecondTry(first.counts, second.counts) });
@@ -89,18 +116,17 @@ export class TierRun {
     return counts;
   }
 
-  async #runProgram({ command }: Program): Promise<Outcome> {
-    this.#output.say(`$ ${command.join(" ")}`);
-    return (await this.#exitCodeOf(command)) === 0
+  async #runProgram({ command }: Program, output: Output): Promise<Outcome> {
+    output.say(`$ ${command.join(" ")}`);
+    return (await this.#exitCodeOf(command, output)) === 0
       ? { counts: { ...NO_COUNTS, passed: 1 }, failures: [] }
       : { counts: { ...NO_COUNTS, failed: 1 }, failures: [this.#outside(command)] };
   }
 
-  async #runTests({ command, paths, parallel = 1, env }: TestRun): Promise<Outcome> {
-    const file = join(this.#scratch, `${this.#tier.name}.xml`);
-    rmSync(file, { force: true });
-    const words = [...command, ...(parallel > 1 ? [`--parallel=${parallel}`] : []), ...paths];
-    const exitCode = await this.#exitCodeOf([...words, "--reporter=junit", `--reporter-outfile=${file}`], env);
+  async #runTests({ command, paths, parallel = 1, env }: TestRun, output: Output): Promise<Outcome> {
+    const file = this.#newFile("xml");
+    const words = [...command, ...(parallel > 1 ? [`--parallel=${parallel}`, `--timings=${TIMINGS}`] : []), ...paths];
+    const exitCode = await this.#exitCodeOf([...words, "--reporter=junit", `--reporter-outfile=${file}`], output, env);
     const text = textOf(file);
     const counts = readTestRun(text, exitCode);
     const details = readRunDetails(text ?? "");
@@ -110,8 +136,11 @@ export class TierRun {
     return { counts, failures: [...details.failures, ...unseen] };
   }
 
-  async #exitCodeOf(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> {
-    const { say, stdio, prefix } = this.#output;
+  async #exitCodeOf(
+    command: readonly string[],
+    { say, stdio, prefix }: Output,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<number> {
     const child = Bun.spawn([...prefix, ...command], {
       env: { ...process.env, ...env },
       stdio: ["ignore", stdio, stdio],
@@ -121,6 +150,13 @@ export class TierRun {
     const exitCode = await child.exited;
     if (child.signalCode !== null) say(`ended by ${child.signalCode}`);
     return exitCode;
+  }
+
+  /** @returns its path; it is not there yet */
+  #newFile(extension: string): string {
+    const path = join(this.#scratch, `${this.#tier.name}-${this.#fileCount++}.${extension}`);
+    rmSync(path, { force: true });
+    return path;
   }
 
   #outside(command: readonly string[]): Failure {

@@ -32,6 +32,25 @@ function timesRun(name: string): number {
   return readdirSync(runs).filter((file) => file.startsWith(`${name}-`)).length;
 }
 
+test("steps at once run beside one another, and what one prints comes as a whole; what fails runs alone after them", async () => {
+  const waitForBoth = `while (readdirSync("${runs}").length < 2) {} console.log("${"x".repeat(20)}");`;
+  testFile("one", waitForBoth);
+  testFile(
+    "other",
+    `if (run === 1) { ${waitForBoth} throw new Error(); } expect(readdirSync("${runs}").length).toBe(3);`,
+  );
+  const said: string[] = [];
+  const steps = ["one", "other"].map((name): Step => {
+    const paths = [join(files, `${name}.test.ts`)];
+    return { kind: "test run", command: [process.execPath, "test"], paths, env: { CI: "" } };
+  });
+  const tier = { name: "some", about: "", preparations: [], lacks: () => undefined, steps: () => steps };
+  const output = { say: (text: string) => void said.push(text), stdio: "ignore", prefix: [] } as const;
+  const { counts } = await new TierRun({ ...tier, secondTry: true, atOnce: 2 }, scratch, true, output).run();
+  expect(counts).toEqual({ passed: 2, failed: 0, skipped: 0 });
+  expect(said.filter((text) => text.includes("xxxx"))).toHaveLength(2);
+});
+
 async function runTier(secondTry: boolean): Promise<TierResult> {
   const step: Step = { kind: "test run", command: [process.execPath, "test"], paths: [files], env: { CI: "" } };
   const tier = { name: "some", about: "", preparations: [], lacks: () => undefined, steps: () => [step], secondTry };
