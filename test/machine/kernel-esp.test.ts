@@ -149,37 +149,44 @@ function defineTests(architecture: Architecture): void {
     const before = await tooOldAt("e2");
     // Three of four wait for a tenth of a second; of a thousand that leave at once hundreds overtake them.
     await output("tc qdisc add dev port-e2 root netem limit 10000 delay 100ms reorder 25% 50%");
-    const { output: said } = await run(
-      `on e1 ping -q -n -l 800 -c 800 -i 0.002 -W 5 -I ${NODES.e1.gateway} ${NODES.e2.gateway}`,
-    );
+    const burst = `on e1 ping -q -n -l 800 -c 800 -i 0.002 -W 5 -I ${NODES.e1.gateway} ${NODES.e2.gateway}`;
+    const hundreds = async () => {
+      const { output: said } = await run(burst);
+      console.log(`${architecture}: ${said.trim().split("\n").slice(-2).join(", ")}`);
+      return Number(/(\d+) received/.exec(said)?.[1]) > 400;
+    };
+    await waitFor("hundreds of echoes", hundreds, { timeout: LIMIT });
     await output("tc qdisc del dev port-e2 root");
-    console.log(`${architecture}: ${said.trim().split("\n").slice(-2).join(", ")}`);
-    expect(said).toContain("800 packets transmitted");
     expect((await tooOldAt("e2")) - before).toBe(0);
   });
 
-  test("an SA follows its node to another address, and takes what it knows of replays along", async () => {
-    const spis = async () => {
-      const tunnel = (await tunnelsOf("e1")).find(({ peer }) => peer === CONNECTOR);
-      return tunnel?.children.map(({ spiIn }) => spiIn) ?? [];
+  test("charon moves an SA to another address of its node, with all that it knows of replays", async () => {
+    // An agent would make one anew that does not follow quickly, and nothing is quick here.
+    await output(
+      "kill -9 $(grep -la 'node-name=e[1]' /proc/[0-9]*/cmdline | cut -d/ -f3); on e1 ip xfrm state >/dev/null",
+    );
+    const spisOf = async (address: string) => {
+      const states = await output("on c1 ip xfrm state");
+      return [...states.matchAll(/^src (\S+) dst \S+\n\s+proto esp spi (\S+)/gm)]
+        .flatMap(([, source, spi]) => (source === address ? [spi] : []))
+        .sort();
     };
-    const before = await spis();
+    const before = await spisOf(NODES.e1.address);
+    expect(before).toHaveLength(3);
     await output("on e1 ip address del 192.0.2.1/24 dev link-e1; on e1 ip address add 192.0.2.101/24 dev link-e1");
-    await waitFor("an echo from the new address", async () => (await pingBetween("e1", "c1")).code === 0, {
+    await waitFor("the SAs at the new address", async () => (await spisOf("192.0.2.101")).length === 3, {
       timeout: LIMIT,
     });
-    const states = await output("on c1 ip xfrm state");
-    expect(states).toContain("dst 192.0.2.101");
-    expect(states).not.toContain("dst 192.0.2.1\n");
-    expect(await spis()).toEqual(expect.arrayContaining([...before]));
+    expect(await spisOf("192.0.2.101")).toEqual(before);
+    expect(await spisOf(NODES.e1.address)).toEqual([]);
   });
 
   test("nothing leaves in clear while its SA is gone, nor has before", async () => {
     await output(
-      "pkill -9 charon-systemd; for node in e1 e2 c1; do on $node ip xfrm state flush; on $node ip xfrm policy flush; done",
+      "killall -9 charon-systemd && for node in e1 e2 c1; do on $node ip xfrm state flush; on $node ip xfrm policy flush; done",
     );
-    expect((await ping("")).code).not.toBe(0);
-    expect((await pingBetween("c1", "e1")).code).not.toBe(0);
+    expect((await ping("-c 1 -W 1")).code).not.toBe(0);
+    expect((await pingBetween("c1", "e1", "-c 1 -W 1")).code).not.toBe(0);
     expect(await output("nft list chain bridge tap clear")).toContain("counter packets 0 bytes 0");
   });
 }
