@@ -8,6 +8,7 @@ import { type CloudNode, FabricNetwork } from "../../lab/fabric/network.ts";
 import { PlainEdge } from "../../lab/fabric/plain-edge.ts";
 import type { Host } from "../../lab/host.ts";
 import { waitFor } from "../../lab/wait-for.ts";
+import { SteadyPing } from "../../support/steady-ping.ts";
 
 const START_LIMIT_MS = 60_000;
 const LIMIT_MS = 40_000;
@@ -43,17 +44,6 @@ describe("two connectors and a plain strongSwan that goes from one to the other"
 
   function ping(from: Host, address: string): Promise<boolean> {
     return reaches(from, { name: address, address });
-  }
-
-  /** Echoes one after the other until what is returned is disposed of. */
-  async function keepAsking(from: Host, address: string) {
-    const pinging = await from.spawn(["ping", "-n", "-D", "-i", "0.05", address], { ready: /bytes from/ });
-    return async () => {
-      pinging.signal("SIGINT");
-      await pinging.exited;
-      const [, sent = "", received = ""] = /(\d+) packets transmitted, (\d+) received/.exec(pinging.log) ?? [];
-      return Number(sent) - Number(received);
-    };
   }
 
   test(
@@ -93,11 +83,12 @@ describe("two connectors and a plain strongSwan that goes from one to the other"
   test(
     "lose no packet when a connector's program starts again",
     async () => {
-      const lostBetween = await keepAsking(c2.node.pod, edge.node.podAddresses[0]);
+      const asking = await SteadyPing.start(c2.node.pod, edge.node.podAddresses[0]);
       await c1.program.stop();
       await c1.start();
       await waitFor("the claim that stays", async () => (await claimOf(c1.node)) === 1);
-      expect(await lostBetween()).toBe(0);
+      await asking.answered();
+      expect((await asking.stop()).lost).toBe(0);
     },
     LIMIT_MS,
   );

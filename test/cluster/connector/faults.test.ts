@@ -5,8 +5,8 @@ import { FabricCluster, NAMESPACE } from "../../lab/fabric/cluster.ts";
 import { reaches } from "../../lab/fabric/matrix.ts";
 import { FabricNetwork } from "../../lab/fabric/network.ts";
 import { PlainEdge } from "../../lab/fabric/plain-edge.ts";
-import type { Host } from "../../lab/host.ts";
 import { waitFor } from "../../lab/wait-for.ts";
+import { SteadyPing } from "../../support/steady-ping.ts";
 
 const START_LIMIT_MS = 60_000;
 const LIMIT_MS = 60_000;
@@ -33,17 +33,6 @@ describe("a connector goes on", () => {
 
   function isReached(): Promise<boolean> {
     return reaches(c1.node.pod, { name: "e1-pod", address: edge.node.podAddresses[0] });
-  }
-
-  /** Echoes one after the other until what is returned is called. @returns how many were lost */
-  async function keepAsking(from: Host, address: string): Promise<() => Promise<number>> {
-    const pinging = await from.spawn(["ping", "-n", "-i", "0.05", address], { ready: /bytes from/ });
-    return async () => {
-      pinging.signal("SIGINT");
-      await pinging.exited;
-      const [, sent = "", received = ""] = /(\d+) packets transmitted, (\d+) received/.exec(pinging.log) ?? [];
-      return Number(sent) - Number(received);
-    };
   }
 
   /** Packets to the edge's pods that left the connector's node by its uplinks as they were. */
@@ -74,14 +63,15 @@ describe("a connector goes on", () => {
     async () => {
       const [before, ...none] = serialsIn(await certificates());
       expect([before === undefined, none]).toEqual([false, []]);
-      const lost = await keepAsking(c1.node.pod, edge.node.podAddresses[0]);
+      const asking = await SteadyPing.start(c1.node.pod, edge.node.podAddresses[0]);
       // The operator makes another, with another key.
       await cluster.kubectl("delete", "secret", "connector-tls", `-n${NAMESPACE}`);
       await waitFor("another certificate in charon", async () => {
         // That of SAs that are up stays beside it, without its key.
         return serialsIn(await certificates()).some((serial) => serial !== before);
       });
-      expect(await lost()).toBe(0);
+      await asking.answered();
+      expect((await asking.stop()).lost).toBe(0);
       await edge.reconnect(PEER);
       await waitFor("the edge's pod by the new certificate", () => isReached());
     },
@@ -92,11 +82,12 @@ describe("a connector goes on", () => {
     "without an API server, also when it starts again, and when charon does and the edge comes anew",
     async () => {
       await cluster.server.kill();
-      const lost = await keepAsking(c1.node.pod, edge.node.podAddresses[0]);
+      const asking = await SteadyPing.start(c1.node.pod, edge.node.podAddresses[0]);
       await c1.program.stop();
       await c1.start();
       await waitFor("what it remembers", async () => (await c1.ask("/readyz")) === "ok\n");
-      expect(await lost()).toBe(0);
+      await asking.answered();
+      expect((await asking.stop()).lost).toBe(0);
 
       await c1.charon.kill();
       await c1.charon.start();
