@@ -147,7 +147,8 @@ export const TIERS: readonly Tier[] = [
       ["scripts/build", "x64", "arm64"],
     ],
     lacks: namespaces,
-    steps: () => [testRun(["./test/machine"])],
+    // Emulated machines are slow, and their tests wait for them.
+    steps: () => [testRun(["./test/machine"], 2)],
     secondTry: true,
   },
   {
