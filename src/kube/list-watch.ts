@@ -70,7 +70,6 @@ export class ListWatch<T> {
     this.#backoff = new Backoff(RETRY, options.random);
     this.#cloudBackoff = new Backoff(CLOUD_RETRY, options.random);
     this.#goneBackoff = new Backoff(RETRY, options.random);
-    options.recovery?.join(this);
   }
 
   start(scope: Scope): void {

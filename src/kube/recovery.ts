@@ -20,14 +20,15 @@ export interface Waiting {
 }
 
 /**
- * Notices for all list–watches of one source that it is back: the first one asks every few seconds, and once its watch
- * stands the others need not sit out the minute that their pauses have grown to.
+ * Notices for all list–watches of one source that it is back: of those that are away the first one asks every few
+ * seconds, and once one's watch stands the others need not sit out the minute that their pauses have grown to.
  */
 export class Recovery {
   readonly #clock: Clock;
   readonly #pulse: Backoff;
-  #first: Waiting | undefined;
-  readonly #others: Waiting[] = [];
+  readonly #away = new Set<Waiting>();
+  /** It has just come back, and may be gone again in a moment. */
+  #witness: Waiting | undefined;
   #timer: Timer | undefined;
 
   /** @param scope that the list–watches are in too */
@@ -37,30 +38,34 @@ export class Recovery {
     scope.onClose("recovery", () => this.#timer?.cancel());
   }
 
-  join(listWatch: Waiting): void {
-    if (this.#first === undefined) this.#first = listWatch;
-    else this.#others.push(listWatch);
-  }
-
   connected(listWatch: Waiting): void {
-    if (listWatch !== this.#first) return;
+    if (!this.#away.delete(listWatch) || this.#witness !== undefined) return;
+    this.#witness = listWatch;
     this.#timer?.cancel();
     this.#timer = this.#clock.after(STEADY, () => {
-      for (const other of this.#others) other.hurry();
+      this.#witness = undefined;
+      for (const other of this.#away) other.hurry();
+      this.#beat();
     });
   }
 
   disconnected(listWatch: Waiting, error: SelvedgeError): void {
-    if (listWatch !== this.#first) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    if (AWAY.has(errorCode(error))) this.#beat(listWatch);
+    if (AWAY.has(errorCode(error))) this.#away.add(listWatch);
+    else this.#away.delete(listWatch);
+    if (this.#witness === listWatch) {
+      this.#witness = undefined;
+      this.#timer?.cancel();
+      this.#beat();
+    } else if (this.#timer === undefined) this.#beat();
   }
 
-  #beat(first: Waiting): void {
+  #beat(): void {
     this.#timer = this.#clock.after(this.#pulse.next(), () => {
+      this.#timer = undefined;
+      const [first] = this.#away;
+      if (first === undefined) return;
       first.hurry();
-      this.#beat(first);
+      this.#beat();
     });
   }
 }

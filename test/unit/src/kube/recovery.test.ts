@@ -19,8 +19,6 @@ let [first, second] = [new Hurried(), new Hurried()];
 beforeEach(() => {
   [clock, scope, first, second] = [new SteppedClock(), new Scope(), new Hurried(), new Hurried()];
   recovery = new Recovery(clock, () => 0.5, scope);
-  recovery.join(first);
-  recovery.join(second);
 });
 
 const away = () => unreachable("watch", "refused", undefined);
@@ -36,27 +34,42 @@ describe("of the list-watches of one source", () => {
   test("none asks more often whom it is refused by, or who is overloaded", async () => {
     recovery.disconnected(first, away());
     recovery.disconnected(first, statusError("watch", 403, {}));
-    recovery.disconnected(second, away());
     await clock.advance(seconds(60));
     recovery.disconnected(first, statusError("watch", 429, {}));
     await clock.advance(seconds(60));
-    expect([first.count, second.count]).toEqual([0, 0]);
+    expect(first.count).toBe(0);
+    recovery.disconnected(second, away());
+    await clock.advance(seconds(45));
+    expect([first.count, second.count]).toEqual([0, 10]);
   });
 
-  test("the others are hurried once the first one's watch has stood for two seconds, and not by one that breaks", async () => {
+  test("the others are hurried once one's watch has stood for two seconds, and not by one that breaks", async () => {
+    recovery.disconnected(first, away());
+    recovery.disconnected(second, away());
     recovery.connected(first);
     await clock.advance(seconds(1));
     recovery.disconnected(first, away());
-    await clock.advance(seconds(1));
+    // Now the second is the one that asks.
+    await clock.advance(seconds(4.5));
+    expect([first.count, second.count]).toEqual([0, 1]);
     recovery.connected(second);
-    await clock.advance(seconds(2));
-    expect(second.count).toBe(0);
+    await clock.advance(seconds(1.9));
+    expect(first.count).toBe(0);
+    await clock.advance(seconds(0.1));
+    expect([first.count, second.count]).toEqual([1, 1]);
     recovery.connected(first);
-    await clock.advance(seconds(2));
-    expect(second.count).toBe(1);
-    const asked = first.count;
     await clock.advance(seconds(60));
-    expect([first.count, second.count]).toEqual([asked, 1]);
+    expect([first.count, second.count]).toEqual([1, 1]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("one whose watch stands through everything does not leave the others to themselves", async () => {
+    recovery.disconnected(first, away());
+    recovery.connected(first);
+    await clock.advance(seconds(60));
+    recovery.disconnected(second, away());
+    await clock.advance(seconds(45));
+    expect([first.count, second.count]).toEqual([0, 10]);
   });
 
   test("none is asked any more when the scope has closed", async () => {
