@@ -20,16 +20,16 @@ exec cat >/dev/null
 `;
 
 /**
- * What a host has for itself: its interfaces and name, /run, and copies on write of /etc and /var. A sleeping process keeps
- * its namespaces; a mount namespace bound to a file would do, but Linux 6.18 sometimes refuses to bind one made on another
+ * What a host has for itself: its interfaces and name, /run, and copies on write of /etc, /opt and /var. A sleeping process
+ * keeps its namespaces; a mount namespace bound to a file would do, but Linux 6.18 sometimes refuses to bind one made on another
  * processor (it compares namespace ids that are handed out in batches for each processor).
  */
 const NEW_HOST = `
 echo "$1" >/proc/sys/kernel/hostname
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
-mkdir /run/etc /run/etc/upper /run/etc/work /run/var /run/var/upper /run/var/work
-for directory in etc var; do
+for directory in etc opt var; do
+  mkdir /run/$directory /run/$directory/upper /run/$directory/work
   mount -t overlay overlay -o lowerdir=/$directory,upperdir=/run/$directory/upper,workdir=/run/$directory/work /$directory
 done
 mount -t tmpfs tmpfs /run

@@ -19,9 +19,9 @@ export interface PodOptions {
 type NewHost = (name: string) => Promise<Host>;
 
 /** The directories that are a host's own. The rest of the file system, /tmp included, is this machine's. */
-const OWN_DIRECTORIES = ["/etc/", "/run/", "/var/"];
+const OWN_DIRECTORIES = ["/etc/", "/opt/", "/run/", "/var/"];
 
-/** A machine, a router or a pod: its own interfaces, routes, name, /etc, /run and /var. */
+/** A machine, a router or a pod: its own interfaces, routes, name, /etc, /opt, /run and /var. */
 export class Host extends Namespace {
   readonly #parent: Namespace;
   readonly #newHost: NewHost;
