@@ -89,3 +89,12 @@ export function toolPath(name: string): string {
   if (found === undefined) throw new Error(`Cannot find ${name}: scripts/tools says why`);
   return found;
 }
+
+/** What the API server answers there. Not by kubectl: while a program is waited for, this process stands still. */
+export async function readText(path: string): Promise<string> {
+  const { url, credentials } = await administrator();
+  const { token, tls } = await credentials();
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(url + path, { headers, ...(tls === undefined ? {} : { tls: { ...tls } }) });
+  return await answer.text();
+}

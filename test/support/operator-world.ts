@@ -10,7 +10,7 @@ import type { LeaseTiming } from "../../src/kube/election.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { FaultProxy } from "./fault-proxy.ts";
-import { administrator, kubectl, realFetch } from "./in-cluster.ts";
+import { administrator, kubectl, readText, realFetch } from "./in-cluster.ts";
 import { prefix } from "./network-objects.ts";
 
 export const NAMESPACE = "fabedge";
@@ -130,6 +130,11 @@ export class RunningOperator {
     this.proxy.become({ kind: "cut" });
     await this.close();
   }
+}
+
+/** An operator hears of the object that it has made for its own cluster when all else is done, and writes its status then. */
+export async function hasClusterStatus(): Promise<boolean> {
+  return (await readText(`/apis/fabedge.io/v1alpha1/clusters/${SETTINGS.cluster}`)).includes('"Ready"');
 }
 
 export function installCrds(): void {

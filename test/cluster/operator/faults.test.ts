@@ -3,7 +3,15 @@ import { seconds } from "../../../src/base/duration.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import type { Fault } from "../../support/fault-proxy.ts";
 import { inCluster, kubectl } from "../../support/in-cluster.ts";
-import { addCommunity, addNode, installCrds, NAMESPACE, RunningOperator, see } from "../../support/operator-world.ts";
+import {
+  addCommunity,
+  addNode,
+  hasClusterStatus,
+  installCrds,
+  NAMESPACE,
+  RunningOperator,
+  see,
+} from "../../support/operator-world.ts";
 
 const NODES = ["e1", "e2", "e3", "e4"];
 
@@ -88,9 +96,10 @@ inCluster(import.meta.path, () => {
         return { kind: attempt % 2 === 0 ? "lose" : "cut" };
       });
       await operator.leads();
-      const ended = await waitFor("a write, or that nothing is left", () => {
+      const ended = await waitFor("a write, or that nothing is left", async () => {
+        if (writes > 0) return "write";
         const idle = /\nselvedge_workqueue_depth 0\n/.test(operator.metrics.render());
-        return writes > 0 ? "write" : idle && names().length === wanted().length && "end";
+        return idle && names().length === wanted().length && (await hasClusterStatus()) && "end";
       });
       if (ended === "end") await operator.settled();
       await operator.kill();

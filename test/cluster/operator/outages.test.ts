@@ -4,10 +4,11 @@ import type { LeaseTiming } from "../../../src/kube/election.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { DrivenClock } from "../../support/driven-clock.ts";
 import { effort } from "../../support/effort.ts";
-import { administrator, inCluster, kubectl } from "../../support/in-cluster.ts";
+import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
 import {
   addCommunity,
   addNode,
+  hasClusterStatus,
   installCrds,
   NAMESPACE,
   RunningOperator,
@@ -19,7 +20,6 @@ const NODES = ["e1", "e2", "e3"];
 const DOCUMENTS = ["connector-config", "fabedge-agent-config-e1", "fabedge-agent-config-e2"];
 
 const CHANGED = `/api/v1/namespaces/${NAMESPACE}/configmaps/fabedge-agent-config-e2`;
-const CLUSTER = "/apis/fabedge.io/v1alpha1/clusters/paris";
 
 const HOUR = minutes(60);
 /** A list–watch asks once a minute by then, jittered, and one of them every few seconds; there are eight. */
@@ -53,8 +53,7 @@ inCluster(import.meta.path, () => {
 
   async function start(identity: string, timing?: LeaseTiming): Promise<RunningOperator> {
     running = await RunningOperator.start(identity, SETTINGS, undefined, clock, timing);
-    // It hears of the object that it has made for its own cluster when all else is done, and writes its status then.
-    await waitFor("the cluster's status", async () => (await read(CLUSTER)).includes('"Ready"'), PATIENCE);
+    await waitFor("the cluster's status", hasClusterStatus, PATIENCE);
     await running.settled();
     return running;
   }
@@ -84,16 +83,7 @@ inCluster(import.meta.path, () => {
   const changed = DOCUMENTS.map((name) => `ConfigMap/${name}`);
   const give = (address: string) =>
     kubectl("annotate", "node", "e1", `fabedge.io/node-public-addresses=${address}`, "--overwrite");
-  const has = async (address: string) => (await read(CHANGED)).includes(address);
-
-  /** Not by kubectl: while a program starts, the operator of this process stands still. */
-  async function read(path: string): Promise<string> {
-    const { url, credentials } = await administrator();
-    const { token, tls } = await credentials();
-    const headers = { authorization: `Bearer ${token}` };
-    const answer = await fetch(url + path, { headers, ...(tls === undefined ? {} : { tls: { ...tls } }) });
-    return await answer.text();
-  }
+  const has = async (address: string) => (await readText(CHANGED)).includes(address);
 
   test(
     "after an hour without the API server, what changed meanwhile is written once, and nothing else",
