@@ -83,17 +83,25 @@ function defineTests(architecture: Architecture): void {
 
   test("the SAs that are shown are the kernel's, with its counters", async () => {
     expect((await ping("-s 56")).code).toBe(0);
-    const tunnels = await tunnelsOf("e1");
-    const child = tunnels.flatMap(({ children }) => children).find(({ name }) => name === "paris.e2-p2p");
-    const state = await output("on e1 ip -s xfrm state");
-    for (const { spiIn, spiOut } of tunnels.flatMap(({ children }) => children)) {
-      expect(state).toContain(`spi 0x${spiIn?.padStart(8, "0")}`);
-      expect(state).toContain(`spi 0x${spiOut?.padStart(8, "0")}`);
-    }
-    const outgoing = state.slice(state.indexOf(`spi 0x${child?.spiOut?.padStart(8, "0")}`));
-    const [, bytes, packets] = /lifetime current:\s+(\d+)\(bytes\), (\d+)\(packets\)/.exec(outgoing) ?? [];
-    expect([Number(bytes), Number(packets)]).toEqual([child?.bytesOut ?? -1, child?.packetsOut ?? -1]);
-    expect(Number(packets)).toBeGreaterThanOrEqual(3);
+    // Where both ends have begun at once, one of two SAs is on its way out.
+    await waitFor(
+      "what is shown to be the kernel's",
+      async () => {
+        const tunnels = await tunnelsOf("e1");
+        const child = tunnels.flatMap(({ children }) => children).find(({ name }) => name === "paris.e2-p2p");
+        const state = await output("on e1 ip -s xfrm state");
+        for (const { spiIn, spiOut } of tunnels.flatMap(({ children }) => children)) {
+          expect(state).toContain(`spi 0x${spiIn?.padStart(8, "0")}`);
+          expect(state).toContain(`spi 0x${spiOut?.padStart(8, "0")}`);
+        }
+        const outgoing = state.slice(state.indexOf(`spi 0x${child?.spiOut?.padStart(8, "0")}`));
+        const [, bytes, packets] = /lifetime current:\s+(\d+)\(bytes\), (\d+)\(packets\)/.exec(outgoing) ?? [];
+        expect([Number(bytes), Number(packets)]).toEqual([child?.bytesOut ?? -1, child?.packetsOut ?? -1]);
+        expect(Number(packets)).toBeGreaterThanOrEqual(3);
+        return true;
+      },
+      { timeout: LIMIT },
+    );
   });
 
   test("each child has its policies in the kernel, both ways and for what is forwarded", async () => {
@@ -122,13 +130,20 @@ function defineTests(architecture: Architecture): void {
     const [own, peer] = [NODES.c1, NODES.e1];
     expect((await pingBetween("c1", "e1")).code).toBe(0);
     expect((await pingBetween("e1", "c1")).code).toBe(0);
-    const tunnel = (await tunnelsOf("e1")).find(({ peer }) => peer === CONNECTOR);
-    expect(tunnel?.children).toHaveLength(3);
-    const states = await output("on c1 ip xfrm state");
-    for (const { spiIn, spiOut } of tunnel?.children ?? []) {
-      expect(states).toContain(`spi 0x${spiIn?.padStart(8, "0")}`);
-      expect(states).toContain(`spi 0x${spiOut?.padStart(8, "0")}`);
-    }
+    await waitFor(
+      "the connector's SAs to be the edge's",
+      async () => {
+        const tunnel = (await tunnelsOf("e1")).find(({ peer }) => peer === CONNECTOR);
+        expect(tunnel?.children).toHaveLength(3);
+        const states = await output("on c1 ip xfrm state");
+        for (const { spiIn, spiOut } of tunnel?.children ?? []) {
+          expect(states).toContain(`spi 0x${spiIn?.padStart(8, "0")}`);
+          expect(states).toContain(`spi 0x${spiOut?.padStart(8, "0")}`);
+        }
+        return true;
+      },
+      { timeout: LIMIT },
+    );
     await expectPolicies("c1", [
       [own.subnet, peer.subnet],
       [SERVICE_SUBNET, peer.subnet],
