@@ -89,6 +89,14 @@ export const CLUSTERS: Resource = {
   kind: "Cluster",
   namespaced: false,
 };
+/** FabEdge's: what a service is in all clusters together. */
+export const GLOBAL_SERVICES: Resource = {
+  group: "dns.fabedge.io",
+  version: "v1alpha1",
+  plural: "globalservices",
+  kind: "GlobalService",
+  namespaced: true,
+};
 /** Calico's own objects, in its Kubernetes datastore. */
 export const IPAM_BLOCKS: Resource = {
   group: "crd.projectcalico.org",
