@@ -2,6 +2,7 @@ import { errorCode } from "../../src/base/errors.ts";
 import type { CheckResult, Trouble } from "../../src/cli/check-report.ts";
 import { parseJson } from "../../src/kube/json-view.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
+import { apiVersion, GLOBAL_SERVICES } from "../../src/kube/resource.ts";
 import clusters from "../crds/clusters.yaml";
 import communities from "../crds/communities.yaml";
 import { nameFew } from "../operator/named-few.ts";
@@ -11,6 +12,7 @@ import { planSchemaGaps, type Schema } from "./schema-gaps-plan.ts";
 /** Resources of one API group's version; ours has four. */
 const RESOURCES_MAX = 1024;
 const GROUP = "apis/fabedge.io/v1alpha1";
+const EXPORTS = `apis/${apiVersion(GLOBAL_SERVICES)}`;
 const HINT = "Apply the files of cloud/crds, or install the chart with its crds/.";
 
 /** As far as a definition is looked at here. */
@@ -26,13 +28,25 @@ const DEFINITIONS = [communities, clusters] as readonly Definition[];
 
 /** Whether the definitions are those of this version. Everybody may ask for what is looked at here. */
 export async function checkDefinitions(cluster: ClusterView): Promise<readonly CheckResult[]> {
-  const answer = await askIfThere(cluster, `/${GROUP}`);
+  const [served, exports] = [await servedNames(cluster, GROUP), await servedNames(cluster, EXPORTS)];
+  // From Kubernetes 1.24 on; before, only the names tell.
+  const document = await askIfThere(cluster, `/openapi/v3/${GROUP}`);
+  return [...judgeDefinitions(served, document), ...judgeExports(exports)];
+}
+
+/** Any version of it will do: what is written is what FabEdge's has as well. */
+export function judgeExports(served: ReadonlySet<string>): readonly CheckResult[] {
+  if (served.has(GLOBAL_SERVICES.plural)) return [];
+  const message = `Cannot export Services to other clusters as ${apiVersion(GLOBAL_SERVICES)} is not installed`;
+  return [bad({ code: "CRD_MISSING", severity: "degraded", message })];
+}
+
+async function servedNames(cluster: ClusterView, group: string): Promise<ReadonlySet<string>> {
+  const answer = await askIfThere(cluster, `/${group}`);
   const names = parseJson(answer, (list) =>
     list.field("resources").list(RESOURCES_MAX, (each) => each.field("name").string(NAME_LENGTH_MAX)),
   );
-  // From Kubernetes 1.24 on; before, only the names tell.
-  const document = await askIfThere(cluster, `/openapi/v3/${GROUP}`);
-  return judgeDefinitions(new Set(names.ok ? names.value : []), document);
+  return new Set(names.ok ? names.value : []);
 }
 
 /**

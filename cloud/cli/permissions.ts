@@ -3,7 +3,9 @@ import {
   CLUSTERS,
   COMMUNITIES,
   CONFIG_MAPS,
+  ENDPOINT_SLICES,
   EVENTS,
+  GLOBAL_SERVICES,
   IP_POOLS,
   IPAM_BLOCKS,
   LEASES,
@@ -11,6 +13,7 @@ import {
   PODS,
   type Resource,
   SECRETS,
+  SERVICES,
 } from "../../src/kube/resource.ts";
 import type { OperatorOptions } from "../operator/operator-options.ts";
 import type { ClusterView } from "./cluster-view.ts";
@@ -46,8 +49,10 @@ export function operatorPermissions({ settings, leaseName }: OperatorOptions): r
     ...all("list watch create delete", PODS, { namespace }),
     ...all("create", LEASES, { namespace }),
     ...all("get patch", LEASES, { namespace, name: leaseName }),
-    // Of objects of no namespace.
-    ...all("create patch", EVENTS, { namespace: "default" }),
+    ...all("list watch", SERVICES),
+    ...all("list watch", ENDPOINT_SLICES),
+    ...all("list watch create patch delete", GLOBAL_SERVICES),
+    ...all("create patch", EVENTS),
   ];
 }
 

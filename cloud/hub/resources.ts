@@ -4,6 +4,7 @@ import {
   CONFIG_MAPS,
   ENDPOINT_SLICES,
   ENDPOINTS,
+  GLOBAL_SERVICES,
   NODES,
   type Resource,
   SECRETS,
@@ -29,6 +30,7 @@ const FROM_FILES: readonly Resource[] = [
   istio("VirtualService"),
   COMMUNITIES,
   CLUSTERS,
+  GLOBAL_SERVICES,
 ];
 
 /** What the hub serves; Secrets are those that it makes. */

@@ -2,7 +2,7 @@ import { formatPrefix, parseIp, parsePrefix } from "../../src/base/ip.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import { ARGUMENT_ANNOTATION_PREFIX } from "./object-names.ts";
 import type { Problem } from "./problem.ts";
-import type { OperatorSettings } from "./settings.ts";
+import { DEFAULT_PLACE, type OperatorSettings } from "./settings.ts";
 
 export type AgentArguments = ReadonlyMap<string, string>;
 
@@ -74,6 +74,10 @@ export function planAgentArguments(
   if ((merged.get("proxy-cluster-cidr") ?? "") === "") {
     const pods = [...settings.clusterCidrs, ...settings.edgePools.map(({ cidr }) => cidr)].map(formatPrefix);
     merged.set("proxy-cluster-cidr", [...new Set(pods)].join(","));
+  }
+  // Where nothing is said, agents take what the operator takes.
+  for (const name of ["zone", "region"] as const) {
+    if (settings[name] !== DEFAULT_PLACE && !merged.has(name)) merged.set(name, settings[name]);
   }
   return { arguments: new Map([...merged].sort(([a], [b]) => (a < b ? -1 : 1))), problems };
 }

@@ -59,6 +59,8 @@ export interface OperatorOptions {
   /** This process, unlike any other. */
   readonly identity: string;
   readonly newEventSuffix: () => string;
+  /** Called with each term under which this process leads: what else only a leader does ends with it. */
+  readonly onTerm: (term: AbortSignal) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -373,6 +375,7 @@ export class Operator {
     this.#statuses.forget();
     this.#sweep();
     this.#queue.resume();
+    this.#options.onTerm(term);
     term.addEventListener("abort", () => {
       this.#term = undefined;
       void this.#queue.pause();

@@ -1,12 +1,15 @@
 import { ipFamily, type Prefix } from "../../src/base/ip.ts";
+import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import type { OptionValues } from "./option-values.ts";
-import { AGENT_MODES, type OperatorSettings } from "./settings.ts";
+import { AGENT_MODES, DEFAULT_PLACE, type OperatorSettings } from "./settings.ts";
 import { checkSettings } from "./settings-check.ts";
 
 /** FabEdge's names and defaults; what has none has to be given. */
 export const SETTINGS_OPTIONS = {
   cluster: undefined,
   "cluster-role": "host",
+  zone: DEFAULT_PLACE,
+  region: DEFAULT_PLACE,
   namespace: "fabedge",
   "cni-type": undefined,
   "cluster-cidr": undefined,
@@ -41,6 +44,8 @@ export function readSettings(
   const settings: OperatorSettings = {
     cluster: values.name("cluster"),
     role: values.oneOf("cluster-role", ["host", "member"]),
+    zone: readPlace(values, "zone"),
+    region: readPlace(values, "region"),
     namespace: values.name("namespace"),
     cni: values.oneOf("cni-type", ["flannel", "calico"]),
     clusterCidrs: values.prefixes("cluster-cidr"),
@@ -88,6 +93,13 @@ function agentArguments(environment: Readonly<Record<string, string | undefined>
 
 function checkFamily(values: OptionValues<Name>, name: Name, cidr: Prefix, family: 4 | 6): void {
   if (ipFamily(cidr.address) !== family) values.refuse(name, `a network of IPv${family}`, cidr.address);
+}
+
+/** As FabEdge's service-hub takes them: any text with a letter or a digit in it. */
+function readPlace(values: OptionValues<Name>, name: "zone" | "region"): string {
+  const text = values.text(name).trim();
+  const fits = text.length <= NAME_LENGTH_MAX && /[\p{L}\p{N}]/u.test(text);
+  return fits ? text : values.refuse(name, `a text with a letter or a digit, of at most ${NAME_LENGTH_MAX}`, text);
 }
 
 function splitLabel(label: string): readonly [string, string] {

@@ -11,10 +11,16 @@ export interface EdgePool {
   readonly blockLength: number;
 }
 
+/** Zone and region of a cluster of which nobody says where it is: FabEdge's. */
+export const DEFAULT_PLACE = "default";
+
 /** What whoever installs the operator decides. Text has been read and is valid; `checkSettings` says what contradicts. */
 export interface OperatorSettings {
   readonly cluster: string;
   readonly role: "host" | "member";
+  /** Where this cluster is: clients of services in several clusters prefer their own zone, then their own region. */
+  readonly zone: string;
+  readonly region: string;
   /** Where ConfigMaps, Secrets and Pods live. */
   readonly namespace: string;
   readonly cni: "flannel" | "calico";

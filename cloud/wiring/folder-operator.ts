@@ -2,6 +2,7 @@ import { type Duration, milliseconds, minutes } from "../../src/base/duration.ts
 import type { Log } from "../../src/base/log.ts";
 import { sameValue } from "../../src/kube/object-store.ts";
 import { apiVersion, SECRETS } from "../../src/kube/resource.ts";
+import { planFolderExports } from "../global-services/folder-exports.ts";
 import type { Derived } from "../hub/hub.ts";
 import { type Manifest, objectId } from "../hub/manifests.ts";
 import type { StateFolder } from "../hub/state-folder.ts";
@@ -59,6 +60,8 @@ export class FolderOperator {
   readonly #pending = new Set<DocumentKey>();
   /** When, and with which authorities, certificates were looked at last. */
   #certified = { at: 0, bundle: "" };
+  /** What was said of exports. */
+  #told: ReadonlySet<string> = new Set();
   #planner: OperatorPlanner | undefined;
   #signer: Signer | undefined;
   /** One thing at a time writes the state: what the folder's change asks for, or a node that joins. */
@@ -97,7 +100,8 @@ export class FolderOperator {
       const overlays = [...this.#inputs.values()].flatMap(({ kind, key, manifest }) => {
         return this.#status.overlay(`${kind}/${key}`, manifest, this.#subnetsOf(kind, key), this.#plannerNow) ?? [];
       });
-      return { objects: [...this.#documents.values(), ...overlays], withheld: new Set(this.#withheld) };
+      const objects = [...this.#documents.values(), ...overlays, ...this.#exports(manifests)];
+      return { objects, withheld: new Set(this.#withheld) };
     });
   }
 
@@ -122,6 +126,22 @@ export class FolderOperator {
     const done = this.#last.then(work);
     this.#last = done.catch(() => undefined);
     return done;
+  }
+
+  #exports(manifests: readonly Manifest[]): readonly Manifest[] {
+    const { settings, log } = this.#options;
+    const { cluster, zone, region } = settings;
+    const { globals, problems } = planFolderExports(manifests, { cluster, zone, region });
+    const texts = new Set(problems.map(({ message, hint }) => `${message}. ${hint}`));
+    for (const text of texts.difference(this.#told)) log.warn("hub.export", text);
+    this.#told = texts;
+    return globals.map(({ resource, key, object }) => ({
+      resource,
+      id: objectId(resource, key),
+      key,
+      object,
+      line: 1,
+    }));
   }
 
   get #plannerNow(): OperatorPlanner {

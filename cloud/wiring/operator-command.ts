@@ -13,6 +13,7 @@ import { openCluster } from "./cluster-access.ts";
 import { JoinStation, joinNames } from "./join-station.ts";
 import { openLog } from "./program-log.ts";
 import { SecretRegistrar } from "./secret-registrar.ts";
+import { startServiceExport } from "./service-export.ts";
 import type { System } from "./system.ts";
 
 /** `selvedge-cloud operator`, until its scope closes. */
@@ -23,13 +24,10 @@ export async function startOperator(options: OperatorOptions, system: System, sc
   const client = await openCluster(kubeconfig, system);
   const metrics = new Metrics("selvedge");
   const identity = `${hostname}_${newUuid()}`;
-  const operator = new Operator(
-    {
-      ...{ client, settings, authoritySecret, leaseName, timing, identity, clock, random, log, metrics },
-      newEventSuffix: newUuid,
-    },
-    scope,
-  );
+  const parts = { client, settings, identity, newEventSuffix: newUuid, clock, random, log };
+  const exporter = startServiceExport(parts, scope);
+  const onTerm = (term: AbortSignal) => exporter.lead(term);
+  const operator = new Operator({ ...parts, authoritySecret, leaseName, timing, metrics, onTerm }, scope);
   const url = startHttpServer({ listen, status: () => operator.status, metrics }, scope);
   log.info("operator.started", "The operator reads the cluster", { url: url.href, name: identity });
   if (join === undefined) return;

@@ -70,6 +70,7 @@ export const LAYERS: readonly Layer[] = [
   { of: "edge/dns-program.ts", may: ["src/", "edge/"], why: "the entry of the thread of names" },
   { of: "cloud/node-agent/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/connector/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
+  { of: "cloud/global-services/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   { of: "cloud/join/", may: SHARED, why: "capabilities meet in cloud/wiring, never in each other" },
   {
     of: "cloud/cli/",

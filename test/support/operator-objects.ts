@@ -12,6 +12,8 @@ export function makeOperatorSettings(over: Partial<OperatorSettings> = {}): Oper
   return {
     cluster: "paris",
     role: "host",
+    zone: "default",
+    region: "default",
     namespace: "fabedge",
     cni: "flannel",
     clusterCidrs: [prefix("10.1.0.0/16")],

@@ -1,5 +1,6 @@
 import { Operator } from "../../cloud/operator/operator.ts";
 import type { OperatorSettings } from "../../cloud/operator/settings.ts";
+import { startServiceExport } from "../../cloud/wiring/service-export.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { milliseconds } from "../../src/base/duration.ts";
 import { Log, type LogRecord } from "../../src/base/log.ts";
@@ -18,6 +19,8 @@ export const NAMESPACE = "fabedge";
 export const SETTINGS: OperatorSettings = {
   cluster: "paris",
   role: "host",
+  zone: "default",
+  region: "default",
   namespace: NAMESPACE,
   cni: "flannel",
   clusterCidrs: [prefix("10.1.0.0/16")],
@@ -82,19 +85,24 @@ export class RunningOperator {
   ) {
     const credentials = async () => ({ token, tls: undefined });
     this.proxy = proxy;
+    const parts = {
+      client: new KubeClient({ url: proxy.url, credentials }, "selvedge-cloud/test", realFetch, clock),
+      settings,
+      identity,
+      newEventSuffix: () => crypto.randomUUID(),
+      clock,
+      random: Math.random,
+      log: new Log((record) => this.log.push(record), "debug"),
+    };
+    const exporter = startServiceExport(parts, this.#scope);
     this.operator = new Operator(
       {
-        client: new KubeClient({ url: proxy.url, credentials }, "selvedge-cloud/test", realFetch, clock),
-        settings,
+        ...parts,
         authoritySecret: "fabedge-ca",
         leaseName: "fabedge-operator-leader",
         timing,
-        identity,
-        newEventSuffix: () => crypto.randomUUID(),
-        clock,
-        random: Math.random,
-        log: new Log((record) => this.log.push(record), "debug"),
         metrics: this.metrics,
+        onTerm: (term) => exporter.lead(term),
       },
       this.#scope,
     );
@@ -141,6 +149,7 @@ export function installCrds(): void {
   const folder = `${import.meta.dir}/../../cloud/crds`;
   kubectl("apply", "--server-side", `--filename=${folder}`);
   kubectl("wait", "--for=condition=Established", "crd/communities.fabedge.io", "crd/clusters.fabedge.io");
+  kubectl("wait", "--for=condition=Established", "crd/globalservices.dns.fabedge.io");
   kubectl("create", "namespace", NAMESPACE);
 }
 

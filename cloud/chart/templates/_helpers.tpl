@@ -109,7 +109,7 @@ projected:
 {{- range $key := list "keepalived" "fabDNS" "serviceHub" "cert" }}
 {{- if hasKey $.Values $key }}{{ $unread = append $unread $key }}{{ end }}
 {{- end }}
-{{- $cluster := list "region" "zone" "connectorNodeAddresses" "operatorAPIServer" "serviceHubAPIServer" "initToken" }}
+{{- $cluster := list "connectorNodeAddresses" "operatorAPIServer" "serviceHubAPIServer" "initToken" }}
 {{- $operator := list "certValidityPeriod" "tokenValidPeriod" }}
 {{- $connector := list "image" "replicas" "strategy" "syncPeriod" }}
 {{- $groups := dict "cluster" $cluster "operator" $operator "connector" $connector "agent" (list "resources") "cloudAgent" (list "image") }}

@@ -33,6 +33,10 @@ const EVERYWHERE = {
   "fabedge.io/clusters/status": "patch",
   "/nodes/status": "patch",
   "/nodes/finalizers": "update",
+  "/services": "list watch",
+  "discovery.k8s.io/endpointslices": "list watch",
+  "dns.fabedge.io/globalservices": "create delete list patch watch",
+  "events.k8s.io/events": "create patch",
 };
 const IN_OWN_NAMESPACE = {
   "/configmaps": "create delete list patch watch",
@@ -41,9 +45,8 @@ const IN_OWN_NAMESPACE = {
   "coordination.k8s.io/leases": "create",
   "coordination.k8s.io/leases:fabedge-operator-leader": "get patch",
 };
-const IN_DEFAULT = { "events.k8s.io/events": "create patch" };
 const GRANTS = {
-  flannel: { "": { ...EVERYWHERE, "/nodes": "list watch" }, [NAMESPACE]: IN_OWN_NAMESPACE, default: IN_DEFAULT },
+  flannel: { "": { ...EVERYWHERE, "/nodes": "list watch" }, [NAMESPACE]: IN_OWN_NAMESPACE },
   calico: {
     "": {
       ...EVERYWHERE,
@@ -53,9 +56,13 @@ const GRANTS = {
       "crd.projectcalico.org/ippools": "create delete list patch watch",
     },
     [NAMESPACE]: IN_OWN_NAMESPACE,
-    default: IN_DEFAULT,
   },
 };
+
+function webService(port: number): object {
+  const metadata = { name: "web", namespace: "default", labels: { "fabedge.io/global-service": "true" } };
+  return { apiVersion: "v1", kind: "Service", metadata, spec: { ports: [{ port, protocol: "TCP" }] } };
+}
 
 /** What no minute of work shows in the log. */
 const UNSEEN = [
@@ -122,6 +129,14 @@ inCluster(import.meta.path, () => {
     kubectlApply(lyon(["10.2.0.0/16"]));
     kubectl("patch", "cluster", "paris", "--type=merge", '--patch={"spec":{"cidrs":["10.99.0.0/16"]}}');
     await until("its Cluster as it was", () => !JSON.stringify(see("cluster", "paris")?.spec).includes("10.99.0.0"));
+
+    const exported = () => JSON.stringify(see("globalservice", "web", "--namespace=default")?.spec?.["ports"] ?? "");
+    for (const port of [80, 8080]) {
+      kubectlApply(webService(port));
+      await until("the GlobalService", () => exported().includes(`:${port},`));
+    }
+    kubectl("label", "service", "web", "fabedge.io/global-service-");
+    await until("its end", () => exported() === '""');
 
     kubectl("label", "node", "e1", "selvedge.io/agent-mode=pod");
     await until("the agent's pod", () => podsOf("e1").length === 1);

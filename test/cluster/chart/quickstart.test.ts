@@ -139,7 +139,7 @@ inCluster(import.meta.path, () => {
       };
       addDaemonSet("kube-flannel", "kube-flannel-ds", { nodeAffinity: linux });
       addDaemonSet("kube-system", "kube-proxy");
-      const steps = plan("--edges=e1,e2", "--connectors", "cloud1", "--cluster-region=north");
+      const steps = plan("--edges=e1,e2", "--connectors", "cloud1", "--cluster-region=north", "--init-token=x");
       expect(steps.filter((step) => !step.startsWith("helm")).map((step) => step.replace(/ --type.*/, ""))).toEqual([
         "kubectl label node e1 node-role.kubernetes.io/edge= --overwrite",
         "kubectl label node e2 node-role.kubernetes.io/edge= --overwrite",
@@ -151,11 +151,12 @@ inCluster(import.meta.path, () => {
         expect.arrayContaining([
           "cluster.clusterCIDR={10.1.0.0/16,fd00:1::/56}",
           "cluster.serviceClusterIPRange={10.96.0.0/12}",
+          "cluster.region=north",
           "agent.args.ENABLE_PROXY=true",
           "agent.args.ENABLE_DNS=true",
         ]),
       );
-      expect(quickstart(...NEEDED, "--cluster-region=north").stdout).toContain("--cluster-region does nothing here.");
+      expect(quickstart(...NEEDED, "--init-token=x").stdout).toContain("--init-token does nothing here.");
       expect(see("node", "e1")?.metadata.labels ?? {}).not.toHaveProperty(["node-role.kubernetes.io/edge"]);
       expect(see("deployment", "fabedge-operator")).toBeUndefined();
     });

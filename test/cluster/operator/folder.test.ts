@@ -47,6 +47,18 @@ function community(name: string, members: readonly string[]) {
   return { apiVersion: FABEDGE, kind: "Community", metadata: { name }, spec: { members } };
 }
 
+const EXPORTED = { "fabedge.io/global-service": "true" };
+
+function service(name: string, spec: object) {
+  const ports = [{ name: "http", protocol: "TCP", port: 80 }];
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: "default", labels: EXPORTED },
+    spec: { ...spec, ports },
+  };
+}
+
 /** Everything that can be right or wrong, without anything that an age decides. */
 const OBJECTS = [
   node("cloud1", 100, { edge: false }),
@@ -77,6 +89,23 @@ const OBJECTS = [
   community("line", ["paris.e1", "paris.e2", "paris.e3"]),
   community("clusters", ["paris.connector", "beijing.connector"]),
   community("nobody", ["paris.nowhere", "paris.none"]),
+  service("web", { clusterIP: "10.96.0.80" }),
+  service("pods", { clusterIP: "None" }),
+  {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: {
+      name: "pods-1",
+      namespace: "default",
+      labels: { ...EXPORTED, "kubernetes.io/service-name": "pods" },
+    },
+    addressType: "IPv4",
+    ports: [{ name: "http", protocol: "TCP", port: 8080 }],
+    endpoints: [
+      { addresses: ["10.1.1.7"], hostname: "web-1", conditions: { ready: true } },
+      { addresses: ["10.1.1.8"], hostname: "web-2", conditions: { ready: false } },
+    ],
+  },
 ];
 
 inCluster(import.meta.path, () => {
@@ -180,6 +209,18 @@ inCluster(import.meta.path, () => {
         undefined,
       ]);
       expect((await ofHub("/api/v1/nodes")).map(said("Node"))).toEqual(nodes);
+    });
+
+    test("GlobalServices", async () => {
+      const seen = ({ metadata: { name }, spec }: Json) => ({ name, spec });
+      await waitFor("both", () => ofCluster("globalservices", "-ndefault").length === 2);
+      const wanted = ofCluster("globalservices", "-ndefault").map(seen);
+      const place = { cluster: "paris", zone: "default", region: "default" };
+      expect(wanted.map(({ spec }) => (spec as { readonly endpoints: unknown }).endpoints)).toEqual([
+        [{ addresses: ["10.1.1.7"], hostname: "web-1", ...place }],
+        [{ addresses: ["10.96.0.80"], ...place }],
+      ]);
+      expect((await ofHub("/apis/dns.fabedge.io/v1alpha1/globalservices")).map(seen)).toEqual(wanted);
     });
 
     test("the cluster's own Cluster object", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { reportAuthorities, reportLeaves } from "../../../../cloud/cli/certificate-report.ts";
 import { judgeCertificates, judgeConnector, judgeHolders, judgePlan } from "../../../../cloud/cli/cluster-check.ts";
-import { judgeDefinitions } from "../../../../cloud/cli/definition-check.ts";
+import { judgeDefinitions, judgeExports } from "../../../../cloud/cli/definition-check.ts";
 import { reportImages } from "../../../../cloud/cli/image-report.ts";
 import { formatNode, formatNodes, reportNodes } from "../../../../cloud/cli/node-report.ts";
 import { planObjects } from "../../../../cloud/cli/planned-cluster.ts";
@@ -158,6 +158,8 @@ describe("the check", () => {
     expect(judge()).toEqual(["CRD_MISSING"]);
     expect(judge("communities", "clusters")).toEqual(["CRD_OUTDATED"]);
     expect(judge("communities", "communities/status", "clusters", "clusters/status")).toEqual(["ok"]);
+    expect(codes(judgeExports(new Set()))).toEqual(["CRD_MISSING"]);
+    expect(judgeExports(new Set(["globalservices"]))).toEqual([]);
   });
 
   test("doubts addresses of the connector that lead nowhere, and a connector with nothing behind it", () => {

@@ -1,0 +1,58 @@
+import { type DecodeError, ok, type Result } from "../../src/base/result.ts";
+import { parseJson } from "../../src/kube/json-view.ts";
+import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
+import { SERVICE_PORTS_MAX } from "../../src/kube/objects/service.ts";
+import { GLOBAL_SERVICES } from "../../src/kube/resource.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** FabEdge's schema, as it is written: what another cluster says of its endpoints is handed on word for word. */
+export interface GlobalServiceSpec {
+  readonly type: "ClusterIP" | "Headless";
+  readonly ports: readonly Json[];
+  readonly endpoints: readonly Json[];
+}
+
+/** A GlobalService that is there. */
+export interface FoundGlobalService {
+  readonly spec: GlobalServiceSpec;
+  /** This operator has made it, so that it may take it away. */
+  readonly ours: boolean;
+}
+
+/** With 250 bytes each, a megabyte: as much as an object may take. */
+export const GLOBAL_ENDPOINTS_MAX = 4096;
+
+export const MADE_BY_LABEL = "fabedge.io/created-by";
+/** Unlike service-hub's, which takes objects of its own name away. */
+export const MADE_BY = "fabedge-operator";
+
+export const GLOBAL_SERVICE_DECODER: ObjectDecoder<FoundGlobalService> = {
+  resource: GLOBAL_SERVICES,
+  decode: parseFoundGlobalService,
+};
+
+export function parseFoundGlobalService(json: unknown): Result<FoundGlobalService, DecodeError> {
+  const read = parseJson(json, (object) => {
+    const spec = object.field("spec");
+    const label = object.field("metadata").field("labels").field(MADE_BY_LABEL);
+    for (const endpoint of spec.field("endpoints").array(GLOBAL_ENDPOINTS_MAX)) {
+      endpoint.field("cluster").optionalString(NAME_LENGTH_MAX);
+      if (endpoint.absent) endpoint.refuse("missing");
+    }
+    spec.field("ports").array(SERVICE_PORTS_MAX);
+    return {
+      type: spec.field("type").oneOf(["ClusterIP", "Headless"], "ClusterIP"),
+      ours: label.optionalString(NAME_LENGTH_MAX) === MADE_BY,
+    };
+  });
+  if (!read.ok) return read;
+  const { ports, endpoints } = (json as { readonly spec?: Partial<GlobalServiceSpec> } | null)?.spec ?? {};
+  const spec = { type: read.value.type, ports: ports ?? [], endpoints: endpoints ?? [] };
+  return ok({ spec, ours: read.value.ours });
+}
+
+export function clusterOf(endpoint: Json): string {
+  return String(endpoint["cluster"] ?? "");
+}

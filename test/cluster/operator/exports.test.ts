@@ -1,0 +1,181 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { seconds } from "../../../src/base/duration.ts";
+import { waitFor } from "../../lab/wait-for.ts";
+import { inCluster, kubectl } from "../../support/in-cluster.ts";
+import { addNode, installCrds, kubectlApply, RunningOperator, see } from "../../support/operator-world.ts";
+
+const CRD = join(import.meta.dir, "../../../cloud/crds/globalservices.yaml");
+const SHOP = "shop";
+const LABEL = "fabedge.io/global-service";
+const EXPORTED = { [LABEL]: "true" };
+const PARIS = { cluster: "paris", zone: "default", region: "default" };
+const LYON = { addresses: ["10.97.0.9"], cluster: "lyon", zone: "sud", region: "fr" };
+
+function addService(name: string, spec: object, labels: object = EXPORTED): void {
+  const ports = [{ name: "http", port: 80, protocol: "TCP" }];
+  kubectlApply({
+    ...{ apiVersion: "v1", kind: "Service", metadata: { name, namespace: SHOP, labels } },
+    spec: { ports, ...spec },
+  });
+}
+
+function addSlice(service: string, pods: readonly { readonly name: string; readonly address: string }[]): void {
+  kubectlApply({
+    ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: "IPv4" },
+    metadata: {
+      name: `${service}-1`,
+      namespace: SHOP,
+      labels: { ...EXPORTED, "kubernetes.io/service-name": service },
+    },
+    ports: [{ name: "http", port: 8080, protocol: "TCP" }],
+    endpoints: pods.map(({ name, address }) => ({
+      ...{ addresses: [address], hostname: name, conditions: { ready: true } },
+      targetRef: { kind: "Pod", name, namespace: SHOP },
+    })),
+  });
+}
+
+interface Spec {
+  readonly type: string;
+  readonly ports: readonly { readonly port: number }[];
+  readonly endpoints: readonly { readonly addresses: readonly string[]; readonly cluster: string }[];
+}
+
+const globalService = (name: string) => see("globalservice", name, `--namespace=${SHOP}`);
+const specOf = (name: string) => globalService(name)?.spec as Spec | undefined;
+const addressesOf = (name: string) => specOf(name)?.endpoints.flatMap(({ addresses }) => addresses) ?? [];
+
+inCluster(import.meta.path, () => {
+  beforeAll(() => {
+    installCrds();
+    addNode("cloud1", 100, false);
+    kubectl("create", "namespace", SHOP);
+  });
+
+  let running: RunningOperator[] = [];
+  afterEach(async () => {
+    await Promise.all(running.map((one) => one.close()));
+    running = [];
+  });
+  async function start(identity: string, choose?: Parameters<typeof RunningOperator.start>[2]) {
+    const one = await RunningOperator.start(identity, undefined, choose);
+    running.push(one);
+    return one;
+  }
+  const globalWrites = (operator: RunningOperator) =>
+    operator.writes.filter((write) => write.includes("/globalservices"));
+
+  describe("a labelled Service", () => {
+    test("becomes a GlobalService, which follows it and goes with its label", async () => {
+      await start("a");
+      addService("web", { clusterIP: "10.96.0.80" });
+      await waitFor("it", () => globalService("web"));
+      expect(specOf("web")).toEqual({
+        type: "ClusterIP",
+        ports: [{ name: "http", port: 80, protocol: "TCP" }],
+        endpoints: [{ addresses: ["10.96.0.80"], ...PARIS }],
+      } as unknown as Spec);
+      addService("web", { clusterIP: "10.96.0.80", ports: [{ name: "http", port: 8080, protocol: "TCP" }] });
+      await waitFor("the other port", () => specOf("web")?.ports[0]?.port === 8080);
+      kubectl("label", "service", "web", `--namespace=${SHOP}`, `${LABEL}-`);
+      await waitFor("its end", () => globalService("web") === undefined);
+    });
+
+    test("has its ready pods exported where it is headless, as they come and go", async () => {
+      await start("b");
+      addService("db", { clusterIP: "None" });
+      addSlice("db", [{ name: "db-0", address: "10.1.1.5" }]);
+      await waitFor("its pod", () => addressesOf("db").includes("10.1.1.5"));
+      expect(specOf("db")).toMatchObject({
+        type: "Headless",
+        endpoints: [{ hostname: "db-0", targetRef: { kind: "Pod", name: "db-0", namespace: SHOP }, ...PARIS }],
+      });
+      const both = [
+        { name: "db-1", address: "10.1.1.6" },
+        { name: "db-0", address: "10.1.1.5" },
+      ];
+      addSlice("db", both);
+      await waitFor("both", () => Bun.deepEquals(addressesOf("db"), ["10.1.1.5", "10.1.1.6"]));
+      addSlice("db", []);
+      await waitFor("none", () => globalService("db") && addressesOf("db").length === 0);
+      kubectl("delete", "service", "db", `--namespace=${SHOP}`);
+      await waitFor("its end", () => globalService("db") === undefined);
+    });
+
+    test("shares its GlobalService with other clusters, whose word stays", async () => {
+      const theirs = { type: "ClusterIP", ports: [{ port: 80, protocol: "TCP" }], endpoints: [LYON] };
+      kubectlApply({
+        ...{ apiVersion: "dns.fabedge.io/v1alpha1", kind: "GlobalService" },
+        metadata: { name: "shared", namespace: SHOP },
+        spec: theirs,
+      });
+      addService("shared", { clusterIP: "10.96.0.81" });
+      await start("c");
+      await waitFor("both", () => Bun.deepEquals(addressesOf("shared"), ["10.97.0.9", "10.96.0.81"]));
+      expect(specOf("shared")?.endpoints[0]).toEqual(LYON);
+      kubectl("delete", "service", "shared", `--namespace=${SHOP}`);
+      await waitFor("theirs alone", () => Bun.deepEquals(addressesOf("shared"), ["10.97.0.9"]));
+      expect(specOf("shared")?.endpoints).toEqual([LYON]);
+    });
+
+    test("that other clusters could not reach says so in an Event of its own", async () => {
+      addService("alias", { type: "ExternalName", externalName: "web.example" });
+      await start("d");
+      const told = await waitFor("the Event", () => {
+        const text = kubectl("get", "events.events.k8s.io", `--namespace=${SHOP}`, "--output=json");
+        const { items } = JSON.parse(text) as { items: { reason: string; note: string; regarding: object }[] };
+        return items.find(({ reason }) => reason === "ExportRefused");
+      });
+      expect(told).toMatchObject({
+        note: expect.stringContaining("ExternalName"),
+        regarding: { kind: "Service", namespace: SHOP, name: "alias" },
+      });
+      expect(globalService("alias")).toBeUndefined();
+    });
+  });
+
+  test("what stands there already is not written again by the next operator", async () => {
+    addService("web", { clusterIP: "10.96.0.80" });
+    const first = await start("e");
+    await waitFor("it", () => globalService("web"));
+    await first.close();
+    running = [];
+    const before = globalService("web")?.metadata.resourceVersion;
+    const second = await start("f");
+    await second.settled();
+    addService("next", { clusterIP: "10.96.0.82" });
+    await waitFor("what came after it", () => globalService("next"));
+    expect(globalWrites(second)).toEqual([`POST dns.fabedge.io/v1alpha1/namespaces/${SHOP}/globalservices`]);
+    expect(globalService("web")?.metadata.resourceVersion).toBe(before);
+  });
+
+  test("two who lead for a moment, or an answer that gets lost, leave one GlobalService that is right", async () => {
+    let lost = 0;
+    const losing = await start("g", ({ method, path }) => {
+      const isWrite = method !== "GET" && path.includes("/globalservices") && lost < 2;
+      if (isWrite) lost += 1;
+      return { kind: isWrite ? "lose" : "pass" };
+    });
+    await losing.leads();
+    addService("lost", { clusterIP: "10.96.0.83" });
+    await waitFor("it", () => Bun.deepEquals(addressesOf("lost"), ["10.96.0.83"]));
+    const { uid } = globalService("lost")?.metadata ?? {};
+    addService("lost", { clusterIP: "10.96.0.83", ports: [{ name: "http", port: 81, protocol: "TCP" }] });
+    await waitFor("the other port", () => specOf("lost")?.ports[0]?.port === 81);
+    await waitFor("both answers lost", () => lost === 2);
+    expect(globalService("lost")?.metadata.uid).toBe(uid);
+    expect(addressesOf("lost")).toEqual(["10.96.0.83"]);
+  });
+
+  test("a cluster without the kind gets everything else, and exports as soon as it has it", async () => {
+    kubectl("delete", "crd", "globalservices.dns.fabedge.io");
+    const operator = await start("h");
+    await operator.settled();
+    addNode("e1", 1);
+    await waitFor("its ConfigMap", () => see("configmap", "fabedge-agent-config-e1"));
+    await waitFor("a word about it", () => operator.log.some(({ event }) => event === "global.absent"));
+    kubectl("apply", "--server-side", `--filename=${CRD}`);
+    await waitFor("the GlobalService", () => addressesOf("web").includes("10.96.0.80"), { timeout: seconds(90) });
+  }, 120_000);
+});
