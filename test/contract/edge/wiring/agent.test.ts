@@ -52,7 +52,7 @@ inNamespace(import.meta.path, () => {
       for await (const chunk of systemd.stdout) heard += decoder.decode(chunk, { stream: true });
     })();
     await waitFor("somebody who listens", () => heard.startsWith("bound"));
-    const hand = `import os, socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53)); os.dup2(s.fileno(), 3); os.environ["LISTEN_PID"] = str(os.getpid()); os.execvp(sys.argv[1], sys.argv[1:])`;
+    const hand = `import os, socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53)); os.dup2(s.fileno(), 3); os.set_inheritable(3, True); os.environ["LISTEN_PID"] = str(os.getpid()); os.execvp(sys.argv[1], sys.argv[1:])`;
     const env = { NOTIFY_SOCKET: path, LISTEN_FDS: "1", LISTEN_FDNAMES: "dns-udp-7f000001-53" };
     await start(["--enable-dns=false"], env, ["python3", "-c", hand]);
     expect(run("ss", "-ulnH", "sport = :53")).toBe("");
