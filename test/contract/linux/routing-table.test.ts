@@ -289,6 +289,11 @@ inNamespace(import.meta.path, () => {
   });
 
   test("changes by others are reported, and ours are not", async () => {
+    // The kernel tells of a carrier up to a second after it is there.
+    await waitFor(
+      "links that are up",
+      () => run("ip", "-json", "link", "show", "type", "veth").match(/"operstate":"UP"/g)?.length === 2,
+    );
     const seen: RoutingChange[] = [];
     const watch = await watchRouting(
       socket,
