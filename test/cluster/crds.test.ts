@@ -27,7 +27,7 @@ beforeAll(async () => {
     const result = await run("apply", "--server-side", "-f", join(CRDS, file));
     if (result.code !== 0) throw new Error(result.stderr);
   }
-  for (const name of ["communities", "clusters"]) {
+  for (const name of ["communities", "clusters", "globalservices"]) {
     await waitFor(`${name} are served`, async () => (await run("get", name)).code === 0);
   }
 }, seconds(120));
@@ -62,11 +62,30 @@ const ENDPOINT = {
   type: "Connector",
 };
 
+function globalService(name: string, endpoint: object): object {
+  const spec = { type: "Headless", ports: [{ name: "http", protocol: "TCP", port: 80 }], endpoints: [endpoint] };
+  return {
+    ...{ apiVersion: "dns.fabedge.io/v1alpha1", kind: "GlobalService" },
+    metadata: { name, namespace: "default", labels: { "fabedge.io/created-by": "service-hub" } },
+    spec,
+  };
+}
+
+const POD = {
+  addresses: ["10.2.0.9", "fd00::9"],
+  hostname: "web-0",
+  targetRef: { kind: "Pod", name: "web-0", namespace: "shop" },
+  cluster: "lyon",
+  zone: "sud",
+  region: "fr",
+};
+
 describe("the API server takes", () => {
   test.each([
     ["a community of edges", community("line-3", ["paris.e1", "paris.e2"])],
     ["a community of connectors", community("clouds", ["paris.connector", "lyon.connector"])],
     ["somebody named twice, which the operator reports", community("twice", ["paris.e1", "paris.e1"])],
+    ["a service of several clusters, as FabEdge's service-hub writes it", globalService("web", POD)],
     ["a cluster that registered", cluster("lyon", { cidrs: ["10.2.0.0/16", "fd00::/48"], endpoints: [ENDPOINT] })],
   ])("%s", async (_, object) => {
     expect((await apply(object)).stderr).toBe("");
@@ -83,6 +102,8 @@ describe("the API server refuses", () => {
   test.each([
     ["a member without its cluster", community("bad", ["e1"]), "a member is named CLUSTER.NODE or CLUSTER.connector"],
     ["a member that is no text", community("bad", [1]), "spec.members[0]"],
+    ["an endpoint that is no address", globalService("bad", { ...POD, addresses: ["lyon"] }), "addresses[0]"],
+    ["an endpoint that is there twice", globalService("bad", { ...POD, addresses: ["::1", "::1"] }), "duplicate"],
     ["a network without a length", cluster("bad", { cidrs: ["10.2.0.0"] }), "such as 10.1.0.0/16"],
     ["a port that is none", cluster("bad", { endpoints: [{ ...ENDPOINT, port: 70_000 }] }), "65535"],
   ])("%s, and says what is wrong", async (_, object, said) => {
