@@ -10,7 +10,7 @@ import type { EventRecorder } from "../../src/kube/event-recorder.ts";
 import { Informer } from "../../src/kube/informer.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import type { StoreChange } from "../../src/kube/object-store.ts";
-import { Recovery } from "../../src/kube/recovery.ts";
+import type { Recovery } from "../../src/kube/recovery.ts";
 import { apiVersion, GLOBAL_SERVICES, SERVICES, type Selection } from "../../src/kube/resource.ts";
 import { isOutage } from "../../src/kube/status.ts";
 import type { KubeWriter } from "../../src/kube/writer.ts";
@@ -37,6 +37,8 @@ export interface ExporterOptions {
   readonly writer: KubeWriter;
   readonly events: EventRecorder;
   readonly place: Place;
+  /** Of all that follow the API server. */
+  readonly recovery: Recovery;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -68,14 +70,13 @@ export class Exporter {
   constructor(options: ExporterOptions, scope: Scope) {
     const { clock, random } = options;
     this.#options = options;
-    const recovery = new Recovery(clock, random, scope);
     const touch = (changes: readonly StoreChange<unknown>[]) => {
       for (const { key } of changes) this.#queue.add(key);
     };
     const exported = { labelSelector: EXPORTED };
-    this.#services = this.#observe(EXPORTED_SERVICE_DECODER, exported, touch, recovery);
-    this.#observe(EXPORTED_SLICE_DECODER, exported, (changes) => this.#slicesChanged(changes), recovery);
-    this.#globals = this.#observe(GLOBAL_SERVICE_DECODER, {}, touch, recovery);
+    this.#services = this.#observe(EXPORTED_SERVICE_DECODER, exported, touch);
+    this.#observe(EXPORTED_SLICE_DECODER, exported, (changes) => this.#slicesChanged(changes));
+    this.#globals = this.#observe(GLOBAL_SERVICE_DECODER, {}, touch);
     for (const informer of this.#informers) informer.start(scope);
     this.#queue = new WorkQueue<ObjectKey>(
       {
@@ -108,9 +109,8 @@ export class Exporter {
     decoder: ObjectDecoder<T>,
     selection: Selection,
     onChange: (changes: readonly StoreChange<T>[]) => void,
-    recovery: Recovery,
   ): Informer<T> {
-    const { client, clock, random } = this.#options;
+    const { client, clock, random, recovery } = this.#options;
     const onStatus = () => this.#statusChanged();
     const informer = new Informer<T>({ ...selection, client, decoder, clock, random, onChange, onStatus, recovery });
     this.#informers.push(informer as Informer<unknown>);

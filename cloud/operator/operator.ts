@@ -14,7 +14,7 @@ import { Informer, type InformerStatus } from "../../src/kube/informer.ts";
 import type { Rejected } from "../../src/kube/list-watch-event.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { type StoreChange, sameValue } from "../../src/kube/object-store.ts";
-import { Recovery } from "../../src/kube/recovery.ts";
+import type { Recovery } from "../../src/kube/recovery.ts";
 import { CLUSTERS, type Resource, type Selection } from "../../src/kube/resource.ts";
 import { isOutage } from "../../src/kube/status.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
@@ -61,6 +61,8 @@ export interface OperatorOptions {
   readonly newEventSuffix: () => string;
   /** Called with each term under which this process leads: what else only a leader does ends with it. */
   readonly onTerm: (term: AbortSignal) => void;
+  /** Of all that follow the API server. */
+  readonly recovery: Recovery;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -96,7 +98,6 @@ export class Operator {
   readonly #options: OperatorOptions;
   readonly #queue: WorkQueue<WorkKey>;
   readonly #elector: Elector;
-  readonly #recovery: Recovery;
   readonly #informers: Informer<unknown>[] = [];
   readonly #documents: DocumentWriter;
   readonly #statuses: StatusWriter;
@@ -138,7 +139,6 @@ export class Operator {
       scope,
     );
 
-    this.#recovery = new Recovery(clock, random, scope);
     const kinds = observedKinds(settings);
     this.#inputs = {
       Node: this.#observeInput("Node", reportedDecoder(kinds.Node, NODE_CONDITION)),
@@ -267,7 +267,7 @@ export class Operator {
     selection: Selection,
     onChange: (changes: readonly StoreChange<T>[]) => void,
   ): Informer<T> {
-    const { client, clock, random } = this.#options;
+    const { client, clock, random, recovery } = this.#options;
     const informer = new Informer<T>({
       ...selection,
       client,
@@ -276,7 +276,7 @@ export class Operator {
       random,
       onChange,
       onStatus: () => this.#statusChanged(informer.store.rejected, decoder.resource),
-      recovery: this.#recovery,
+      recovery,
     });
     this.#informers.push(informer as Informer<unknown>);
     return informer;

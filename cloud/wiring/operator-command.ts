@@ -1,6 +1,7 @@
 import type { Log } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import { Recovery } from "../../src/kube/recovery.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
 import { JoinDesk } from "../join/join-desk.ts";
 import { TokenSecrets } from "../join/token-secrets.ts";
@@ -24,7 +25,8 @@ export async function startOperator(options: OperatorOptions, system: System, sc
   const client = await openCluster(kubeconfig, system);
   const metrics = new Metrics("selvedge");
   const identity = `${hostname}_${newUuid()}`;
-  const parts = { client, settings, identity, newEventSuffix: newUuid, clock, random, log };
+  const recovery = new Recovery(clock, random, scope);
+  const parts = { client, settings, identity, newEventSuffix: newUuid, recovery, clock, random, log };
   const exporter = startServiceExport(parts, scope);
   const onTerm = (term: AbortSignal) => exporter.lead(term);
   const operator = new Operator({ ...parts, authoritySecret, leaseName, timing, metrics, onTerm }, scope);

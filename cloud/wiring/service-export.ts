@@ -5,6 +5,7 @@ import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { EventRecorder } from "../../src/kube/event-recorder.ts";
+import type { Recovery } from "../../src/kube/recovery.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
 import { Exporter } from "../global-services/exporter.ts";
 import { FIELD_MANAGER } from "../operator/observed-documents.ts";
@@ -16,6 +17,7 @@ export interface ServiceExportOptions {
   /** This process, unlike any other. */
   readonly identity: string;
   readonly newEventSuffix: () => string;
+  readonly recovery: Recovery;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -23,7 +25,7 @@ export interface ServiceExportOptions {
 
 /** The operator's part that speaks to other clusters of this one's Services. */
 export function startServiceExport(options: ServiceExportOptions, scope: Scope): Exporter {
-  const { client, settings, identity, newEventSuffix, clock, random, log } = options;
+  const { client, settings, identity, newEventSuffix, recovery, clock, random, log } = options;
   const writer = new KubeWriter(client, FIELD_MANAGER);
   const events = new EventRecorder(
     {
@@ -37,5 +39,8 @@ export function startServiceExport(options: ServiceExportOptions, scope: Scope):
     scope,
   );
   const { cluster, zone, region } = settings;
-  return new Exporter({ client, writer, events, place: { cluster, zone, region }, clock, random, log }, scope);
+  return new Exporter(
+    { client, writer, events, place: { cluster, zone, region }, recovery, clock, random, log },
+    scope,
+  );
 }

@@ -8,6 +8,7 @@ import { Metrics } from "../../src/base/metrics.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { KubeClient } from "../../src/kube/client.ts";
 import type { LeaseTiming } from "../../src/kube/election.ts";
+import { Recovery } from "../../src/kube/recovery.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { FaultProxy } from "./fault-proxy.ts";
@@ -90,6 +91,7 @@ export class RunningOperator {
       settings,
       identity,
       newEventSuffix: () => crypto.randomUUID(),
+      recovery: new Recovery(clock, Math.random, this.#scope),
       clock,
       random: Math.random,
       log: new Log((record) => this.log.push(record), "debug"),

@@ -22,8 +22,8 @@ const DOCUMENTS = ["connector-config", "fabedge-agent-config-e1", "fabedge-agent
 const CHANGED = `/api/v1/namespaces/${NAMESPACE}/configmaps/fabedge-agent-config-e2`;
 
 const HOUR = minutes(60);
-/** A list–watch asks once a minute by then, jittered, and one of them every few seconds; there are eight. */
-const REQUESTS_MAX = 8 * 60 * 4;
+/** A list–watch asks once a minute by then, jittered, and one of them every few seconds; there are eleven. */
+const REQUESTS_MAX = 11 * 60 * 4;
 
 const FLAP = minutes(effort(6, 10));
 const CONVERGED_WITHIN = seconds(10);
