@@ -1,6 +1,6 @@
 import { Backoff, type BackoffPolicy, type Random } from "../base/backoff.ts";
 import { type Clock, elapsed, type MonotonicTime, sleep } from "../base/clock.ts";
-import { type Duration, milliseconds, seconds } from "../base/duration.ts";
+import { type Duration, milliseconds, minutes, seconds } from "../base/duration.ts";
 import { errorCode, SelvedgeError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { KubeClient } from "./client.ts";
@@ -10,6 +10,7 @@ import type { ListWatchEvent } from "./list-watch-event.ts";
 import type { ObjectDecoder } from "./object-reader.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Selection } from "./resource.ts";
+import { isOutage } from "./status.ts";
 import { TRAITS } from "./traits.ts";
 import type { SourceKind } from "./trust.ts";
 import { REPLAY_SILENCE, Watch } from "./watch.ts";
@@ -17,6 +18,8 @@ import { REPLAY_SILENCE, Watch } from "./watch.ts";
 export const RETRY: BackoffPolicy = { initial: milliseconds(500), factor: 2, limit: seconds(60) };
 /** How soon a list is asked for again that was not the cloud's word, where nothing else tells that the cloud is back. */
 const CLOUD_RETRY: BackoffPolicy = { initial: seconds(2), factor: 2, limit: seconds(60) };
+/** How soon a source is asked again for what it need not have, and has not: most never will. */
+const ABSENT_RETRY: BackoffPolicy = { initial: seconds(10), factor: 4, limit: minutes(10) };
 /** A watch that ends sooner did not work: the next one waits. */
 const WATCH_WORKED = seconds(5);
 /** Asked-for lists come no closer together. */
@@ -41,6 +44,8 @@ export interface ListWatchOptions<T> extends Selection {
   readonly spread: Duration;
   /** Of all list–watches of that source; undefined: each finds out for itself that it is back. */
   readonly recovery?: Recovery | undefined;
+  /** There are sources without this resource: they are asked for it rarely. */
+  readonly optional?: boolean | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -55,6 +60,7 @@ export class ListWatch<T> {
   readonly #cloudBackoff: Backoff;
   /** A server that says 410 is there, however long it was away before. */
   readonly #goneBackoff: Backoff;
+  readonly #absentBackoff: Backoff;
   #position: string | undefined;
   #listNext = true;
   #authoritative = false;
@@ -70,6 +76,7 @@ export class ListWatch<T> {
     this.#backoff = new Backoff(RETRY, options.random);
     this.#cloudBackoff = new Backoff(CLOUD_RETRY, options.random);
     this.#goneBackoff = new Backoff(RETRY, options.random);
+    this.#absentBackoff = new Backoff(ABSENT_RETRY, options.random);
   }
 
   start(scope: Scope): void {
@@ -100,6 +107,10 @@ export class ListWatch<T> {
         if (errorCode(error) === "KUBE_GONE") {
           this.#failed(error);
           await this.#awaitTurn(signal);
+        } else if (this.#options.optional && !isOutage(error)) {
+          this.#listNext = true;
+          this.#disconnected(asSelvedgeError(error));
+          await this.#wait(this.#absentBackoff.next(), signal);
         } else {
           const delay = milliseconds(Math.max(this.#backoff.next(), askedPause(error)));
           this.#failed(error);
@@ -131,7 +142,9 @@ export class ListWatch<T> {
 
   async #awaitCloud(signal: AbortSignal): Promise<void> {
     this.#listNext = true;
-    await sleep(this.#options.clock, this.#cloudBackoff.next(), signal);
+    // What the cloud does not have, and a cloud that is away, look alike here.
+    if (this.#options.optional) await this.#wait(this.#absentBackoff.next(), signal);
+    else await sleep(this.#options.clock, this.#cloudBackoff.next(), signal);
   }
 
   #list(signal: AbortSignal): Promise<ListResult<T>> {
@@ -145,7 +158,7 @@ export class ListWatch<T> {
     this.#listNext = false;
     this.#silentWatches = 0;
     this.#authoritative = list.authoritative;
-    if (list.authoritative) this.#cloudBackoff.reset();
+    if (list.authoritative) for (const backoff of [this.#cloudBackoff, this.#absentBackoff]) backoff.reset();
     this.#listedAt = clock.now();
     emit({ type: "list", ...list });
     if (list.authoritative) this.#connected();
@@ -251,7 +264,7 @@ export class ListWatch<T> {
     if (code === "KUBE_GONE" || refused) this.#listNext = true;
     // A watch that breaks once is opened again within the second; only a second failure is worth a word.
     if (this.#state === "connected" && this.#backoff.failures < 2) return;
-    this.#disconnected(error instanceof SelvedgeError ? error : unexpected(error));
+    this.#disconnected(asSelvedgeError(error));
   }
 
   #connected(): void {
@@ -282,7 +295,8 @@ function cloudAbsent(url: string): SelvedgeError {
   });
 }
 
-function unexpected(cause: unknown): SelvedgeError {
+function asSelvedgeError(cause: unknown): SelvedgeError {
+  if (cause instanceof SelvedgeError) return cause;
   return new SelvedgeError("Cannot follow the source as something unexpected happened", {
     code: "KUBE_UNEXPECTED",
     blame: "us",

@@ -50,8 +50,12 @@ export const openWatch: Answer = (call) =>
 
 export const failing: Answer = () => Promise.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }));
 
+export function refusing(status: number): Answer {
+  return () => Response.json({ code: status, message: "no" }, { status });
+}
+
 export function gone(): Answer {
-  return () => Response.json({ code: 410, message: "too old" }, { status: 410 });
+  return refusing(410);
 }
 
 /** A source whose answers are scripted, one for each request; the last is repeated. */
@@ -63,7 +67,7 @@ export class Script {
   readonly listWatch: ListWatch<string>;
   readonly #answers: Answer[];
 
-  constructor(source: SourceKind, answers: readonly Answer[], random = () => 0.5) {
+  constructor(source: SourceKind, answers: readonly Answer[], random = () => 0.5, optional = false) {
     this.#answers = [...answers];
     const endpoint = { url: "http://h", credentials: async () => ({ token: "t", tls: undefined }) };
     const fetch = async (url: string, init: FetchInit) => {
@@ -92,6 +96,7 @@ export class Script {
       },
       emit: (event) => this.events.push(event),
       spread: TRAITS[source].spread,
+      optional,
       clock: this.clock,
       random,
     });

@@ -1,6 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import type { Duration } from "../../../../src/base/duration.ts";
-import { type Answer, failing, gone, item, list, openWatch, started } from "../../../support/scripted-source.ts";
+import {
+  type Answer,
+  failing,
+  gone,
+  item,
+  list,
+  openWatch,
+  refusing,
+  started,
+} from "../../../support/scripted-source.ts";
 
 describe("list-watch", () => {
   test("lists, watches from the list's version and passes events on", async () => {
@@ -281,6 +290,70 @@ describe("list-watch of a lite-apiserver", () => {
   test("elsewhere a 404 is an error", async () => {
     const script = await started("api-server", [() => Response.json({ code: 404 }, { status: 404 })]);
     expect(script.summary()).toEqual(["disconnected KUBE_NOT_FOUND"]);
+    await script.scope.close();
+  });
+});
+
+describe("of what a source need not have", () => {
+  /** How long each list waited for, in whole seconds: with 0.5 as the random number, three quarters of the longest. */
+  const pauses = (calls: readonly { readonly at: number }[]) =>
+    calls.slice(1).map((call, i) => Math.floor((call.at - (calls[i]?.at ?? 0)) / 1000));
+
+  test.each([404, 403, 400, 500])("it is asked rarely, and for a list each time, when it says %d", async (status) => {
+    const script = await started("api-server", [refusing(status)], () => 0.5, true);
+    await script.advanceBySeconds(1400);
+    expect(pauses(script.calls)).toEqual([7, 30, 120, 450, 450]);
+    expect(script.calls.every(({ query }) => query.watch === undefined)).toBeTrue();
+    expect(new Set(script.summary()).size).toBe(1);
+    expect(script.summary()[0]).toStartWith("disconnected KUBE_");
+    await script.scope.close();
+  });
+
+  test("a metaServer that has only its own word is asked as rarely, and no watch goes through it to the cloud", async () => {
+    const script = await started("metaserver", [list(undefined, [])], () => 0.5, true);
+    await script.advanceBySeconds(200);
+    expect(pauses(script.calls)).toEqual([7, 30, 120]);
+    expect(script.calls.every(({ query }) => query.watch === undefined)).toBeTrue();
+    expect(script.summary().slice(0, 2)).toEqual(["list untrusted ", "disconnected KUBE_CLOUD_ABSENT"]);
+    await script.scope.close();
+  });
+
+  test.each([
+    ["api-server", refusing(404)],
+    ["metaserver", list(undefined, [])],
+  ] as const)(
+    "%s is asked at once when it is known to be back, and followed if it has it by then",
+    async (kind, no) => {
+      const script = await started(kind, [no, no, list("100", ["a"]), openWatch], () => 0.5, true);
+      await script.advanceBySeconds(8);
+      expect(script.calls.length).toBe(2);
+      script.listWatch.hurry();
+      await script.advanceBySeconds(1);
+      expect(script.summary().slice(-2)).toEqual(["list trusted a", "connected"]);
+      expect(script.calls.slice(0, 4).map(({ query }) => query.watch ?? "list")).toEqual([
+        "list",
+        "list",
+        "list",
+        "true",
+      ]);
+      await script.scope.close();
+    },
+  );
+
+  test("that it is out of reach is tried as often as of everything", async () => {
+    const script = await started("api-server", [failing], () => 0.5, true);
+    await script.advanceBySeconds(6);
+    expect(pauses(script.calls)).toEqual([0, 0, 1, 3]);
+    await script.scope.close();
+  });
+
+  test("what was there, and is refused from one day on, is a list that comes later, and nothing is deleted", async () => {
+    const script = await started("api-server", [list("1", ["a"]), openWatch, refusing(404)], () => 0.5, true);
+    await script.advanceBySeconds(10);
+    await script.endWatch();
+    await script.advanceBySeconds(60);
+    expect(script.calls.map(({ query }) => query.watch ?? "list")).toEqual(["list", "true", "true", "list", "list"]);
+    expect(script.summary()).toEqual(["list trusted a", "connected", ...Array(3).fill("disconnected KUBE_NOT_FOUND")]);
     await script.scope.close();
   });
 });
