@@ -16,7 +16,15 @@ import type { ObjectChange, ObjectKind } from "../../src/network/object-change.t
 import type { CachedObject, Judge } from "./cached-object.ts";
 import { KindCache, type KindStatus } from "./kind-cache.ts";
 import { PendingWrites } from "./pending-writes.ts";
-import { hasCloudSpoken, isOwnDocument, planConditions, SOURCE_CONDITIONS } from "./source-conditions.ts";
+import {
+  hasCloudSpoken,
+  isNeeded,
+  isOptional,
+  isOwnDocument,
+  isWithheld,
+  planConditions,
+  SOURCE_CONDITIONS,
+} from "./source-conditions.ts";
 import { type CacheStore, contentDigest } from "./store.ts";
 import { WithheldSlices } from "./withheld-slices.ts";
 import { CacheWriter } from "./writer.ts";
@@ -86,6 +94,8 @@ export class Cache {
   #withheldSlices = new WithheldSlices(false);
   #trust: "awaited" | "untold" | "told" = "awaited";
   #relist: (kind: "EndpointSlice" | "Endpoints") => void = () => undefined;
+  /** Asked for rarely where they were not given: they have to hear that the cloud is back. */
+  #globalServices: ListWatch<CachedObject<"GlobalService">> | undefined;
   #gathered: ObjectChange[] = [];
   #flushing: Timer | "microtask" | undefined;
   #flushedAt: MonotonicTime | undefined;
@@ -103,6 +113,7 @@ export class Cache {
       Node: kindCache("Node"),
       ConfigMap: kindCache("ConfigMap"),
       Secret: kindCache("Secret", options.documents?.judgeSecret),
+      GlobalService: kindCache("GlobalService"),
     };
     this.#registerMetrics(options.metrics);
   }
@@ -151,6 +162,7 @@ export class Cache {
     };
     this.#relist = (kind) => listWatches[kind].relist();
     this.#follow(this.#kinds.Node, source, scope, { fieldSelector: `metadata.name=${source.nodeName}` });
+    this.#globalServices = this.#follow(this.#kinds.GlobalService, source, scope);
     const { documents } = this.#options;
     if (documents === undefined) return;
     // The name in the selector is what RBAC's resourceNames and the node authorizer let a node watch.
@@ -167,7 +179,7 @@ export class Cache {
   status(): CacheStatus {
     const kinds = this.#all().map((kind) => kind.status());
     const source = this.#source && { kind: this.#source.kind, url: this.#source.client.url };
-    const connected = kinds.every((kind) => kind.connected || kind.withheld || isOwnDocument(kind));
+    const connected = kinds.every((kind) => kind.connected || kind.withheld || !isNeeded(kind));
     return { connected, source, kinds };
   }
 
@@ -187,6 +199,7 @@ export class Cache {
       ...selection,
       spread,
       recovery: this.#recovery,
+      optional: isOptional(kind),
       clock,
       random,
       emit: (event) => {
@@ -198,6 +211,7 @@ export class Cache {
           confirming = held ? clock.after(CONFIRM_AFTER, () => listWatch.relist()) : undefined;
         }
         this.#doubtSlices(kind.kind, event);
+        if (kind.kind === "Service" && event.type === "state" && event.connected) this.#askForWithheld();
         this.#report(event, kind.rejectedCount < rejected);
         this.#lookForTrust();
       },
@@ -220,6 +234,11 @@ export class Cache {
     // What is new of either kind goes before, so that nothing old shows at the turn.
     this.#flush();
     this.#handlers.slicesWithheld(withheld);
+  }
+
+  /** Who said that there are none may have meant that the cloud is away, which it no longer is. */
+  #askForWithheld(): void {
+    if (isWithheld(this.#kinds.GlobalService.status())) this.#globalServices?.hurry();
   }
 
   #gather(changes: readonly ObjectChange[]): void {
@@ -289,7 +308,7 @@ export class Cache {
   }
 
   #given(): readonly KindStatus[] {
-    return this.status().kinds.filter((kind) => !kind.withheld && !isOwnDocument(kind));
+    return this.status().kinds.filter((kind) => !kind.withheld && isNeeded(kind));
   }
 
   #registerMetrics(metrics: Metrics): void {

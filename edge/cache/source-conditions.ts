@@ -25,9 +25,19 @@ type SourceCondition = Omit<Condition, "since"> & { readonly code: (typeof SOURC
 /** What a source says of a kind that it does not give to us; metaServer answers such a list as if the cloud were away. */
 const WITHHELD = new Set(["KUBE_FORBIDDEN", "KUBE_NOT_FOUND", "KUBE_CLOUD_ABSENT"]);
 
-/** The node's own documents: services need none of them, so they neither hold services up nor count for the source. */
+/** The node's own documents. */
 export function isOwnDocument({ kind }: Pick<KindStatus, "kind">): boolean {
   return kind === "ConfigMap" || kind === "Secret";
+}
+
+/** Whether services need the kind: what they do not need neither holds them up nor counts for the source. */
+export function isNeeded(kind: Pick<KindStatus, "kind">): boolean {
+  return !isOwnDocument(kind) && !isOptional(kind);
+}
+
+/** Most clusters do not have it: that it is not given is nothing to tell. */
+export function isOptional({ kind }: Pick<KindStatus, "kind">): boolean {
+  return kind === "GlobalService";
 }
 
 /**
@@ -39,7 +49,7 @@ export function hasCloudSpoken(kinds: readonly KindStatus[]): boolean {
   return (
     trusted("Service") &&
     trusted("EndpointSlice", "Endpoints") &&
-    kinds.every((kind) => isOwnDocument(kind) || kind.trusted || isWithheld(kind))
+    kinds.every((kind) => !isNeeded(kind) || kind.trusted || isWithheld(kind))
   );
 }
 
@@ -50,7 +60,7 @@ export function isWithheld({ error }: Pick<KindStatus, "error">): boolean {
 
 /** What the state of the kinds says about the source. */
 export function planConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
-  const needed = kinds.filter((kind) => !isOwnDocument(kind));
+  const needed = kinds.filter(isNeeded);
   return [
     ...sourceConditions(needed),
     ...documentsCondition(needed, kinds.filter(isOwnDocument)),

@@ -40,6 +40,7 @@ function describeDns(dns: StatusReport["dns"]): string {
   return [
     dns.listening.length === 0 ? "not listening" : dns.listening.join(" "),
     `${count(dns.names, "name")} in ${dns.domain}`,
+    ...(dns.globalNames === 0 ? [] : [`${dns.globalNames} in svc.global`]),
     `${dns.cached} cached`,
     `upstreams ${upstreams.length === 0 ? "none" : upstreams.join(" ")}`,
   ].join(", ");

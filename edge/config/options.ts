@@ -12,6 +12,7 @@ import {
   networkName,
   optional,
   path,
+  placeName,
   socketAddress,
   url,
   type ValueType,
@@ -228,6 +229,21 @@ export const OPTIONS = {
     type: listOf(network),
     fallback: () => [],
     help: "Networks besides this node and its pods whose queries are answered.",
+  }),
+  zone: option({
+    name: "zone",
+    group: "names",
+    type: placeName,
+    // FabEdge's service-hub calls those so that nobody has named.
+    fallback: () => "default",
+    help: "Where this node is: names in svc.global lead to its own cluster, or else to its zone, or else to its region.",
+  }),
+  region: option({
+    name: "region",
+    group: "names",
+    type: placeName,
+    fallback: () => "default",
+    help: "The region that --zone is in.",
   }),
   namespace: option({
     name: "namespace",

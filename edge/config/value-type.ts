@@ -182,6 +182,18 @@ export const networkName: ValueType<string> = {
   format: String,
 };
 
+/** A zone or region, as FabEdge's service-hub takes it: any text with a letter or a digit in it. */
+export const placeName: ValueType<string> = {
+  placeholder: "NAME",
+  parse: (text) => {
+    const name = text.trim();
+    return name.length <= 253 && /[\p{L}\p{N}]/u.test(name)
+      ? ok(name)
+      : fail("a name with a letter or a digit in it, at most 253 long");
+  },
+  format: String,
+};
+
 /** An http or https URL. One with a password is refused: what is in a flag is in every process list. */
 export const url: ValueType<string> = {
   placeholder: "URL",

@@ -6,6 +6,7 @@ import type { Ip } from "../../src/base/ip.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Metrics } from "../../src/base/metrics.ts";
 import type { Scope } from "../../src/base/scope.ts";
+import type { GlobalService, Locality } from "../../src/network/global-service.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceViews } from "../../src/network/service-index.ts";
 import { formatRcode, formatRecordType } from "../../src/wire/dns.ts";
@@ -61,6 +62,8 @@ export interface DnsStatus {
   readonly zone: string;
   readonly listeners: readonly ListenerStatus[];
   readonly serviceCount: number;
+  /** Services of several clusters. */
+  readonly globalServiceCount: number;
   readonly upstreams: readonly UpstreamStatus[];
   readonly cacheEntries: number;
   readonly cacheBytes: number;
@@ -79,7 +82,7 @@ export interface ResolvedName {
   readonly answers: readonly ResolvedRecord[];
 }
 
-/** The names capability: answers for the cluster zone from the services, forwards everything else. */
+/** The names capability: answers for services of this cluster and of several, forwards everything else. */
 export class Dns {
   readonly #options: DnsOptions;
   readonly #deps: DnsDeps;
@@ -152,6 +155,16 @@ export class Dns {
     this.#table.update(index, changed);
   }
 
+  /** Takes in services of several clusters that changed; those that are gone as undefined. */
+  updateGlobals(changed: Iterable<readonly [ObjectKey, GlobalService | undefined]>): void {
+    this.#table.updateGlobals(changed);
+  }
+
+  /** Where this node is among those clusters. */
+  setLocality(locality: Locality): void {
+    this.#table.setLocality(locality);
+  }
+
   /** `options.allowed` says something else than before. */
   allowedChanged(): void {
     this.#clients.forget();
@@ -163,6 +176,7 @@ export class Dns {
       zone: this.#options.zone,
       listeners: this.#listeners.status(),
       serviceCount: this.#table.serviceCount,
+      globalServiceCount: this.#table.globalServiceCount,
       upstreams: pool.list().map(({ server, state, lastFailure }) => {
         return { server: formatUpstream(server), state, lastFailure };
       }),

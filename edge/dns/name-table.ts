@@ -1,21 +1,19 @@
 import type { Ip } from "../../src/base/ip.ts";
 import { ipFamily, parseIp } from "../../src/base/ip.ts";
+import type { GlobalService, Locality } from "../../src/network/global-service.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceView, ServiceViews } from "../../src/network/service-index.ts";
 import { RecordType } from "../../src/wire/dns.ts";
 import { type DnsName, isWithin, latin1, nameLabels, parentName } from "../../src/wire/dns-name.ts";
 import type { QueryReader } from "../../src/wire/dns-query.ts";
 import { addressRecord, nameRecord, type ResourceRecord } from "../../src/wire/dns-record.ts";
-import { type Answer, makeAnswer } from "./answer.ts";
+import type { Answer } from "./answer.ts";
+import { type Found, foundNoName, foundRecords } from "./found.ts";
+import { GlobalNames, globalOwner } from "./global-names.ts";
 import { isLabel, planReverseNames, planServiceNames, serviceAddresses } from "./plan.ts";
 import { PreparedAnswers } from "./prepared-answers.ts";
 import { reverseAddress } from "./reverse.ts";
-import { AUTHORITATIVE, CLUSTER_TTL, minimalAnyRecord, NO_SUCH_NAME, type Zone } from "./zone.ts";
-
-export type Found =
-  | { readonly kind: "answer"; readonly answer: Answer; readonly owner: string | undefined }
-  /** An ExternalName service: the rest of the answer is found where the alias leads. */
-  | { readonly kind: "alias"; readonly record: ResourceRecord; readonly target: DnsName };
+import { CLUSTER_TTL, GLOBAL_ZONE, type Zone } from "./zone.ts";
 
 interface Published {
   readonly namespace: string;
@@ -26,14 +24,16 @@ interface Published {
 const ZONE_OWNER = "";
 
 /**
- * The cluster zone: not a cache but a replica, which answers however long its source is away. Services are taken in
- * by name and address only; the records of a name are made when it is first asked for.
+ * The cluster zone, and the names of services in several clusters: not a cache but a replica, which answers however long
+ * its source is away. Services are taken in by name and address only; the records of a name are made when it is first
+ * asked for.
  */
 export class NameTable {
   readonly #zone: Zone;
   readonly #zoneLabels: number;
   readonly #nameServers: readonly Ip[];
   readonly #prepared = new PreparedAnswers();
+  readonly #globals: GlobalNames;
   readonly #published = new Map<ObjectKey, Published>();
   readonly #servicesOfNamespace = new Map<string, number>();
   readonly #servicesOfAddress = new Map<Ip, readonly ObjectKey[]>();
@@ -44,10 +44,15 @@ export class NameTable {
     this.#zone = zone;
     this.#zoneLabels = nameLabels(zone.name).length;
     this.#nameServers = nameServers;
+    this.#globals = new GlobalNames(zone.globalSoa);
   }
 
   get serviceCount(): number {
     return this.#published.size;
+  }
+
+  get globalServiceCount(): number {
+    return this.#globals.serviceCount;
   }
 
   /** Takes in what changed. `index` is read again when names are asked for. */
@@ -60,6 +65,19 @@ export class NameTable {
       this.#publish(key, isLabel(namespace) && isLabel(name) ? view : undefined);
       this.#prepared.drop(key);
     }
+  }
+
+  /** @param changed those that are gone as undefined */
+  updateGlobals(changed: Iterable<readonly [ObjectKey, GlobalService | undefined]>): void {
+    for (const [key, service] of changed) {
+      this.#globals.set(key, service);
+      this.#prepared.drop(globalOwner(key));
+    }
+  }
+
+  /** Which of a service's clusters are near: until it is told, none is. */
+  setLocality(locality: Locality): void {
+    if (this.#globals.setLocality(locality)) this.#prepared.clear();
   }
 
   /** The hot path: the answer, if the name has been asked for before. */
@@ -78,6 +96,7 @@ export class NameTable {
   /** @param name in lower case */
   find(name: DnsName, type: number): Found | undefined {
     if (isWithin(name, this.#zone.name)) return this.#findInZone(name, type);
+    if (isWithin(name, GLOBAL_ZONE)) return this.#globals.find(name, type);
     return type === RecordType.PTR ? this.#findReverse(name) : undefined;
   }
 
@@ -167,23 +186,11 @@ export class NameTable {
     owner: string | undefined,
     additionals: readonly ResourceRecord[] = [],
   ): Found {
-    const answers = type === RecordType.ANY ? [minimalAnyRecord(name)] : found;
-    const authorities = answers.length === 0 ? [this.#zone.soa] : [];
-    const turn = (type === RecordType.A || type === RecordType.AAAA) && answers.length > 1;
-    return {
-      kind: "answer",
-      answer: makeAnswer(name, { flags: AUTHORITATIVE, answers, authorities, additionals, turn }),
-      owner,
-    };
+    return foundRecords(this.#zone.soa, name, type, found, owner, additionals);
   }
 
-  /** Not kept: there is no end of names that do not exist. */
   #noName(name: DnsName): Found {
-    return {
-      kind: "answer",
-      answer: makeAnswer(name, { flags: NO_SUCH_NAME, authorities: [this.#zone.soa] }),
-      owner: undefined,
-    };
+    return foundNoName(this.#zone.soa, name);
   }
 
   #publish(key: ObjectKey, view: ServiceView | undefined): void {

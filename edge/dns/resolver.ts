@@ -7,7 +7,8 @@ import type { ResourceRecord } from "../../src/wire/dns-record.ts";
 import { type Answer, answerRcode, makeAnswer, STORED_TTL, type TtlRule } from "./answer.ts";
 import { STALE_TTL_SECONDS } from "./answer-cache.ts";
 import type { Forwarded, Forwarder, ForwardQuestion } from "./forwarder.ts";
-import type { Found, NameTable } from "./name-table.ts";
+import type { Found } from "./found.ts";
+import type { NameTable } from "./name-table.ts";
 
 /** Where an answer is from; error: nowhere. */
 export type AnswerSource = "cluster" | "cache" | "stale" | "upstream" | "error";

@@ -11,6 +11,9 @@ const VERSION_TTL = 28_800;
 /** Kubernetes DNS-Based Service Discovery, the version that this implements. */
 export const SCHEMA_VERSION = "1.1.0";
 
+/** FabEdge's zone of services in several clusters. */
+export const GLOBAL_ZONE = nameFromLabels(["global"]);
+
 /** The records that belong to the cluster zone itself and to no service. */
 export interface Zone {
   readonly name: DnsName;
@@ -21,31 +24,42 @@ export interface Zone {
   /** ns.dns.<zone>: the name server, which is this program. */
   readonly nameServer: DnsName;
   readonly soa: ResourceRecord;
+  /** Of the zone `global.`, in which services of several clusters are. */
+  readonly globalSoa: ResourceRecord;
   readonly ns: ResourceRecord;
   readonly version: ResourceRecord;
 }
 
 /** @param name in lower case */
 export function makeZone(name: DnsName): Zone {
-  const nameServer = nameFromLabels(["ns", "dns"], name);
+  const nameServer = nameServerOf(name);
   return {
     name,
     services: nameFromLabels(["svc"], name),
     pods: nameFromLabels(["pod"], name),
     nameServer,
-    // Nobody transfers this zone, so serial and the secondaries' timers say nothing.
-    soa: soaRecord(name, NEGATIVE_TTL, {
-      primary: nameServer,
-      mailbox: nameFromLabels(["hostmaster"], name),
-      serial: 1,
-      refreshSeconds: 7200,
-      retrySeconds: 1800,
-      expireSeconds: 86_400,
-      minimumSeconds: NEGATIVE_TTL,
-    }),
+    soa: startOfAuthority(name, name),
+    globalSoa: startOfAuthority(GLOBAL_ZONE, name),
     ns: nameRecord(name, RecordType.NS, CLUSTER_TTL, nameServer),
     version: textRecord(nameFromLabels(["dns-version"], name), VERSION_TTL, SCHEMA_VERSION),
   };
+}
+
+function nameServerOf(cluster: DnsName): DnsName {
+  return nameFromLabels(["ns", "dns"], cluster);
+}
+
+function startOfAuthority(zone: DnsName, cluster: DnsName): ResourceRecord {
+  // Nobody transfers these zones, so serial and the secondaries' timers say nothing.
+  return soaRecord(zone, NEGATIVE_TTL, {
+    primary: nameServerOf(cluster),
+    mailbox: nameFromLabels(["hostmaster"], cluster),
+    serial: 1,
+    refreshSeconds: 7200,
+    retrySeconds: 1800,
+    expireSeconds: 86_400,
+    minimumSeconds: NEGATIVE_TTL,
+  });
 }
 
 export const AUTHORITATIVE = Flag.Authoritative | Rcode.NoError;

@@ -13,6 +13,7 @@ import { DescriptorStore, parseListenDescriptors } from "../../src/linux/descrip
 import { SdNotify } from "../../src/linux/sd-notify.ts";
 import type { ComponentState, Resolution, StatusReport } from "../../src/network/agent-report.ts";
 import type { FabricIdentity } from "../../src/network/fabric-identity.ts";
+import { clusterOfEndpoint } from "../../src/network/global-service.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import { ServiceIndex } from "../../src/network/service-index.ts";
@@ -162,6 +163,7 @@ class Agent {
     this.#index.preferEndpoints(this.#cache.slicesWithheld);
     this.#take(known);
     this.#identity.start((identity) => this.#setIdentity(identity), this.#scope);
+    this.#tellLocality();
     // Without DNS the link is there all the same, for the routes to services; its addresses are another program's then.
     this.#network.hold("dns", new Set(this.#config.enableDns ? this.#config.dnsBindIp : []));
     if (!this.#config.enableDns) this.#dropHeldSockets();
@@ -245,6 +247,7 @@ class Agent {
       void this.#service?.setNode({ name: this.#config.nodeName, zone: change.value?.zone });
     }
     this.#viewsChanged(changed);
+    this.#dns?.updateGlobals(changes);
     if (this.#service !== undefined) this.#tunnels.addServiceAddresses(addressesOf(this.#index, changed));
   }
 
@@ -252,6 +255,15 @@ class Agent {
   #setIdentity(identity: FabricIdentity): void {
     void this.#tunnels.setIdentity(identity);
     void this.#pods.set({ subnets: identity.config.endpoint.subnets });
+    this.#tellLocality();
+  }
+
+  /** Before names are up for the first time, so that none is answered from afar. */
+  #tellLocality(): void {
+    const { zone, region, nodeName } = this.#config;
+    const endpoint = this.#identity.current?.config.endpoint.name;
+    const cluster = endpoint === undefined ? undefined : clusterOfEndpoint(endpoint, nodeName);
+    this.#dns?.setLocality({ cluster, zone, region });
   }
 
   #viewsChanged(changed: ReadonlySet<ObjectKey>): void {

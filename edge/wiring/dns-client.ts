@@ -3,13 +3,24 @@ import { type Duration, formatDuration, milliseconds, seconds } from "../../src/
 import { SelvedgeError } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
 import type { LogSink } from "../../src/base/log.ts";
+import type { Locality } from "../../src/network/global-service.ts";
 import type { Inside } from "../../src/network/inside.ts";
+import type { ObjectChange } from "../../src/network/object-change.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceIndex } from "../../src/network/service-index.ts";
 import type { DnsStatus, ResolvedName } from "../dns/dns.ts";
 import { nameView } from "../dns/plan.ts";
 import { STALL } from "../status/watchdog.ts";
-import type { DnsAnswer, DnsQuestion, DnsSettings, FromDns, Port, ServiceChanges, ToDns } from "./dns-messages.ts";
+import type {
+  DnsAnswer,
+  DnsQuestion,
+  DnsSettings,
+  FromDns,
+  GlobalServiceChanges,
+  Port,
+  ServiceChanges,
+  ToDns,
+} from "./dns-messages.ts";
 
 export interface DnsClientDeps {
   readonly port: Port<FromDns, ToDns>;
@@ -28,6 +39,8 @@ interface Waiting {
 const ANSWER_WITHIN = seconds(6);
 /** In one message: about two milliseconds of the thread, between which it answers queries. */
 const SERVICES_PER_MESSAGE = 256;
+/** The same for services of several clusters, which have few endpoints or thousands: each counts as one more. */
+const GLOBAL_ENDPOINTS_PER_MESSAGE = 1024;
 
 /** The DNS thread, as the rest of the agent sees it. */
 export class DnsClient {
@@ -62,6 +75,27 @@ export class DnsClient {
       });
       this.#deps.port.send({ kind: "services", json: JSON.stringify(changes) });
     }
+  }
+
+  /** Takes services of several clusters out of what changed. */
+  updateGlobals(changes: readonly ObjectChange[]): void {
+    let gathered: GlobalServiceChanges[number][] = [];
+    let endpoints = 0;
+    const send = () => {
+      if (gathered.length > 0) this.#deps.port.send({ kind: "globals", json: JSON.stringify(gathered) });
+      [gathered, endpoints] = [[], 0];
+    };
+    for (const change of changes) {
+      if (change.kind !== "GlobalService") continue;
+      gathered.push([change.key, change.value ?? null]);
+      endpoints += 1 + (change.value?.endpoints.length ?? 0);
+      if (endpoints >= GLOBAL_ENDPOINTS_PER_MESSAGE) send();
+    }
+    send();
+  }
+
+  setLocality(locality: Locality): void {
+    this.#deps.port.send({ kind: "locality", locality });
   }
 
   setInside(inside: Inside): void {

@@ -1,6 +1,7 @@
 import type { ErrorDetails } from "../../src/base/errors.ts";
 import type { Condition } from "../../src/base/health.ts";
 import type { LogLevel, LogRecord } from "../../src/base/log.ts";
+import type { GlobalService, Locality } from "../../src/network/global-service.ts";
 import type { Inside } from "../../src/network/inside.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
@@ -32,10 +33,15 @@ export type ToDns =
    * than writing and copying their text (84 ms and 12 ms).
    */
   | { readonly kind: "services"; readonly json: string }
+  /** The same of services in several clusters. */
+  | { readonly kind: "globals"; readonly json: string }
+  | { readonly kind: "locality"; readonly locality: Locality }
   | { readonly kind: "inside"; readonly inside: Inside }
   | { readonly kind: "question"; readonly id: number; readonly question: DnsQuestion };
 
 export type ServiceChanges = readonly (readonly [ObjectKey, ServiceView | null])[];
+
+export type GlobalServiceChanges = readonly (readonly [ObjectKey, GlobalService | null])[];
 
 export type FromDns =
   | { readonly kind: "answer"; readonly id: number; readonly value: DnsAnswer }

@@ -6,6 +6,7 @@ import { Metrics } from "../../src/base/metrics.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { DescriptorStore, parseListenDescriptors } from "../../src/linux/descriptor-store.ts";
 import { SdNotify } from "../../src/linux/sd-notify.ts";
+import type { GlobalService, Locality } from "../../src/network/global-service.ts";
 import { type Inside, isInside } from "../../src/network/inside.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
@@ -19,6 +20,7 @@ import type {
   DnsSettings,
   Failure,
   FromDns,
+  GlobalServiceChanges,
   Port,
   ServiceChanges,
   ToDns,
@@ -43,6 +45,9 @@ class DnsThread {
   readonly #system: ThreadSystem;
   readonly #scope: Scope;
   readonly #services = new Map<ObjectKey, ServiceView>();
+  /** Those that were told before there is anybody to take them. */
+  readonly #globals = new Map<ObjectKey, GlobalService | undefined>();
+  #locality: Locality | undefined;
   readonly #metrics = new Metrics("selvedge");
   #inside: Inside = { addresses: [], networks: [] };
   #log: Log | undefined;
@@ -61,6 +66,13 @@ class DnsThread {
     switch (message.kind) {
       case "services":
         this.#change(JSON.parse(message.json));
+        break;
+      case "globals":
+        this.#changeGlobals(JSON.parse(message.json));
+        break;
+      case "locality":
+        this.#locality = message.locality;
+        this.#dns?.setLocality(message.locality);
         break;
       case "inside":
         this.#inside = message.inside;
@@ -83,6 +95,13 @@ class DnsThread {
       else this.#services.set(key, view);
     }
     this.#dns?.update(this.#services, new Set(changes.map(([key]) => key)));
+  }
+
+  /** Unlike services, which the names are read from here, they are kept by the names themselves. */
+  #changeGlobals(changes: GlobalServiceChanges): void {
+    const known = changes.map(([key, service]) => [key, service ?? undefined] as const);
+    if (this.#dns === undefined) for (const [key, service] of known) this.#globals.set(key, service);
+    else this.#dns.updateGlobals(known);
   }
 
   async #reply(id: number, question: DnsQuestion): Promise<void> {
@@ -125,6 +144,9 @@ class DnsThread {
     const keeper = this.#socketKeeper(log);
     this.#dns = new Dns(options, { ...this.#system, log, health, metrics: this.#metrics, keeper }, this.#scope);
     this.#dns.update(this.#services, new Set(this.#services.keys()));
+    this.#dns.updateGlobals(this.#globals);
+    this.#globals.clear();
+    if (this.#locality !== undefined) this.#dns.setLocality(this.#locality);
     await this.#dns.start();
   }
 

@@ -4,7 +4,7 @@ import type { ObjectKey } from "../../src/network/service.ts";
 import type { ServiceIndex, ServiceView } from "../../src/network/service-index.ts";
 import type { CacheStatus } from "../cache/cache.ts";
 import type { KindStatus } from "../cache/kind-cache.ts";
-import { isOwnDocument, isWithheld } from "../cache/source-conditions.ts";
+import { isNeeded, isOptional, isWithheld } from "../cache/source-conditions.ts";
 import type { Config } from "../config/options.ts";
 import type { DnsStatus } from "../dns/dns.ts";
 import type { Frontend } from "../service/frontend.ts";
@@ -70,16 +70,18 @@ export function reportStatus(state: AgentState): StatusReport {
       domain: config.dnsClusterDomain,
       upstreams: (dns?.upstreams ?? []).map((u) => ({ address: u.server, healthy: u.state === "up" })),
       names: dns?.serviceCount ?? 0,
+      globalNames: dns?.globalServiceCount ?? 0,
       cached: dns?.cacheEntries ?? 0,
     },
     fabric: state.fabric,
   });
 }
 
-/** Of this node's own documents a refusal is told only where the source gives what services need. */
+/** Of what services do not need a refusal is told only where the source gives the rest. */
 function stateOfKind(kind: KindStatus, sourceConnected: boolean): string {
   if (kind.connected) return "watching";
-  const refused = sourceConnected && isOwnDocument(kind) && isWithheld(kind);
+  const refused =
+    sourceConnected && !isNeeded(kind) && (isWithheld(kind) || (isOptional(kind) && kind.error !== undefined));
   return kind.withheld || refused ? "withheld" : "waiting";
 }
 

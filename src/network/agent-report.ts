@@ -87,6 +87,8 @@ export interface DnsReport {
   readonly domain: string;
   readonly upstreams: readonly { readonly address: string; readonly healthy: boolean }[];
   readonly names: number;
+  /** Services of several clusters, below svc.global. */
+  readonly globalNames: number;
   readonly cached: number;
 }
 

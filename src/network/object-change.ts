@@ -1,5 +1,6 @@
 import type { EndpointSlice } from "./endpoint.ts";
 import type { CertificateTexts } from "./fabric-identity.ts";
+import type { GlobalService } from "./global-service.ts";
 import type { Node } from "./node.ts";
 import type { NodeDocument } from "./node-config.ts";
 import type { ObjectKey, Service } from "./service.ts";
@@ -15,6 +16,7 @@ export interface ObjectValues {
   readonly Node: Node;
   readonly ConfigMap: NodeDocument;
   readonly Secret: CertificateTexts;
+  readonly GlobalService: GlobalService;
 }
 
 export type ObjectKind = keyof ObjectValues;

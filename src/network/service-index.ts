@@ -53,6 +53,7 @@ export class ServiceIndex {
         case "Node":
         case "ConfigMap":
         case "Secret":
+        case "GlobalService":
           break;
       }
     }

@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { seconds } from "../../src/base/duration.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
 import { formatNodeConfig } from "../../src/network/node-config-text.ts";
 import { ApiServer, apiServerPrograms } from "../lab/api-server.ts";
 import { KubeEdgeCloud } from "../lab/kubeedge-cloud.ts";
-import type { KubernetesObject } from "../lab/service-objects.ts";
+import { globalServiceObject, type KubernetesObject } from "../lab/service-objects.ts";
 import { toolPaths } from "../lab/tools.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { conditionOf, dig, objectsOf, PODS, statusOf, type TestService } from "../support/edge-world.ts";
+import { conditionOf, dig, digName, objectsOf, PODS, statusOf, type TestService } from "../support/edge-world.ts";
 import {
   CLOUD_ADDRESS,
   clusterObjectsOf,
@@ -20,6 +21,7 @@ import {
 import { makeAuthority, makeCredentials } from "../support/node-credentials.ts";
 import { makeConnectorEndpoint, makeEdgeEndpoint } from "../support/tunnel-objects.ts";
 
+const GLOBAL_SERVICES_CRD = join(import.meta.dir, "../../cloud/crds/globalservices.yaml");
 const { "web-1": FIRST, "web-2": SECOND } = PODS;
 
 function ownDocuments() {
@@ -84,6 +86,27 @@ describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an a
     await world.servesNoLonger(short);
   });
 
+  test("misses nothing where GlobalServices are not installed, and has them once they are", async () => {
+    const stateOf = async (kind: string) =>
+      (await statusOf(world.edge)).source.kinds.find((one) => one.kind === kind)?.state;
+    expect(await stateOf("GlobalService")).toBe("withheld");
+    const conditions = (await statusOf(world.edge)).conditions.map(({ code }) => code);
+    expect(conditions.filter((code) => /^(?:SOURCE|OBJECTS)_/.test(code))).toEqual([]);
+
+    await server.apply(Bun.YAML.parse(await Bun.file(GLOBAL_SERVICES_CRD).text()) as KubernetesObject);
+    await cloudcore.allow("globalservices");
+    const far = (address: string) => globalServiceObject("far", { lyon: address });
+    await waitFor("the kind", () => server.apply(far("10.97.0.40")).then(Boolean, () => false));
+    // It asks for what it was not given after minutes, and when it starts.
+    await world.killAgent();
+    await world.startAgent();
+    const name = "far.default.svc.global";
+    await waitFor("the name", async () => (await digName(world.edge, name)) === "10.97.0.40");
+    expect(await stateOf("GlobalService")).toBe("watching");
+    await server.apply(far("10.97.0.41"));
+    await waitFor("the change", async () => (await digName(world.edge, name)) === "10.97.0.41");
+  });
+
   test("knows who it is from its own ConfigMap and Secret, and hears of new peers", async () => {
     const { own, secret } = ownDocuments();
     await applyAll([configMapOf({ ...own, peers: [makeConnectorEndpoint("paris.connector")] }), secret]);
@@ -101,7 +124,7 @@ describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an a
   });
 
   test("takes EndpointSlices when the role is given them", async () => {
-    await cloudcore.allowSlices(true);
+    await cloudcore.allow("endpointslices", "globalservices");
     await world.nextLists();
     await waitFor("no news", async () => (await conditionOf(world.edge, "ENDPOINT_SLICES_WITHHELD")) === undefined);
     await applyAll(clusterObjectsOf({ ...web, endpoints: [SECOND] }));

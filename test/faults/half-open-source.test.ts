@@ -6,8 +6,8 @@ import { backendsOf, dig, EdgeWorld, HUB_URL, PODS, statusOf } from "../support/
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
 const NEW = { name: "new", clusterIp: "10.96.0.30", endpoints: [PODS["web-2"]] };
 const NOTICED_WITHIN = seconds(90);
-/** Services, EndpointSlices, Endpoints and the node: a watch each. */
-const WATCHES = 6;
+/** Of three kinds of services and endpoints, of services of several clusters, of the node and its two documents. */
+const WATCHES = 7;
 
 let world: EdgeWorld;
 

@@ -16,6 +16,7 @@ const READ = ["get", "list", "watch"];
 const READER_RULES = [
   { apiGroups: [""], resources: ["services", "endpoints", "nodes"], verbs: READ },
   { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
+  { apiGroups: ["dns.fabedge.io"], resources: ["globalservices"], verbs: READ },
 ];
 const RBAC = "rbac.authorization.k8s.io";
 

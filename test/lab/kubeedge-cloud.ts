@@ -24,7 +24,11 @@ const RULES = [
   { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: [...READ, "create", "update"] },
   { apiGroups: ["reliablesyncs.kubeedge.io"], resources: ["*"], verbs: WRITE },
 ];
-const SLICES = { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ };
+/** What an agent can use besides. */
+const MORE = {
+  endpointslices: { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
+  globalservices: { apiGroups: ["dns.fabedge.io"], resources: ["globalservices"], verbs: READ },
+};
 
 /** The real cloudcore on the host of an API server. */
 export class KubeEdgeCloud {
@@ -39,7 +43,7 @@ export class KubeEdgeCloud {
     { program, certificates }: { readonly program: string; readonly certificates: EdgeCertificates },
   ): Promise<KubeEdgeCloud> {
     const cloud = new KubeEdgeCloud(host, server, program);
-    await cloud.allowSlices(false);
+    await cloud.allow();
     for (const object of clusterObjects()) await server.apply(object);
     const files = {
       "ca/rootCA.crt": "ca.crt",
@@ -74,10 +78,10 @@ export class KubeEdgeCloud {
     await this.#process?.kill();
   }
 
-  /** Whether its role has EndpointSlices too, which KubeEdge's own has not. */
-  async allowSlices(allow: boolean): Promise<void> {
+  /** What its role has besides what KubeEdge's own has. */
+  async allow(...more: readonly (keyof typeof MORE)[]): Promise<void> {
     const metadata = { name: ACCOUNT };
-    const rules = allow ? [...RULES, SLICES] : RULES;
+    const rules = [...RULES, ...more.map((resource) => MORE[resource])];
     await this.#server.apply({ apiVersion: `${RBAC}/v1`, kind: "ClusterRole", metadata, rules });
   }
 }

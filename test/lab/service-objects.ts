@@ -17,6 +17,23 @@ export interface ServiceDescription {
 
 const PORT = { name: "http", protocol: "TCP" };
 
+/** A service of several clusters, as FabEdge's operator or ours makes it. @param endpoints an address of each cluster */
+export function globalServiceObject(name: string, endpoints: Readonly<Record<string, string>>): KubernetesObject {
+  return {
+    apiVersion: "dns.fabedge.io/v1alpha1",
+    kind: "GlobalService",
+    metadata: { name, namespace: "default" },
+    spec: {
+      type: "ClusterIP",
+      ports: [{ name: "http", protocol: "TCP", port: 80 }],
+      endpoints: Object.entries(endpoints).map(([place, address]) => {
+        const [cluster, zone = "default", region = "default"] = place.split("/");
+        return { addresses: [address], cluster, zone, region };
+      }),
+    },
+  };
+}
+
 /** A Service without selector and its EndpointSlice: what a cluster's controllers would have made of pods. */
 export function serviceObjects(description: ServiceDescription): readonly [KubernetesObject, KubernetesObject] {
   const { name, namespace, clusterIp, targetPort, endpoints } = description;

@@ -75,6 +75,7 @@ export function statusReport(conditions: readonly Condition[] = []): StatusRepor
       domain: "cluster.local",
       upstreams: [{ address: "192.0.2.53:53", healthy: false }],
       names: 4,
+      globalNames: 0,
       cached: 17,
     },
     fabric: {

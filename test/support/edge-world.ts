@@ -170,7 +170,11 @@ export async function conditionOf(host: Host, code: string): Promise<StatusRepor
 
 /** What dig gets for a name of the namespace default: an address, or the status where there is none. */
 export async function dig(host: Host, service: string, ...options: readonly string[]): Promise<string> {
-  const name = `${service}.default.svc.cluster.local`;
+  return await digName(host, `${service}.default.svc.cluster.local`, ...options);
+}
+
+/** The same for any name. */
+export async function digName(host: Host, name: string, ...options: readonly string[]): Promise<string> {
   const { stdout } = await host.run(["dig", "+tries=1", "+time=5", ...options, `@${DNS_ADDRESS}`, name, "A"]);
   const address = /\sIN\s+A\s+(\S+)$/m.exec(stdout)?.[1];
   return address ?? /status: (\w+)/.exec(stdout)?.[1] ?? "no answer";

@@ -1,5 +1,6 @@
 import { type Ip, type Prefix, parseIp, parsePrefix } from "../../src/base/ip.ts";
 import type { Endpoint, EndpointSlice } from "../../src/network/endpoint.ts";
+import type { GlobalService } from "../../src/network/global-service.ts";
 import type { ObjectChange } from "../../src/network/object-change.ts";
 import type { Service } from "../../src/network/service.ts";
 import { ServiceIndex } from "../../src/network/service-index.ts";
@@ -115,4 +116,25 @@ export function indexOf(changes: readonly ObjectChange[]): {
 } {
   const index = new ServiceIndex();
   return { index, changed: index.apply(changes) };
+}
+
+/** @param endpoints each with its addresses, and where it is: "paris/nord/fr", of which the last ones may be left out */
+export function makeGlobalService(
+  key: string,
+  endpoints: readonly (readonly [place: string, addresses: string, hostname?: string])[],
+): GlobalService {
+  const [namespace = "", name = ""] = key.split("/");
+  return {
+    namespace,
+    name,
+    headless: endpoints.some(([, , hostname]) => hostname !== undefined),
+    endpoints: endpoints.map(([place, addresses, hostname]) => {
+      const [cluster, zone, region] = place.split("/").map((word) => word || undefined);
+      return { addresses: addresses.split(" ").map(ip), hostname, cluster, zone, region };
+    }),
+  };
+}
+
+export function globalChange(service: GlobalService): ObjectChange {
+  return { kind: "GlobalService", key: `${service.namespace}/${service.name}`, value: service };
 }

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
 import { EXIT } from "../../src/cli/exit-code.ts";
+import { globalServiceObject } from "../lab/service-objects.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { DNS_ADDRESS, EDGE_ADDRESS, EdgeWorld, PODS, selvedge, statusOf } from "../support/edge-world.ts";
+import { DNS_ADDRESS, digName, EDGE_ADDRESS, EdgeWorld, PODS, selvedge, statusOf } from "../support/edge-world.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
+const [OWN, ELSEWHERE] = ["10.96.7.1", "10.97.7.1"];
 /** That somebody is there who starts the agent again: the test. */
 const SUPERVISED = { NOTIFY_SOCKET: "/run/notify.sock" };
 const FROM = "config.yaml of ConfigMap fabedge/fabedge-agent-config-edge1";
@@ -14,6 +16,10 @@ let world: EdgeWorld;
 beforeAll(async () => {
   world = await EdgeWorld.create({ plan: true });
   await world.declare(WEB);
+  await world.declareObjects("global", [
+    globalServiceObject("web", { "paris/sud/fr": OWN, "lyon/nord/fr": ELSEWHERE }),
+    globalServiceObject("zonal", { "lille/nord/fr": OWN, "lyon/sud/fr": ELSEWHERE }),
+  ]);
 }, seconds(30));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
@@ -44,19 +50,24 @@ const answer = async (domain: string) =>
 test("annotations of a node become settings of its agent, which ends to be started with them, and outlive the cloud", async () => {
   const before = await world.startAgent({ env: SUPERVISED });
   await waitFor("the name", async () => (await answer("cluster.local")) === WEB.clusterIp);
+  await world.cached(ELSEWHERE);
   const annotations = {
     "argument.fabedge.io/dns-cluster-domain": "from.annotation",
     "argument.fabedge.io/log-level": "4",
+    "argument.fabedge.io/zone": "nord",
     "argument.fabedge.io/source-url": "http://192.0.2.99",
   };
   await world.declareObjects("node", [node(annotations)]);
   expect(await before.exited).toBe(EXIT.again.code);
-  expect(before.log).toMatch(/"config\.changed".*"proxy-cluster-cidr,dns-cluster-domain,log-level"/);
+  expect(before.log).toMatch(/"config\.changed".*"proxy-cluster-cidr,dns-cluster-domain,zone,log-level"/);
 
   await world.stopHub();
   const after = await world.startAgent({ env: SUPERVISED });
   expect(await answer("from.annotation")).toBe(WEB.clusterIp);
   expect(await answer("cluster.local")).toBe("");
+  // What it was told while the cloud was there: its cluster, and its zone.
+  expect(await answer("global")).toBe(OWN);
+  expect(await digName(world.client, "zonal.default.svc.global")).toBe(OWN);
   const settings = await origins();
   expect(settings.get("dns-cluster-domain")).toEqual(["from.annotation", "cloud", FROM]);
   expect(settings.get("log-level")).toEqual(["debug", "cloud", FROM]);

@@ -2,12 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../src/base/duration.ts";
 import type { Host } from "../lab/host.ts";
 import type { LabProcess } from "../lab/process.ts";
+import { globalServiceObject } from "../lab/service-objects.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { backendsOf, conditionOf, dig, EdgeWorld, PODS, ruleset, statusOf } from "../support/edge-world.ts";
+import { backendsOf, conditionOf, dig, digName, EdgeWorld, PODS, ruleset, statusOf } from "../support/edge-world.ts";
 
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: [PODS["web-1"], PODS["web-2"]] };
 const OLD = { name: "old", clusterIp: "10.96.0.20", endpoints: [PODS["web-1"]] };
 const NEW = { name: "new", clusterIp: "10.96.0.30", endpoints: [PODS["web-2"]] };
+/** In several clusters; this node has not heard which is its own. */
+const FAR = { name: "far.default.svc.global", near: "10.97.0.40", later: "10.97.0.41" };
 const BOTH = ["web-1", "web-2"];
 /** The agent's pause between two attempts to reach the cloud grows to this at most. */
 const BACK_IN_TOUCH = seconds(20);
@@ -18,6 +21,9 @@ let agent: LabProcess;
 beforeAll(async () => {
   world = await EdgeWorld.create();
   await world.declare(WEB, OLD);
+  await world.declareObjects("far", [
+    globalServiceObject("far", { "lyon/default": FAR.near, "oslo/east": "10.98.0.40" }),
+  ]);
   agent = await world.startAgent();
 }, seconds(30));
 afterAll(() => world?.[Symbol.asyncDispose]());
@@ -25,6 +31,7 @@ afterAll(() => world?.[Symbol.asyncDispose]());
 async function expectEverything(client: Host): Promise<void> {
   expect(await dig(client, "web")).toBe(WEB.clusterIp);
   expect(await dig(client, "old")).toBe(OLD.clusterIp);
+  expect(await digName(client, FAR.name)).toBe(FAR.near);
   expect(await backendsOf(client, WEB.clusterIp)).toEqual(BOTH);
   expect(await backendsOf(client, OLD.clusterIp)).toEqual(["web-1"]);
 }
@@ -36,8 +43,9 @@ describe("a node whose cloud goes away", () => {
   test("has names and services from the hub while that is there", async () => {
     await waitFor("the services", async () => (await dig(world.client, "old")) === OLD.clusterIp);
     await waitFor("the endpoints", async () => (await backendsOf(world.client, WEB.clusterIp)).length === 2);
+    await waitFor("the name in several clusters", async () => (await digName(world.client, FAR.name)) === FAR.near);
     await expectEverything(world.client);
-    await world.cached(OLD.clusterIp);
+    for (const address of [OLD.clusterIp, FAR.near]) await world.cached(address);
   });
 
   test("has them with its cable unplugged, and is ready", async () => {
@@ -65,6 +73,7 @@ describe("a node whose cloud goes away", () => {
     async () => {
       await world.remove("old");
       await world.declare(NEW, { ...WEB, endpoints: [PODS["web-2"]] });
+      await world.declareObjects("far", [globalServiceObject("far", { lyon: FAR.later })]);
       await world.startHub();
       await expectEverything(world.client);
 
@@ -72,6 +81,7 @@ describe("a node whose cloud goes away", () => {
       await waitFor("the new name", async () => (await dig(world.client, "new")) === NEW.clusterIp, {
         timeout: BACK_IN_TOUCH,
       });
+      await waitFor("the new address", async () => (await digName(world.client, FAR.name)) === FAR.later);
       await waitFor("the deletion", async () => (await dig(world.client, "old")) === "NXDOMAIN");
       await waitFor("no rule for it", async () => !(await ruleset(world.edge)).includes(OLD.clusterIp));
       await waitFor("the change", async () => !(await ruleset(world.edge)).includes(PODS["web-1"]));

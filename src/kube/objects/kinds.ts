@@ -1,8 +1,18 @@
 import type { DecodeError, Result } from "../../base/result.ts";
 import type { ObjectKind, ObjectValues } from "../../network/object-change.ts";
-import { CONFIG_MAPS, ENDPOINT_SLICES, ENDPOINTS, NODES, type Resource, SECRETS, SERVICES } from "../resource.ts";
+import {
+  CONFIG_MAPS,
+  ENDPOINT_SLICES,
+  ENDPOINTS,
+  GLOBAL_SERVICES,
+  NODES,
+  type Resource,
+  SECRETS,
+  SERVICES,
+} from "../resource.ts";
 import { parseEndpointSlice, SERVICE_NAME } from "./endpoint-slice.ts";
 import { parseEndpoints } from "./endpoints.ts";
+import { parseGlobalService } from "./global-service.ts";
 import { parseNode, ZONE } from "./node.ts";
 import {
   CREDENTIAL_FILES,
@@ -94,5 +104,13 @@ export const KINDS: { readonly [K in ObjectKind]: KindDefinition<K> } = {
       data: Object.fromEntries(CREDENTIAL_FILES.map((file) => [file, true as const])),
     },
     parse: parseCredentialSecret,
+  },
+  GlobalService: {
+    resource: GLOBAL_SERVICES,
+    fields: {
+      metadata: { namespace: true, name: true },
+      spec: { type: true, endpoints: { addresses: true, hostname: true, cluster: true, zone: true, region: true } },
+    },
+    parse: parseGlobalService,
   },
 };

@@ -113,7 +113,7 @@ const keysOf = (changes: readonly ObjectChange[]) =>
 
 test("are asked for by their names alone, in the operator's namespace", async () => {
   const { came, conditions, trusted } = await run();
-  expect(asked.filter((path) => path.includes("fabedge"))).toEqual([
+  expect(asked.filter((path) => path.includes("/namespaces/fabedge/"))).toEqual([
     `${CONFIG_MAPS} metadata.name=fabedge-agent-config-e1`,
     `${SECRETS} metadata.name=fabedge-agent-tls-e1`,
   ]);

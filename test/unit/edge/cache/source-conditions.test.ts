@@ -89,6 +89,15 @@ describe("this node's own documents", () => {
   });
 });
 
+describe("what most clusters do not have", () => {
+  test.each(["KUBE_NOT_FOUND", "KUBE_FORBIDDEN", "KUBE_CLOUD_ABSENT", "KUBE_SERVER_ERROR", "KUBE_BAD_REQUEST"])(
+    "is nothing to tell when the source says %s, whether it was there or not",
+    (code) => {
+      for (const count of [0, 7]) expect(codes(FINE, { ...failing(code, count), kind: "GlobalService" })).toEqual([]);
+    },
+  );
+});
+
 describe("the cloud's word", () => {
   const given = (kind: KindStatus["kind"]): KindStatus => ({ ...FINE, kind });
   const silent = (kind: KindStatus["kind"]): KindStatus => ({ ...given(kind), trusted: false });
@@ -112,8 +121,8 @@ describe("the cloud's word", () => {
     expect(hasCloudSpoken([given("Service"), ...both, given("Node")])).toBe(false);
   });
 
-  test("about services does not wait for this node's own documents", () => {
-    const documents = [silent("ConfigMap"), refused("Secret", "KUBE_UNREACHABLE")];
-    expect(hasCloudSpoken([given("Service"), given("EndpointSlice"), ...others, ...documents])).toBe(true);
+  test("about services does not wait for what they do not need", () => {
+    const rest = [silent("ConfigMap"), refused("Secret", "KUBE_UNREACHABLE"), silent("GlobalService")];
+    expect(hasCloudSpoken([given("Service"), given("EndpointSlice"), ...others, ...rest])).toBe(true);
   });
 });

@@ -26,6 +26,12 @@ FAILED    dns       DNS_BIND_FAILED
     expect(formatStatus(statusReport(), coloured)).toContain("\x1b[32myes\x1b[0m");
   });
 
+  test("counts services of several clusters where there are any", () => {
+    const report = statusReport();
+    const text = formatStatus({ ...report, dns: { ...report.dns, globalNames: 3 } }, plain);
+    expect(text).toContain(", 4 names in cluster.local, 3 in svc.global, 17 cached, ");
+  });
+
   test("says what is off, starting or was never heard", () => {
     const report = statusReport();
     const text = formatStatus(

@@ -8,6 +8,7 @@ import {
   MAX_LIST_ITEMS,
   network,
   path,
+  placeName,
   socketAddress,
   url,
 } from "../../../../edge/config/value-type.ts";
@@ -23,6 +24,12 @@ test("a domain name loses its case and its last dot", () => {
   for (const name of ["", ".", "a..b", "-a", "a_b", `${"a".repeat(64)}.x`, "a.".repeat(128)]) {
     expect(domainName.parse(name).ok).toBe(false);
   }
+});
+
+test("a zone or region is any text with a letter or a digit in it", () => {
+  const texts = ["cn-north-1", " 华北 ", "Zone 7", "--", "", "x".repeat(254)];
+  expect(texts.map((text) => placeName.parse(text).ok)).toEqual([true, true, true, false, false, false]);
+  expect(placeName.parse(" 华北 ")).toMatchObject({ value: "华北" });
 });
 
 test("a number is decimal and in its range", () => {

@@ -1,18 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { answerRcode } from "../../../../edge/dns/answer.ts";
-import { NameTable } from "../../../../edge/dns/name-table.ts";
-import { readAnswer } from "../../../../edge/dns/resolver.ts";
 import { reverseAddress } from "../../../../edge/dns/reverse.ts";
-import { makeZone } from "../../../../edge/dns/zone.ts";
 import { type Ip, ipBytes, ipFromBytes } from "../../../../src/base/ip.ts";
 import type { ObjectChange } from "../../../../src/network/object-change.ts";
-import { ServiceIndex } from "../../../../src/network/service-index.ts";
-import { formatRcode, parseRecordType } from "../../../../src/wire/dns.ts";
-import { encodeQuery } from "../../../../src/wire/dns-message.ts";
-import { formatName, parseName } from "../../../../src/wire/dns-name.ts";
-import { QueryReader } from "../../../../src/wire/dns-query.ts";
-import { formatRecordData } from "../../../../src/wire/dns-record.ts";
+import { NameTableWorld } from "../../../support/name-table-world.ts";
 import {
   dnsName,
   ip,
@@ -21,50 +12,10 @@ import {
   makeSlice,
   serviceChange,
   sliceChange,
-  specificationServices,
 } from "../../../support/network-objects.ts";
 
-class World {
-  readonly table = new NameTable(makeZone(dnsName("cluster.local")), [ip("169.254.25.10"), ip("fd00::10")]);
-  readonly index = new ServiceIndex();
-  readonly reader = new QueryReader(1);
-
-  constructor(changes: readonly ObjectChange[] = specificationServices()) {
-    this.apply(...changes);
-  }
-
-  apply(...changes: readonly ObjectChange[]): void {
-    this.table.update(this.index, this.index.apply(changes));
-  }
-
-  /** "RCODE: data, data", as the server would find it: prepared, or else looked up. */
-  ask(name: string, typeName: string): string {
-    const type = parseRecordType(typeName) ?? 0;
-    const wire = parseName(name);
-    if (!wire.ok) throw new Error(wire.error.why);
-    const options = { dnssecOk: false, checkingDisabled: false, udpBytes: 1232 };
-    this.reader.read(encodeQuery(1, { name: wire.value, type, class: 1 }, options));
-    const prepared = this.table.prepared(this.reader);
-    const found =
-      prepared === undefined ? this.table.lookup(this.reader) : ({ kind: "answer", answer: prepared } as const);
-    if (found === undefined) return "forward";
-    if (found.kind === "alias") return `alias: ${formatName(found.target)}`;
-    const { answer } = found;
-    const resolution = { answer, ttl: { kind: "stored" }, source: "cluster", extendedError: undefined } as const;
-    const message = readAnswer(dnsName(name), type, resolution);
-    const authority = message?.authorities.map((record) => `soa ${formatName(record.name)}`) ?? [];
-    return `${formatRcode(answerRcode(answer))}: ${[...(message?.answers.map(formatRecordData) ?? []), ...authority].join(", ")}`;
-  }
-
-  isPrepared(name: string, typeName: string): boolean {
-    const options = { dnssecOk: false, checkingDisabled: false, udpBytes: 1232 };
-    this.reader.read(encodeQuery(1, { name: dnsName(name), type: parseRecordType(typeName) ?? 0, class: 1 }, options));
-    return this.table.prepared(this.reader) !== undefined;
-  }
-}
-
 describe("the zone", () => {
-  const world = new World();
+  const world = new NameTableWorld();
 
   test.each([
     ["dns-version.cluster.local", "TXT", 'NOERROR: "1.1.0"'],
@@ -114,7 +65,7 @@ describe("the zone", () => {
 
 describe("a change", () => {
   test("of a service shows in its next answer, prepared or not", () => {
-    const world = new World();
+    const world = new NameTableWorld();
     expect(world.ask("v4.shop.svc.cluster.local", "A")).toBe("NOERROR: 10.96.0.11");
     world.apply(serviceChange(makeService("shop/v4", { clusterIps: [ip("10.96.0.99")] })));
     expect(world.ask("v4.shop.svc.cluster.local", "A")).toBe("NOERROR: 10.96.0.99");
@@ -123,7 +74,7 @@ describe("a change", () => {
   });
 
   test("leaves other services' prepared answers alone", () => {
-    const world = new World();
+    const world = new NameTableWorld();
     world.ask("web.shop.svc.cluster.local", "A");
     world.ask("v4.shop.svc.cluster.local", "A");
     world.apply(serviceChange(makeService("shop/v4", { clusterIps: [ip("10.96.0.99")] })));
@@ -134,7 +85,7 @@ describe("a change", () => {
   });
 
   test("of endpoints moves a headless service's names, forwards and backwards", () => {
-    const world = new World();
+    const world = new NameTableWorld();
     world.ask("db.data.svc.cluster.local", "A");
     world.ask("2.1.1.10.in-addr.arpa", "PTR");
     world.apply(sliceChange(makeSlice("data/db", [makeEndpoint("10.1.1.7", { hostname: "db-1" })])));
@@ -144,7 +95,7 @@ describe("a change", () => {
   });
 
   test("that removes the last service of a namespace removes the namespace", () => {
-    const world = new World([serviceChange(makeService("alone/one", { clusterIps: [ip("10.96.1.1")] }))]);
+    const world = new NameTableWorld([serviceChange(makeService("alone/one", { clusterIps: [ip("10.96.1.1")] }))]);
     expect(world.ask("alone.svc.cluster.local", "A")).toBe("NOERROR: soa cluster.local");
     world.apply({ kind: "Service", key: "alone/one", value: undefined });
     expect(world.ask("alone.svc.cluster.local", "A")).toBe("NXDOMAIN: soa cluster.local");
@@ -153,7 +104,7 @@ describe("a change", () => {
   });
 
   test("of one of two services that share an address shows in its PTR answer", () => {
-    const world = new World([
+    const world = new NameTableWorld([
       serviceChange(makeService("a/one", { clusterIps: [ip("10.96.1.1")] })),
       serviceChange(makeService("a/two", { clusterIps: [ip("10.96.1.1")] })),
     ]);
@@ -165,7 +116,9 @@ describe("a change", () => {
   });
 
   test("to a service whose name is no label gives it no name", () => {
-    const world = new World([serviceChange(makeService(`shop/${"x".repeat(64)}`, { clusterIps: [ip("10.96.1.1")] }))]);
+    const world = new NameTableWorld([
+      serviceChange(makeService(`shop/${"x".repeat(64)}`, { clusterIps: [ip("10.96.1.1")] })),
+    ]);
     expect([world.table.serviceCount, world.ask("1.1.96.10.in-addr.arpa", "PTR")]).toEqual([0, "forward"]);
   });
 
@@ -199,12 +152,12 @@ describe("a change", () => {
     ];
     fc.assert(
       fc.property(fc.array(fc.oneof(service, slice), { maxLength: 12 }), (changes) => {
-        const stepped = new World([]);
+        const stepped = new NameTableWorld([]);
         for (const change of changes) {
           stepped.apply(change);
           for (const [name = "", type = ""] of questions) stepped.ask(name, type);
         }
-        const fresh = new World(changes);
+        const fresh = new NameTableWorld(changes);
         for (const [name = "", type = ""] of questions) expect(stepped.ask(name, type)).toBe(fresh.ask(name, type));
       }),
     );

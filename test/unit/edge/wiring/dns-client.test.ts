@@ -10,7 +10,15 @@ import { SystemClock } from "../../../../src/linux/system-clock.ts";
 import { RecordType } from "../../../../src/wire/dns.ts";
 import { waitFor } from "../../../lab/wait-for.ts";
 import { randomWord } from "../../../support/dns-server.ts";
-import { indexOf, ip, makeService, serviceChange, specificationServices } from "../../../support/network-objects.ts";
+import {
+  globalChange,
+  indexOf,
+  ip,
+  makeGlobalService,
+  makeService,
+  serviceChange,
+  specificationServices,
+} from "../../../support/network-objects.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 
 const SETTINGS: DnsSettings = {
@@ -88,6 +96,38 @@ describe("the DNS thread", () => {
     dns.update(index, index.apply([{ kind: "Service", key: "default/svc-599", value: undefined }]));
     expect(await addressesOf(dns, "web")).toEqual(["10.96.9.9"]);
     expect(await addressesOf(dns, "svc-599")).toEqual([]);
+  });
+
+  test("knows services of several clusters, and where it is, in the same way", async () => {
+    const { dns } = start();
+    const addresses = async (name: string) => {
+      const { answers } = await dns.resolve(`${name}.shop.svc.global`, RecordType.A);
+      return answers.map(({ data }) => data);
+    };
+    // In several messages: one has thousands of endpoints.
+    const large = makeGlobalService(
+      "shop/large",
+      Array.from({ length: 1500 }, (_, i) => ["paris/z/r", `10.7.${i >> 8}.${i & 255}`]),
+    );
+    const web = makeGlobalService("shop/web", [
+      ["paris/z/r", "10.1.0.1"],
+      ["lyon/z/r", "10.2.0.1"],
+    ]);
+    const [small, other] = [makeGlobalService("shop/small", [["lyon", "10.3.0.1"]]), makeService("shop/local")];
+    dns.updateGlobals([web, large, small].map(globalChange));
+    dns.updateGlobals([serviceChange(other), { kind: "GlobalService", key: "shop/small", value: undefined }]);
+    dns.setLocality({ cluster: "lyon", zone: "default", region: "default" });
+    await dns.start(SETTINGS, LOOPBACK);
+    expect(await dns.status()).toMatchObject({ serviceCount: 0, globalServiceCount: 2 });
+    expect(await addresses("web")).toEqual(["10.2.0.1"]);
+    expect((await addresses("large")).length).toBe(1500);
+
+    dns.setLocality({ cluster: "paris", zone: "default", region: "default" });
+    expect(await addresses("web")).toEqual(["10.1.0.1"]);
+    dns.updateGlobals([globalChange(makeGlobalService("shop/web", [["paris", "10.1.0.9"]]))]);
+    expect(await addresses("web")).toEqual(["10.1.0.9"]);
+    dns.updateGlobals([{ kind: "GlobalService", key: "shop/web", value: undefined }]);
+    expect(await dns.resolve("web.shop.svc.global", RecordType.A)).toMatchObject({ answers: [], source: "error" });
   });
 
   test("knows the endpoints of headless services", async () => {
