@@ -89,7 +89,7 @@ describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an a
   test("misses nothing where GlobalServices are not installed, and has them once they are", async () => {
     const stateOf = async (kind: string) =>
       (await statusOf(world.edge)).source.kinds.find((one) => one.kind === kind)?.state;
-    expect(await stateOf("GlobalService")).toBe("withheld");
+    await waitFor("its word", async () => (await stateOf("GlobalService")) === "withheld");
     const conditions = (await statusOf(world.edge)).conditions.map(({ code }) => code);
     expect(conditions.filter((code) => /^(?:SOURCE|OBJECTS)_/.test(code))).toEqual([]);
 
@@ -102,7 +102,7 @@ describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an a
     await world.startAgent();
     const name = "far.default.svc.global";
     await waitFor("the name", async () => (await digName(world.edge, name)) === "10.97.0.40");
-    expect(await stateOf("GlobalService")).toBe("watching");
+    await waitFor("the kind followed", async () => (await stateOf("GlobalService")) === "watching");
     await server.apply(far("10.97.0.41"));
     await waitFor("the change", async () => (await digName(world.edge, name)) === "10.97.0.41");
   });
