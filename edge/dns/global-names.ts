@@ -91,8 +91,9 @@ export class GlobalNames {
     if (plan.kind === "no-name") return foundNoName(this.#soa, name);
     const answers = plan.kind === "records" ? plan.answers : [];
     // Any label is a cluster without endpoints: there is no end of such names, and they are not kept.
-    const owner = answers.length > 0 || below.length === 0 ? globalOwner(key) : undefined;
-    return foundRecords(this.#soa, name, type, answers, owner);
+    const cluster = below.at(-1);
+    const kept = cluster === undefined || hasCluster(service, cluster);
+    return foundRecords(this.#soa, name, type, answers, kept ? globalOwner(key) : undefined);
   }
 
   #countNamespace(namespace: string, by: 1 | -1): void {

@@ -134,9 +134,11 @@ describe("answers are kept", () => {
     const world = makeWorld();
     const kept = ["web.shop.svc.global", "lyon.web.shop.svc.global", "db-0.lyon.db.data.svc.global"];
     const made = ["oslo.web.shop.svc.global", "db-9.lyon.db.data.svc.global", "shop.svc.global", "svc.global"];
-    for (const name of [...kept, ...made]) world.ask(name, "A");
-    expect(kept.map((name) => world.isPrepared(name, "A"))).toEqual(kept.map(() => true));
-    expect(made.map((name) => world.isPrepared(name, "A"))).toEqual(made.map(() => false));
+    for (const type of ["A", "AAAA", "TXT"]) {
+      for (const name of [...kept, ...made]) world.ask(name, type);
+      expect(kept.map((name) => world.isPrepared(name, type))).toEqual(kept.map(() => true));
+      expect(made.map((name) => world.isPrepared(name, type))).toEqual(made.map(() => false));
+    }
   });
 
   test("while the node is where it was", () => {
