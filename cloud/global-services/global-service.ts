@@ -1,6 +1,7 @@
 import { type DecodeError, ok, type Result } from "../../src/base/result.ts";
 import { parseJson } from "../../src/kube/json-view.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { GLOBAL_ENDPOINTS_MAX } from "../../src/kube/objects/global-service.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { SERVICE_PORTS_MAX } from "../../src/kube/objects/service.ts";
 import { GLOBAL_SERVICES } from "../../src/kube/resource.ts";
@@ -20,9 +21,6 @@ export interface FoundGlobalService {
   /** This operator has made it, so that it may take it away. */
   readonly ours: boolean;
 }
-
-/** With 250 bytes each, a megabyte: as much as an object may take. */
-export const GLOBAL_ENDPOINTS_MAX = 4096;
 
 export const MADE_BY_LABEL = "fabedge.io/created-by";
 /** Unlike service-hub's, which takes objects of its own name away. */

@@ -1,7 +1,8 @@
 import type { Ip } from "../../src/base/ip.ts";
 import { sameValue } from "../../src/kube/object-store.ts";
+import { GLOBAL_ENDPOINTS_MAX } from "../../src/kube/objects/global-service.ts";
 import type { ExportedEndpoint, ExportedPort, ExportedService, ExportedSlice } from "./exported-service.ts";
-import { clusterOf, type FoundGlobalService, GLOBAL_ENDPOINTS_MAX, type GlobalServiceSpec } from "./global-service.ts";
+import { clusterOf, type FoundGlobalService, type GlobalServiceSpec } from "./global-service.ts";
 
 /** Where this cluster is, as clients of others choose by it. */
 export interface Place {

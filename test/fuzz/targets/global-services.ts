@@ -3,13 +3,10 @@ import {
   parseExportedService,
   parseExportedSlice,
 } from "../../../cloud/global-services/exported-service.ts";
-import {
-  clusterOf,
-  GLOBAL_ENDPOINTS_MAX,
-  parseFoundGlobalService,
-} from "../../../cloud/global-services/global-service.ts";
+import { clusterOf, parseFoundGlobalService } from "../../../cloud/global-services/global-service.ts";
 import { planExport, planGlobalService } from "../../../cloud/global-services/plan.ts";
 import { parseJsonText } from "../../../src/kube/object-reader.ts";
+import { GLOBAL_ENDPOINTS_MAX } from "../../../src/kube/objects/global-service.ts";
 import { hold, holdSame, textOf, unwrap, withoutNumbers } from "../property.ts";
 import type { FuzzTarget } from "../target.ts";
 

@@ -5,8 +5,9 @@ import {
   parseExportedService,
   parseExportedSlice,
 } from "../../../../cloud/global-services/exported-service.ts";
-import { GLOBAL_ENDPOINTS_MAX, parseFoundGlobalService } from "../../../../cloud/global-services/global-service.ts";
+import { parseFoundGlobalService } from "../../../../cloud/global-services/global-service.ts";
 import { type GlobalServiceStep, planExport, planGlobalService } from "../../../../cloud/global-services/plan.ts";
+import { GLOBAL_ENDPOINTS_MAX } from "../../../../src/kube/objects/global-service.ts";
 
 const LYON = { cluster: "lyon", zone: "sud", region: "fr" };
 const PARIS = { cluster: "paris", zone: "nord", region: "fr" };
