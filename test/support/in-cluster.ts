@@ -5,7 +5,7 @@ import type { Fetch, KubeEndpoint } from "../../src/kube/client.ts";
 import { openSource } from "../../src/kube/source.ts";
 import { ApiServer, apiServerPrograms } from "../lab/api-server.ts";
 import { Lab } from "../lab/lab.ts";
-import { effort } from "./effort.ts";
+import { ALL, effort } from "./effort.ts";
 
 const KUBECONFIG = "SELVEDGE_TEST_KUBECONFIG";
 const PATH = "/run/kubernetes/administrator";
@@ -34,7 +34,8 @@ export function inCluster(file: string, define: () => void, flags: readonly stri
         const server = await ApiServer.start(cloud, "192.0.2.1", await apiServerPrograms(), flags);
         await cloud.writeFile(PATH, server.administratorKubeconfig, "0600");
         const argv = [process.execPath, "test", "--timeout=30000", file];
-        const { code, stdout, stderr } = await cloud.run(argv, { env: { [KUBECONFIG]: PATH }, timeout: LIMIT });
+        const env = { ...inherited(), [KUBECONFIG]: PATH };
+        const { code, stdout, stderr } = await cloud.run(argv, { env, timeout: LIMIT });
         if (code !== 0) throw new Error(stderr + stdout);
         expect(stderr).toContain(" 0 fail");
         // What they have measured.
@@ -43,6 +44,14 @@ export function inCluster(file: string, define: () => void, flags: readonly stri
       LIMIT,
     );
   });
+}
+
+/** What a lab's host does not give: how often tests repeat themselves, and where tools are. */
+function inherited(): Readonly<Record<string, string>> {
+  const names = [ALL, "SELVEDGE_CACHE"];
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
 }
 
 export const realFetch: Fetch = (url, init) => fetch(url, init as RequestInit);
