@@ -130,7 +130,7 @@ function dropped(chains: readonly string[]): ConnectorFinding {
   return {
     code: "FORWARD_DROPPED",
     severity: "degraded",
-    message: `Cannot be sure that packets of edges pass as another program drops what is forwarded: ${some(chains)}`,
+    message: `Cannot be sure that packets of edges pass as another program drops what is forwarded, and no rule of its own surely lets them pass both ways: ${some(chains)}`,
     hint: "Let the pods' networks pass there: rules in DOCKER-USER, ufw route allow, or a firewalld zone with forwarding.",
   };
 }

@@ -4,6 +4,7 @@ import { sameValue } from "../../src/kube/object-store.ts";
 import { listAddresses } from "../../src/linux/addresses.ts";
 import { probeEsp } from "../../src/linux/esp-probe.ts";
 import { ESP_LINK } from "../../src/linux/fabric-table.ts";
+import { type ForwardFlow, planForwardFlows } from "../../src/linux/forward-flow.ts";
 import { findDroppingForwards } from "../../src/linux/forward-policy.ts";
 import { findLink } from "../../src/linux/links.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
@@ -74,7 +75,7 @@ export class Fabric {
     if (full || !sameValue(plan.rules, this.#rules)) {
       applyRoutingRules(this.#route, plan.rules, [POD_ROUTES_TABLE, NODE_ROUTES_TABLE]);
       this.#rules = plan.rules;
-      this.#dropping = findDroppingForwards(this.#nft);
+      this.#dropping = findDroppingForwards(this.#nft, () => flowsOf(reach, own));
     }
     this.#ruleset = rulesetOf(nodeAddresses, setsOf(reach, own), this.#ruleset);
     this.#table.keep(this.#ruleset.table, this.#ruleset.elements);
@@ -152,6 +153,12 @@ function setsOf({ pods, nodes }: ReachPlan, own: TunnelEndpoint): FabricSets {
     tunnelledPods: tunnelled(pods),
     tunnelledNodes: tunnelled(nodes),
   };
+}
+
+/** Pods of edges and of the cluster: the links between which they go are many, or not known. */
+function flowsOf({ pods }: ReachPlan, own: TunnelEndpoint): readonly ForwardFlow[] {
+  const edges = pods.map(({ destination }) => destination);
+  return planForwardFlows({ prefixes: own.subnets }, { prefixes: edges });
 }
 
 function keyOf(way: Way): string {

@@ -102,7 +102,7 @@ export function judgeKernel({ unreached, blocked, failures, dropping }: KernelSt
     troubles.push({
       code: "FORWARD_DROPPED",
       severity: "info",
-      message: `Cannot say whether pods and edges reach each other as another program drops what is forwarded, unless a rule of its own lets it pass: ${named(dropping)}`,
+      message: `Cannot say whether pods and edges reach each other as another program drops what is forwarded, and no rule of its own surely lets edges' packets pass both ways: ${named(dropping)}`,
       hint: "If they do not, let the edges' pod networks pass there: docker takes rules in DOCKER-USER, ufw by `ufw route allow`.",
     });
   }

@@ -2,6 +2,7 @@ import type { SelvedgeError } from "../../src/base/errors.ts";
 import { type Family, formatPrefix, type Ip, type Prefix } from "../../src/base/ip.ts";
 import { listAddresses } from "../../src/linux/addresses.ts";
 import { FABRIC_TABLE } from "../../src/linux/fabric-table.ts";
+import { type ForwardFlow, planForwardFlows } from "../../src/linux/forward-flow.ts";
 import { findDroppingForwards } from "../../src/linux/forward-policy.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../src/linux/netlink-socket.ts";
 import { lookUpNextHop } from "../../src/linux/next-hop.ts";
@@ -129,7 +130,7 @@ export class NodeKernel {
       unreached,
       blocked: routes.blocked.map(({ destination }) => formatPrefix(destination)),
       failures: routes.failures.map(({ error }) => error),
-      dropping: this.#nft === undefined ? [] : findDroppingForwards(this.#nft),
+      dropping: this.#nft === undefined ? [] : findDroppingForwards(this.#nft, () => flowsOf(plan)),
     };
     // Only of a kernel that has the whole plan it is known what is there.
     const isWhole = unreached.length + state.blocked.length + state.failures.length === 0;
@@ -187,6 +188,11 @@ function finder(hops: Hops): FindHop {
 
 function elementsOf({ held }: EdgePlan): TableElements {
   return planNodeElements(held.map(({ destination }) => destination));
+}
+
+/** Of the cluster's side it is not known which networks the pods have, or by which links they are reached. */
+function flowsOf({ held }: EdgePlan): readonly ForwardFlow[] {
+  return planForwardFlows({ prefixes: [] }, { prefixes: held.map(({ destination }) => destination) });
 }
 
 function sameHop(a: Hop | undefined, b: Hop | undefined): boolean {

@@ -2,6 +2,7 @@ import { errorCode, errorText } from "../../src/base/errors.ts";
 import { formatPrefix, type Ip, type Prefix } from "../../src/base/ip.ts";
 import { listAddresses } from "../../src/linux/addresses.ts";
 import { ESP_LINK, FABRIC_TABLE } from "../../src/linux/fabric-table.ts";
+import { planForwardFlows } from "../../src/linux/forward-flow.ts";
 import { findDroppingForwards } from "../../src/linux/forward-policy.ts";
 import { findLink } from "../../src/linux/links.ts";
 import type { NetlinkEvents } from "../../src/linux/netlink-events.ts";
@@ -24,7 +25,7 @@ import { espCipher, SMALLEST_LINK_MTU, tunnelMtu } from "../../src/network/tunne
 import type { IkeAssociation } from "../../src/strongswan/security-association.ts";
 import { carriesPackets } from "../../src/strongswan/tunnel-look.ts";
 import { findNativePrefixes } from "./cluster-networks.ts";
-import type { FabricView } from "./fabric-view.ts";
+import { type FabricView, remotePrefixes } from "./fabric-view.ts";
 import type { TunnelFinding } from "./finding.ts";
 import { type PeerPath, type PresentRoutes, planRouting, type RoutingPlan, type Way } from "./plan.ts";
 import { planFabricElements, planFabricTable } from "./ruleset.ts";
@@ -65,7 +66,13 @@ export class FabricKernel {
   #nft: Nftables | undefined;
   #table: KeptTable | undefined;
   #events: readonly NetlinkEvents[] = [];
+  readonly #podLink: string;
   #kernelTellsIpsec = true;
+
+  /** @param podLink the bridge that pods are connected to, where no route says otherwise */
+  constructor(podLink: string) {
+    this.#podLink = podLink;
+  }
 
   /** @param onChange when another program has changed what is ours, or a link or route that ours depend on */
   async watch(onChange: () => void, onFailure: (error: unknown) => void): Promise<void> {
@@ -130,7 +137,7 @@ export class FabricKernel {
         this.#kernelTellsIpsec = false;
         changed = keep();
       }
-      this.#judgeForwarding(nft, findings);
+      this.#judgeForwarding(nft, fabric, findings);
       return Number(changed);
     } catch (error) {
       findings.push({
@@ -143,15 +150,30 @@ export class FabricKernel {
     }
   }
 
-  #judgeForwarding(nft: Nftables, findings: TunnelFinding[]): void {
-    const chains = findDroppingForwards(nft);
+  #judgeForwarding(nft: Nftables, fabric: FabricView, findings: TunnelFinding[]): void {
+    const { subnets } = fabric.own;
+    const remote = { prefixes: remotePrefixes(fabric).pods };
+    const chains = findDroppingForwards(nft, () =>
+      planForwardFlows({ link: this.#linkOf(subnets), prefixes: subnets }, remote),
+    );
     if (chains.length === 0) return;
     findings.push({
       code: "FORWARD_DROPPED",
       severity: "degraded",
-      message: `Cannot be sure that pods are reached as another program drops what is forwarded, unless a rule of its own lets it pass: ${chains.join(", ")}`,
-      hint: "Let the pods' networks pass there: docker takes rules in DOCKER-USER, ufw by `ufw route allow`, firewalld by a zone with forwarding for br-fabedge.",
+      message: `Cannot be sure that pods are reached as another program drops what is forwarded, and no rule of its own surely lets pods' packets pass both ways: ${chains.join(", ")}`,
+      hint: "Let the pods' networks pass there, in and out: docker takes rules in DOCKER-USER, ufw by `ufw route allow`, firewalld by a zone with forwarding for br-fabedge.",
     });
+  }
+
+  /** Where the main table leads to this node's pods: another program may connect them, to a bridge of its own. */
+  #linkOf(subnets: readonly Prefix[]): string | undefined {
+    const own = new Set(subnets.map(formatPrefix));
+    const routes = ([4, 6] as const)
+      .flatMap((family) => listRoutes(this.#route, { family, table: MAIN_TABLE }))
+      .filter(({ type, destination }) => type === "unicast" && own.has(formatPrefix(destination)));
+    const [index, ...more] = new Set(routes.map(({ linkIndex }) => linkIndex));
+    if (routes.length === 0) return this.#podLink;
+    return index === undefined || more.length > 0 ? undefined : findLink(this.#route, index)?.name;
   }
 
   #paths(tunnels: ReadonlyMap<string, LiveTunnel>): ReadonlyMap<string, PeerPath> {

@@ -1,4 +1,4 @@
-import { formatPrefix, type Ip, ipFamily, makePrefix, type Prefix, parseIp } from "../../src/base/ip.ts";
+import { formatPrefix, type Ip, type Prefix, parseIp, prefixCovers } from "../../src/base/ip.ts";
 import type { NodeConfig } from "../../src/network/node-config.ts";
 import { PrefixSet } from "../../src/network/prefix-set.ts";
 import { nodePrefixes } from "../../src/network/tunnel-connection.ts";
@@ -65,15 +65,6 @@ export function publicIps({ publicAddresses }: TunnelEndpoint): readonly Ip[] {
   return publicAddresses.map(parseIp).flatMap((address) => (address.ok ? [address.value] : []));
 }
 
-/** Whether all of `inner` is inside `outer`. */
-export function covers(outer: Prefix, inner: Prefix): boolean {
-  return (
-    outer.length <= inner.length &&
-    ipFamily(outer.address) === ipFamily(inner.address) &&
-    makePrefix(inner.address, outer.length).address === outer.address
-  );
-}
-
 /** As texts: those that are there twice, have another one inside, or lie in one. */
 function findOverlapping(prefixes: readonly Prefix[]): ReadonlySet<string> {
   const all = new PrefixSet(prefixes);
@@ -88,7 +79,7 @@ function findOverlapping(prefixes: readonly Prefix[]): ReadonlySet<string> {
 }
 
 function contradict(a: TunnelEndpoint, of: Prefix, b: TunnelEndpoint, other: Prefix): boolean {
-  if (a === b || !(covers(of, other) || covers(other, of))) return false;
+  if (a === b || !(prefixCovers(of, other) || prefixCovers(other, of))) return false;
   return formatPrefix(of) === formatPrefix(other) || (a.type !== "Connector" && b.type !== "Connector");
 }
 

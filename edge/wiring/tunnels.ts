@@ -16,11 +16,11 @@ import type { Foundation } from "./capabilities.ts";
 export function makeTunnels(foundation: Foundation, services: ServiceIndex, scope: Scope): Tunnels {
   const { config, system, log, health, metrics } = foundation;
   const { clock, random } = system;
-  const { viciSocket, masqOutgoing, enableProxy, proxyClusterCidr } = config;
+  const { viciSocket, masqOutgoing, enableProxy, proxyClusterCidr, cniBridgeName } = config;
   return new Tunnels(
     {
       keeper: (listener) => new ConnectionKeeper({ viciSocket, clock, random, resolve: resolveHost, listener }, scope),
-      kernel: new FabricKernel(),
+      kernel: new FabricKernel(cniBridgeName),
       masquerade: masqOutgoing,
       clusterCidrs: proxyClusterCidr,
       serviceAddresses: () => (enableProxy ? allAddresses(services) : []),

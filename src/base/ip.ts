@@ -80,6 +80,22 @@ export function prefixContains(prefix: Prefix, ip: Ip): boolean {
   return ipFamily(prefix.address) === ipFamily(ip) && makePrefix(ip, prefix.length).address === prefix.address;
 }
 
+/** Whether all of `inner` is inside `outer`. */
+export function prefixCovers(outer: Prefix, inner: Prefix): boolean {
+  return outer.length <= inner.length && prefixContains(outer, inner.address);
+}
+
+/** The longest prefix that covers all of them; undefined for none. @param prefixes of one family */
+export function commonPrefix([first, ...rest]: readonly Prefix[]): Prefix | undefined {
+  let common = first;
+  for (const prefix of rest) {
+    while (common !== undefined && !prefixCovers(common, prefix)) {
+      common = makePrefix(common.address, common.length - 1);
+    }
+  }
+  return common;
+}
+
 /** Digit by digit: ten thousand services bring a hundred thousand addresses at once, and again for the kernel. */
 function ipv4Bytes(text: string): IpBytes | undefined {
   const bytes = new Uint8Array(4);

@@ -1,12 +1,8 @@
 import { AttributeReader } from "./attribute-reader.ts";
 import { NetlinkWriter } from "./netlink-writer.ts";
 import { type Expression, encodeExpression } from "./nftables-expression.ts";
-import { drop } from "./nftables-statement.ts";
 
 const NLA_F_NESTED = 0x8000;
-const NFTA_EXPR_NAME = 1;
-/** Expressions that let every packet go on. */
-const NOTES: ReadonlySet<string> = new Set(["counter", "log"]);
 /** Our own encodings nest five deep; the kernel's are compared along them. */
 const DEPTH_LIMIT = 8;
 
@@ -23,25 +19,6 @@ export function isSameRule(expressions: readonly Expression[], dumped: Uint8Arra
     const [, there] = actual[i] ?? [];
     return there !== undefined && includes(there, encodeInside(expression), 0);
   });
-}
-
-/**
- * Whether a rule of a dump takes every packet and lets none pass: nothing is compared before it drops or refuses.
- *
- * @param dumped the inside of NFTA_RULE_EXPRESSIONS
- */
-export function refusesEverything(dumped: Uint8Array): boolean {
-  const expressions = split(dumped);
-  const last = expressions?.pop();
-  if (expressions === undefined || last === undefined) return false;
-  const isDrop = includes(last[1], encodeInside(drop), 0);
-  return (isDrop || nameOf(last[1]) === "reject") && expressions.every(([, inside]) => NOTES.has(nameOf(inside)));
-}
-
-function nameOf(inside: Uint8Array): string {
-  const reader = new AttributeReader(inside);
-  while (reader.next()) if (reader.type === NFTA_EXPR_NAME) return reader.text();
-  return "";
 }
 
 function encodeInside(expression: Expression): Uint8Array {

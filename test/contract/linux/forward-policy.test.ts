@@ -1,7 +1,13 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { type ForwardFlow, planForwardFlows } from "../../../src/linux/forward-flow.ts";
 import { findDroppingForwards } from "../../../src/linux/forward-policy.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
+import { prefix } from "../../support/network-objects.ts";
+
+const PODS = { link: "br-fabedge", prefixes: ["10.244.7.0/24", "fd00:7::/64"].map(prefix) };
+const OTHERS = { prefixes: ["10.244.8.0/24", "10.244.9.0/24", "fd00:8::/64"].map(prefix) };
+const FLOWS = planForwardFlows(PODS, OTHERS);
 
 inNamespace(import.meta.path, () => {
   let nft: Nftables;
@@ -11,7 +17,7 @@ inNamespace(import.meta.path, () => {
   afterAll(() => nft.close());
   afterEach(() => run("nft", "flush", "ruleset"));
 
-  const dropping = () => findDroppingForwards(nft);
+  const dropping = (flows: readonly ForwardFlow[] = FLOWS) => findDroppingForwards(nft, () => flows);
   /** @returns whether this kernel still has the older firewall */
   const legacy = (...words: readonly string[]) => Bun.spawnSync([...words]).exitCode === 0;
 
@@ -64,6 +70,7 @@ inNamespace(import.meta.path, () => {
       "counter drop",
       'log prefix "no" counter reject',
       "drop",
+      'ip saddr 10.0.0.0/8 iifname "eth1" accept; reject',
     ]) {
       chain(last);
       expect(dropping()).toEqual(["inet firewalld filter_FORWARD"]);
@@ -74,5 +81,152 @@ inNamespace(import.meta.path, () => {
       expect(dropping()).toEqual([]);
       run("nft", "flush", "ruleset");
     }
+  });
+
+  /** Both families' programs, which have the same chains. */
+  const FIREWALLS = [
+    ["iptables-nft", "ip filter FORWARD"],
+    ["ip6tables-nft", "ip6 filter FORWARD"],
+    ["iptables-legacy", "iptables-legacy filter FORWARD"],
+    ["ip6tables-legacy", "ip6tables-legacy filter FORWARD"],
+  ] as const;
+
+  describe.each(FIREWALLS)("what %s lets pass", (program, name) => {
+    const [pods, all] = program.startsWith("ip6") ? ["fd00:7::/64", "fd00::/16"] : ["10.244.7.0/24", "10.244.0.0/16"];
+    const rule = (...words: readonly string[]) => run(program, ...words);
+    const passes = () => !dropping().includes(name);
+    /** As docker begins, all but its own networks' rules. @returns whether this kernel has such a firewall */
+    const begin = (): boolean => {
+      if (!legacy(program, "-P", "FORWARD", "DROP")) return false;
+      rule("-N", "DOCKER-USER");
+      rule("-N", "DOCKER-ISOLATION-STAGE-1");
+      rule("-A", "FORWARD", "-j", "DOCKER-USER");
+      rule("-A", "FORWARD", "-j", "DOCKER-ISOLATION-STAGE-1");
+      rule("-A", "FORWARD", "-o", "docker0", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT");
+      rule("-A", "FORWARD", "-i", "docker0", "!", "-o", "docker0", "-j", "ACCEPT");
+      rule("-A", "DOCKER-ISOLATION-STAGE-1", "-i", "docker0", "!", "-o", "docker0", "-j", "DROP");
+      for (const chain of ["DOCKER-USER", "DOCKER-ISOLATION-STAGE-1"]) rule("-A", chain, "-j", "RETURN");
+      expect(dropping()).toEqual([name]);
+      return true;
+    };
+    afterEach(() => {
+      for (const words of [["-P", "FORWARD", "ACCEPT"], ["-F"], ["-X"]]) legacy(program, ...words);
+    });
+
+    test("is what docs/tunnels.md says for docker, in and out", () => {
+      if (!begin()) return;
+      rule("-I", "DOCKER-USER", "-i", "br-fabedge", "-j", "ACCEPT");
+      expect(passes()).toBe(false);
+      rule("-I", "DOCKER-USER", "-o", "br-fabedge", "-j", "ACCEPT");
+      expect(passes()).toBe(true);
+      rule("-D", "DOCKER-USER", "-i", "br-fabedge", "-j", "ACCEPT");
+      expect(passes()).toBe(false);
+      rule("-I", "DOCKER-USER", "-i", "br-+", "-m", "comment", "--comment", "pods", "-j", "ACCEPT");
+      expect(passes()).toBe(true);
+      rule("-I", "FORWARD", "-i", "br-fabedge", "-j", "DROP");
+      expect(passes()).toBe(false);
+    });
+
+    test("is flannel's, by the addresses of all pods", () => {
+      if (!begin()) return;
+      const comment = ["-m", "comment", "--comment", "flanneld forward"];
+      rule("-N", "FLANNEL-FWD");
+      rule("-A", "FLANNEL-FWD", "-s", all, ...comment, "-j", "ACCEPT");
+      rule("-A", "FLANNEL-FWD", "-d", all, ...comment, "-j", "ACCEPT");
+      expect(passes()).toBe(false);
+      rule("-A", "FORWARD", ...comment, "-j", "FLANNEL-FWD");
+      expect(passes()).toBe(true);
+    });
+
+    test("is not another link's, nor a part of the pods, a port or a mark", () => {
+      if (!begin()) return;
+      const narrow = pods.replace(/\/\d+/, program.startsWith("ip6") ? "/65" : "/25");
+      for (const words of [
+        ["-i", "docker0"],
+        ["-o", "br-fabedge0"],
+        ["-i", "br-fabedge", "-o", "eth0"],
+        ["-s", narrow],
+        ["-d", narrow],
+        ["-p", "tcp"],
+        ["-p", "tcp", "-m", "tcp", "--dport", "80"],
+        ["-m", "mark", "--mark", "0x4000/0x4000"],
+        ["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED"],
+        ["!", "-s", pods, "-i", "br-fabedge"],
+      ]) {
+        rule("-I", "DOCKER-USER", ...words, "-j", "ACCEPT");
+        expect([words, passes()]).toEqual([words, false]);
+      }
+      rule("-I", "DOCKER-USER", "-s", pods, "-j", "ACCEPT");
+      expect(passes()).toBe(false);
+      rule("-I", "DOCKER-USER", "-d", pods, "-j", "ACCEPT");
+      expect(passes()).toBe(true);
+    });
+
+    test("is not what went elsewhere before, or is refused by an extension", () => {
+      if (!begin()) return;
+      rule("-A", "FORWARD", "-j", "ACCEPT");
+      expect(passes()).toBe(true);
+      rule("-N", "AWAY");
+      rule("-I", "FORWARD", "-i", "br-fabedge", "-g", "AWAY");
+      expect(passes()).toBe(false);
+      rule("-A", "AWAY", "-m", "limit", "--limit", "3/min", "-j", "LOG");
+      rule("-A", "AWAY", "-j", "ACCEPT");
+      expect(passes()).toBe(true);
+      rule("-I", "AWAY", "-j", "REJECT");
+      expect(passes()).toBe(false);
+    });
+  });
+
+  test("a last rule of iptables-nft that rejects is seen as its policy is", () => {
+    run("iptables-nft", "-A", "FORWARD", "-j", "REJECT", "--reject-with", "icmp-host-prohibited");
+    expect(dropping()).toEqual(["ip filter FORWARD"]);
+    run("iptables-nft", "-I", "FORWARD", "-i", "br-fabedge", "-j", "ACCEPT");
+    run("iptables-nft", "-I", "FORWARD", "-o", "br-fabedge", "-j", "ACCEPT");
+    expect(dropping()).toEqual([]);
+  });
+
+  test("nft's own rules let pass by links, prefixes and families, in a table of both", () => {
+    const firewall = (...rules: readonly string[]) => {
+      run("nft", "flush", "ruleset");
+      run(
+        "nft",
+        `table inet own {
+          chain pods {
+            ${rules.join("; ")}
+          }
+          chain forward {
+            type filter hook forward priority filter; policy drop;
+            ct state vmap { established : accept, related : accept, invalid : drop }
+            ct status dnat accept
+            jump pods
+          }
+        }`,
+      );
+      return dropping();
+    };
+    const DROPPED = ["inet own forward"];
+    expect(firewall('iifname "br-fabedge" accept')).toEqual(DROPPED);
+    expect(firewall('iifname "br-fabedge" accept', 'oifname "br-fabedge" counter accept')).toEqual([]);
+    expect(firewall('iifname "br-*" accept', 'oifname "br-*" accept')).toEqual([]);
+    expect(firewall('meta nfproto ipv4 iifname "br-fabedge" accept', 'oifname "br-fabedge" accept')).toEqual(DROPPED);
+    expect(firewall("ip daddr 10.244.0.0/16 accept")).toEqual(DROPPED);
+    expect(firewall("ip daddr 10.244.0.0/16 accept", "ip6 daddr fd00::/16 accept")).toEqual([]);
+    expect(firewall("ip saddr 10.240.0.0/12 accept", "ip6 saddr fd00::/10 accept")).toEqual([]);
+    expect(firewall("ip saddr != 10.244.8.0/23 drop", "accept")).toEqual(DROPPED);
+    expect(firewall("ip saddr != 10.244.0.0/16 drop", "accept")).toEqual([]);
+    // What a set has is not looked at: no word of it is a word too few.
+    expect(firewall('iifname { "br-fabedge", "eth0" } accept', 'oifname "br-fabedge" accept')).toEqual(DROPPED);
+    expect(firewall('iifname vmap { "br-fabedge" : drop }', "accept")).toEqual(DROPPED);
+  });
+
+  test("nobody asks for flows where nothing drops, and where there are none, nothing is dropped", () => {
+    run("nft", "table inet calm { chain forward { type filter hook forward priority 0; policy accept; }\n}");
+    const never = () => {
+      throw new Error("asked");
+    };
+    expect(findDroppingForwards(nft, never)).toEqual([]);
+    run("nft", "add chain inet calm forward { policy drop; }");
+    expect(dropping([])).toEqual([]);
+    expect(dropping()).toEqual(["inet calm forward"]);
   });
 });

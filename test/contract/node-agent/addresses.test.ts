@@ -84,12 +84,19 @@ describe("addresses between pods of the cloud and of edges", () => {
     expect(await seenFrom(world.n1.pod, EDGE_POD)).toBe(world.n1.podAddress);
   });
 
-  test("another program that drops what is forwarded is named", async () => {
-    const drop = "table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; accept; }\n}";
-    await world.n1.host.output(["nft", "-f", "-"], { input: drop });
+  test("another program that drops what is forwarded is named, until it lets edges' packets pass both ways", async () => {
+    const { host } = world.n1;
+    const isNamed = async () => (await world.metrics()).includes('code="FORWARD_DROPPED"');
+    const drop = "table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }\n}";
+    await host.output(["nft", "-f", "-"], { input: drop });
     // Seen with the next look at the whole kernel.
-    await world.n1.host.ip("rule add pref 500 lookup 99");
-    await waitFor("the condition", async () => (await world.metrics()).includes('code="FORWARD_DROPPED"'));
+    await host.ip("rule add pref 500 lookup 99");
+    await waitFor("the condition", isNamed);
+    for (const way of ["saddr", "daddr"]) {
+      await host.output(["nft", "add", "rule", "ip", "filter", "FORWARD", "ip", way, "10.99.0.0/16", "accept"]);
+    }
+    await host.ip("rule del pref 500 lookup 99");
+    await waitFor("no condition", async () => !(await isNamed()));
   });
 
   test("the table is what nft lists, in FabEdge's names", async () => {

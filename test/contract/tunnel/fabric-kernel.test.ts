@@ -49,7 +49,7 @@ inNamespace(import.meta.path, () => {
     run("sh", "-ec", "ip link add pods type bridge; ip link set pods up; ip address add 10.1.7.1/24 dev pods");
     run("sh", "-ec", "ip -6 address add fd00:7::1/64 dev pods nodad; ip -6 route add default dev eth0");
     run("ip", "neighbor", "add", "192.168.9.1", "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent");
-    kernel = new FabricKernel();
+    kernel = new FabricKernel("br-fabedge");
   });
   afterAll(() => kernel.close());
   afterEach(() => {
@@ -170,7 +170,7 @@ inNamespace(import.meta.path, () => {
   test("a second look changes nothing, and an agent that starts again neither", () => {
     kernel.apply(wanted({ tunnels: up }));
     expect(kernel.apply(wanted({ tunnels: up })).writes).toBe(0);
-    const next = new FabricKernel();
+    const next = new FabricKernel("br-fabedge");
     expect(next.apply(wanted({ unknown: new Set(["paris.e2"]) })).writes).toBe(0);
     expect(next.apply(wanted({ tunnels: up })).writes).toBe(0);
     expect(next.apply(wanted()).writes).toBeGreaterThan(0);
@@ -198,6 +198,24 @@ inNamespace(import.meta.path, () => {
     run("nft", "delete", "table", "ip", "filter");
     run("ip", "route", "flush", "table", "220");
     expect(kernel.apply(wanted({ tunnels: up })).findings).toEqual([]);
+  });
+
+  test("a chain that drops is not told of once it lets pass what comes from the pods' bridge and goes there", () => {
+    const accept = (way: string, link: string) =>
+      run("nft", "add", "rule", "inet", "own", "forward", way, link, "accept");
+    const codes = () => kernel.apply(wanted({ tunnels: up })).findings.map(({ code }) => code);
+    run("nft", "table inet own { chain forward { type filter hook forward priority 0; policy drop; }\n}");
+    // By the route to the pods it is another one than the plugin would make.
+    for (const way of ["iifname", "oifname"]) accept(way, "br-fabedge");
+    expect(codes()).toEqual(["FORWARD_DROPPED"]);
+    accept("iifname", "pods");
+    expect(codes()).toEqual(["FORWARD_DROPPED"]);
+    accept("oifname", "pods");
+    expect(codes()).toEqual([]);
+    run("ip", "link", "set", "pods", "down");
+    expect(codes()).toEqual([]);
+    run("nft", "delete", "table", "inet", "own");
+    run("sh", "-ec", "ip link set pods up; ip -6 address add fd00:7::1/64 dev pods nodad");
   });
 
   test("everything of ours goes with a clean-up, and nothing else", () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import ipaddr from "ipaddr.js";
 import {
+  commonPrefix,
   formatPrefix,
   type Ip,
   ipBytes,
@@ -10,8 +11,9 @@ import {
   parseIp,
   parsePrefix,
   prefixContains,
+  prefixCovers,
 } from "../../../../src/base/ip.ts";
-import { ip } from "../../../support/network-objects.ts";
+import { ip, prefix } from "../../../support/network-objects.ts";
 
 const bytes4 = fc.uint8Array({ minLength: 4, maxLength: 4 });
 const bytes16 = fc.uint8Array({ minLength: 16, maxLength: 16 });
@@ -100,5 +102,32 @@ describe("prefixes", () => {
 
   test("of different families never meet", () => {
     expect(prefixContains({ address: "::" as Ip, length: 0 }, "10.0.0.1" as Ip)).toBe(false);
+  });
+
+  test("have one in common that covers them all, and no longer one does", () => {
+    const prefixes = fc.array(fc.tuple(bytes4, fc.nat(32)), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(prefixes, fc.boolean(), (parts, near) => {
+        const all = parts.map(([bytes, length]) =>
+          makePrefix(ipFromBytes(near ? Uint8Array.from(bytes, (byte, i) => (i < 2 ? 10 : byte)) : bytes), length),
+        );
+        const common = commonPrefix(all);
+        if (common === undefined) throw new Error("none");
+        expect(all.every((one) => prefixCovers(common, one))).toBe(true);
+        const [first] = all;
+        const longer = makePrefix(first?.address ?? common.address, common.length + 1);
+        expect(common.length < 32 && all.every((one) => prefixCovers(longer, one))).toBe(false);
+      }),
+    );
+    expect(commonPrefix([])).toBeUndefined();
+  });
+
+  test("cover what is in them and no wider one", () => {
+    const [wide, narrow] = [prefix("10.0.0.0/8"), prefix("10.1.0.0/16")];
+    expect([prefixCovers(wide, narrow), prefixCovers(narrow, wide), prefixCovers(wide, wide)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
   });
 });
