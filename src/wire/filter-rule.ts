@@ -31,6 +31,8 @@ export type FilterCondition =
 /** "drop" is to refuse with an answer, too; "unclear" is another program's, or of a map. */
 export type FilterVerdict = Verdict | { readonly kind: "unclear" };
 
+const TEXT = new TextDecoder();
+
 export const UNCLEAR: FilterCondition = { kind: "unclear" };
 
 /** Extensions of iptables, by their names in linux/netfilter/x_tables.h's structures, after which a packet goes on. */
@@ -54,15 +56,24 @@ export function conditionsOfMatch(name: string): readonly FilterCondition[] {
  * @returns undefined where the mask is none of a prefix, or the address has bits beyond it, which no packet meets
  */
 export function prefixOfMask(address: Uint8Array, mask: Uint8Array): Prefix | undefined {
-  const bits = [...mask].map((byte) => byte.toString(2).padStart(8, "0")).join("");
-  const length = bits.search(/0|$/);
-  if (bits.includes("1", length) || address.some((byte, i) => (byte & ~(mask[i] ?? 0)) !== 0)) return undefined;
+  let length = 0;
+  for (const [i, byte] of mask.entries()) {
+    // clz32() counts in 32 bits, of which the byte is the last eight.
+    const ones = Math.clz32(~byte & 0xff) - 24;
+    const isWhole = byte === ((0xff00 >> ones) & 0xff);
+    if (!isWhole || (ones > 0 && length < 8 * i) || ((address[i] ?? 0) & ~byte) !== 0) return undefined;
+    length += ones;
+  }
   return { address: ipFromBytes(address), length };
 }
 
 /** @param bytes IFNAMSIZ of them at most; without a NUL the name only has to begin so */
 export function linkNamed(end: "in" | "out", bytes: Uint8Array, inverted: boolean): FilterCondition {
+  return { kind: "link", end, name: untilNul(bytes), wildcard: !bytes.includes(0), inverted };
+}
+
+/** Up to the first NUL, or all of it. */
+export function untilNul(bytes: Uint8Array): string {
   const nul = bytes.indexOf(0);
-  const name = new TextDecoder().decode(nul < 0 ? bytes : bytes.subarray(0, nul));
-  return { kind: "link", end, name, wildcard: nul < 0, inverted };
+  return TEXT.decode(nul < 0 ? bytes : bytes.subarray(0, nul));
 }

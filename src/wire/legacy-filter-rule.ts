@@ -7,6 +7,7 @@ import {
   linkNamed,
   prefixOfMask,
   UNCLEAR,
+  untilNul,
   verdictOfTarget,
 } from "./filter-rule.ts";
 
@@ -103,6 +104,5 @@ function* matchesIn(entries: Uint8Array, start: number, end: number): Generator<
 }
 
 function nameAt(entries: Uint8Array, at: number): string {
-  const [name = ""] = new TextDecoder().decode(entries.subarray(at + NAME_AT, at + NAME_AT + NAME_LENGTH)).split("\0");
-  return name;
+  return untilNul(entries.subarray(at + NAME_AT, at + NAME_AT + NAME_LENGTH));
 }

@@ -9,6 +9,7 @@ import {
   linkNamed,
   prefixOfMask,
   UNCLEAR,
+  untilNul,
   verdictOfTarget,
 } from "./filter-rule.ts";
 import type { TableFamily } from "./nftables.ts";
@@ -169,7 +170,7 @@ class RuleReading {
     if (loaded.kind === "address") return addressIn(loaded, value, inverted);
     const family = value[0] === NFPROTO_IPV4 ? 4 : value[0] === NFPROTO_IPV6 ? 6 : undefined;
     if (loaded.kind === "connection" || family === undefined) return UNCLEAR;
-    if (!inverted) this.#family = family;
+    if (!inverted) this.#family ??= family;
     return { kind: "family", family, inverted };
   }
 
@@ -232,8 +233,7 @@ function number(data: AttributesOf, type: number): number | undefined {
 }
 
 function text(data: AttributesOf, type: number): string {
-  const [whole = ""] = new TextDecoder().decode(data.get(type)).split("\0");
-  return whole;
+  return untilNul(data.get(type) ?? new Uint8Array());
 }
 
 /** What NFTA_DATA_VALUE or NFTA_DATA_VERDICT is inside. */
