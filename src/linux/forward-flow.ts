@@ -18,14 +18,17 @@ export interface ForwardSide {
 
 /** Both ways between the two sides, in each family that the first one has; in those of the other where it is not known. */
 export function planForwardFlows(near: ForwardSide, far: ForwardSide): readonly ForwardFlow[] {
-  const deciding = near.prefixes.length > 0 ? near : far;
-  return ([4, 6] as const)
-    .filter((family) => deciding.prefixes.some(({ address }) => ipFamily(address) === family))
-    .flatMap((family) => [flow(family, near, far), flow(family, far, near)]);
+  const isNearKnown = near.prefixes.length > 0;
+  return ([4, 6] as const).flatMap((family) => {
+    const [here, there] = [commonPrefix(ofFamily(near, family)), commonPrefix(ofFamily(far, family))];
+    if ((isNearKnown ? here : there) === undefined) return [];
+    return [
+      { family, inLink: near.link, outLink: far.link, source: here, destination: there },
+      { family, inLink: far.link, outLink: near.link, source: there, destination: here },
+    ];
+  });
 }
 
-function flow(family: Family, from: ForwardSide, to: ForwardSide): ForwardFlow {
-  const around = ({ prefixes }: ForwardSide) =>
-    commonPrefix(prefixes.filter(({ address }) => ipFamily(address) === family));
-  return { family, inLink: from.link, outLink: to.link, source: around(from), destination: around(to) };
+function ofFamily({ prefixes }: ForwardSide, family: Family): readonly Prefix[] {
+  return prefixes.filter(({ address }) => ipFamily(address) === family);
 }
