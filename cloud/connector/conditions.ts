@@ -131,7 +131,7 @@ function dropped(chains: readonly string[]): ConnectorFinding {
     code: "FORWARD_DROPPED",
     severity: "degraded",
     message: `Cannot be sure that packets of edges pass as another program drops what is forwarded, and no rule of its own surely lets them pass both ways: ${some(chains)}`,
-    hint: "Let the pods' networks pass there: rules in DOCKER-USER, ufw route allow, or a firewalld zone with forwarding.",
+    hint: "Let the pods' networks pass there: rules in DOCKER-USER, ufw route allow, or sources of firewalld's zone trusted.",
   };
 }
 

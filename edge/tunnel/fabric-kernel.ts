@@ -161,7 +161,7 @@ export class FabricKernel {
       code: "FORWARD_DROPPED",
       severity: "degraded",
       message: `Cannot be sure that pods are reached as another program drops what is forwarded, and no rule of its own surely lets pods' packets pass both ways: ${chains.join(", ")}`,
-      hint: "Let the pods' networks pass there, in and out: docker takes rules in DOCKER-USER, ufw by `ufw route allow`, firewalld by a zone with forwarding for br-fabedge.",
+      hint: "Let the pods' networks pass there, in and out: docker takes rules in DOCKER-USER, ufw by `ufw route allow`, firewalld by the networks of all pods as sources of its zone trusted.",
     });
   }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { seconds } from "../../src/base/duration.ts";
 import { waitFor } from "../lab/wait-for.ts";
 import { backendsOf, dig, PODS } from "../support/edge-world.ts";
@@ -34,6 +35,8 @@ interface Firewall {
   readonly isWhole?: readonly string[];
   /** What its administrator does to it while it runs. */
   readonly handling: readonly string[];
+  /** Lets pass what is forwarded to pods, too (docs/tunnels.md). */
+  readonly toPods: string;
   readonly stop: string;
 }
 
@@ -48,12 +51,14 @@ const FIREWALLS: readonly Firewall[] = [
       "firewall-cmd --add-forward-port=port=8099:proto=tcp:toport=8080:toaddr=10.244.1.21",
       "systemctl restart firewalld",
     ],
+    toPods: "firewall-cmd --zone=trusted --add-source=10.244.0.0/16",
     stop: "systemctl stop firewalld",
   },
   {
     name: "ufw",
     start: "ufw allow in on cni0; ufw route allow in on cni0; ufw --force enable",
     handling: ["ufw reload; ufw deny from 203.0.113.0/24", "ufw --force disable; ufw --force enable"],
+    toPods: "ufw route allow out on cni0",
     stop: "ufw --force disable; iptables -P INPUT ACCEPT; iptables -P FORWARD ACCEPT",
   },
   ...["iptables-nft", "iptables-legacy"].map((program) => ({
@@ -65,6 +70,7 @@ const FIREWALLS: readonly Firewall[] = [
       `${program} -t nat -F PREROUTING; ${restore(program)}`,
       `${program} -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu`,
     ],
+    toPods: `${program} -A FORWARD -o cni0 -j ACCEPT`,
     stop:
       ["filter", "nat", "mangle"].map((t) => `${program} -t ${t} -F`).join(";") +
       `;${program} -P INPUT ACCEPT; ${program} -P FORWARD ACCEPT`,
@@ -110,6 +116,14 @@ describe.each(FIREWALLS.map((firewall) => [firewall.name, firewall] as const))("
     },
     seconds(120),
   );
+
+  test("it is seen that pods' packets pass from them, and to them once it is told to", async () => {
+    const script = join(import.meta.dir, "../support/passing-forwards.ts");
+    const passing = () => node.world.edge.output([process.execPath, script, "cni0", "10.244.1.0/24", "10.244.2.0/24"]);
+    expect(await passing()).toBe("from\n");
+    await shell(firewall.toPods);
+    await waitFor("both ways", async () => (await passing()) === "from and to\n");
+  });
 
   test("its end changes nothing for services", async () => {
     await shell(firewall.stop);

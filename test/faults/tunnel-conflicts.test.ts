@@ -54,7 +54,7 @@ describe("two nodes with the same pods' network", () => {
 
 describe("another program that drops what is forwarded", () => {
   test(
-    "is told, with what to do, until it is gone",
+    "is told, with what to do, until that is done, both ways",
     async () => {
       await e1.host.output(["nft", "-f", "-"], {
         input: `table ip filter {
@@ -65,10 +65,14 @@ describe("another program that drops what is forwarded", () => {
       await e1.host.ip("link add docker0 type bridge");
       expect((await condition("FORWARD_DROPPED")).message).toContain("ip filter FORWARD");
       expect(await toE2()).toBe(false);
-      await e1.host.output(["nft", "delete", "table", "ip", "filter"]);
+      const accept = (way: string) => `add rule ip filter FORWARD ${way} "br-fabedge" accept`;
+      await e1.host.output(["nft", accept("iifname")]);
+      expect(await toE2()).toBe(false);
+      await e1.host.output(["nft", accept("oifname")]);
       await e1.host.ip("link del docker0");
       await noCondition("FORWARD_DROPPED");
       expect(await toE2()).toBe(true);
+      await e1.host.output(["nft", "delete", "table", "ip", "filter"]);
     },
     seconds(90),
   );
