@@ -75,6 +75,17 @@ describe("beside docker", () => {
     seconds(60),
   );
 
+  test("it is seen that pods' packets pass once DOCKER-USER takes them, both ways", async () => {
+    // As docker does where it is the one that turns forwarding on.
+    await shell("iptables -P FORWARD DROP");
+    expect(await node.passingForwards()).toBe("");
+    await shell("iptables -I DOCKER-USER -i cni0 -j ACCEPT");
+    expect(await node.passingForwards()).toBe("from");
+    await shell("iptables -I DOCKER-USER -o cni0 -j ACCEPT");
+    expect(await node.passingForwards()).toBe("from and to");
+    await shell("iptables -P FORWARD ACCEPT");
+  });
+
   test("its end changes nothing for services", async () => {
     await shell("systemctl stop docker docker.socket containerd");
     await works();

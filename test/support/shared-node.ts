@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { minutes, seconds } from "../../src/base/duration.ts";
 import { Debian } from "../lab/debian.ts";
 import { fetchMissingPackages } from "../lab/missing-packages.ts";
@@ -84,6 +85,12 @@ export class SharedNode implements AsyncDisposable {
       .split("\n")
       .filter((line) => !OUR_ROUTES.test(line))
       .join("\n");
+  }
+
+  /** Which packets of pods all chains of this node surely let pass: "from", "to", "from and to" or nothing. */
+  async passingForwards(): Promise<string> {
+    const script = join(import.meta.dir, "passing-forwards.ts");
+    return (await this.world.edge.output([process.execPath, script, "cni0", "10.244.1.0/24", "10.244.2.0/24"])).trim();
   }
 
   /** What agents do to a kernel, one after the other: change, repair, restart, leave, start from nothing. */
