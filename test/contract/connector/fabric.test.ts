@@ -101,5 +101,19 @@ inNamespace(import.meta.path, () => {
       expect(concerns({ lost: true })).toBe(true);
       expect(concerns({ linkIndexes: new Set([index]) })).toBe(true);
     });
+
+    test("has chains that drop, until they let the cluster's pods pass both ways", () => {
+      const accept = (way: string) =>
+        run("nft", "add", "rule", "ip", "filter", "FORWARD", "ip", way, "10.244.0.0/24", "accept");
+      expect(apply(true).dropping).toEqual([]);
+      run("nft", "table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }\n}");
+      expect(apply(true).dropping).toEqual(["ip filter FORWARD"]);
+      accept("saddr");
+      expect(apply(true).dropping).toEqual(["ip filter FORWARD"]);
+      accept("daddr");
+      // Nobody has looked at all of it.
+      expect(apply(false).dropping).toEqual(["ip filter FORWARD"]);
+      expect(apply(true).dropping).toEqual([]);
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { type ForwardFlow, planForwardFlows } from "../../../src/linux/forward-flow.ts";
-import { findDroppingForwards } from "../../../src/linux/forward-policy.ts";
+import { CHAINS_READ_MAX, findDroppingForwards } from "../../../src/linux/forward-policy.ts";
 import { Nftables } from "../../../src/linux/nftables.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
 import { prefix } from "../../support/network-objects.ts";
@@ -217,6 +217,29 @@ inNamespace(import.meta.path, () => {
     // What a set has is not looked at: no word of it is a word too few.
     expect(firewall('iifname { "br-fabedge", "eth0" } accept', 'oifname "br-fabedge" accept')).toEqual(DROPPED);
     expect(firewall('iifname vmap { "br-fabedge" : drop }', "accept")).toEqual(DROPPED);
+  });
+
+  test("chains are followed as far as the bound, and what is behind it is not sure", () => {
+    const names = Array.from({ length: CHAINS_READ_MAX }, (_, i) => `zone${i}`);
+    const chains = names.map((name) => `chain ${name} { }\n`).join("");
+    const jumps = (count: number) => names.slice(0, count).map((name) => `jump ${name}\n`);
+    for (const [count, told] of [
+      [CHAINS_READ_MAX - 1, []],
+      [CHAINS_READ_MAX, ["ip far forward"]],
+    ] as const) {
+      const hook = "type filter hook forward priority 0; policy drop;";
+      run("nft", `table ip far { ${chains} chain forward { ${hook} ${jumps(count).join("")} accept; }\n}`);
+      expect(dropping()).toEqual([...told]);
+      run("nft", "flush", "ruleset");
+    }
+  });
+
+  test("a return where a chain accepts what is left lets it pass, as its last rule says only of the rest", () => {
+    const hook = "type filter hook forward priority 0; policy accept;";
+    run("nft", `table ip own { chain forward { ${hook} ip saddr 10.244.0.0/16 return; drop; }\n}`);
+    expect(dropping()).toEqual([]);
+    run("nft", "insert rule ip own forward ip daddr 10.244.7.0/24 drop");
+    expect(dropping()).toEqual(["ip own forward"]);
   });
 
   test("nobody asks for flows where nothing drops, and where there are none, nothing is dropped", () => {
