@@ -77,9 +77,10 @@ function meetsOne(flow: ForwardFlow, condition: FilterCondition): Match {
 function meetsUpright(flow: ForwardFlow, condition: Exclude<FilterCondition, { kind: "unclear" }>): Match {
   if (condition.kind === "family") return condition.family === flow.family ? "always" : "never";
   if (condition.kind === "link") {
-    const link = condition.end === "in" ? flow.inLink : flow.outLink;
-    if (link === undefined) return "perhaps";
     const { name, wildcard } = condition;
+    const [link, other] = condition.end === "in" ? [flow.inLink, flow.outLink] : [flow.outLink, flow.inLink];
+    // Whatever it is, it is not the one on the other side.
+    if (link === undefined) return name === other && !wildcard ? "never" : "perhaps";
     return (wildcard ? link.startsWith(name) : link === name) ? "always" : "never";
   }
   if (ipFamily(condition.prefix.address) !== flow.family) return "never";

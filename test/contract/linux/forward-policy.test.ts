@@ -76,7 +76,13 @@ inNamespace(import.meta.path, () => {
       expect(dropping()).toEqual(["inet firewalld filter_FORWARD"]);
       run("nft", "flush", "ruleset");
     }
-    for (const last of ["ct state invalid drop", 'iifname "eth0" reject', "counter accept", "counter"]) {
+    for (const last of [
+      'iifname vmap { "eth0" : accept }; ct state invalid drop',
+      "ct state invalid drop",
+      'iifname "eth0" reject',
+      "counter accept",
+      "counter",
+    ]) {
       chain(last);
       expect(dropping()).toEqual([]);
       run("nft", "flush", "ruleset");
@@ -123,7 +129,12 @@ inNamespace(import.meta.path, () => {
       expect(passes()).toBe(false);
       rule("-I", "DOCKER-USER", "-i", "br-+", "-m", "comment", "--comment", "pods", "-j", "ACCEPT");
       expect(passes()).toBe(true);
-      rule("-I", "FORWARD", "-i", "br-fabedge", "-j", "DROP");
+      // It only counts.
+      rule("-I", "DOCKER-USER", "-i", "br-fabedge");
+      expect(passes()).toBe(true);
+      rule("-I", "FORWARD", "!", "-o", "br-fabedge", "-i", "docker0", "-j", "DROP");
+      expect(passes()).toBe(true);
+      rule("-I", "FORWARD", "!", "-i", "docker0", "-j", "DROP");
       expect(passes()).toBe(false);
     });
 
@@ -144,6 +155,7 @@ inNamespace(import.meta.path, () => {
       for (const words of [
         ["-i", "docker0"],
         ["-o", "br-fabedge0"],
+        ["-o", "br-fab"],
         ["-i", "br-fabedge", "-o", "eth0"],
         ["-s", narrow],
         ["-d", narrow],
@@ -152,6 +164,7 @@ inNamespace(import.meta.path, () => {
         ["-m", "mark", "--mark", "0x4000/0x4000"],
         ["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED"],
         ["!", "-s", pods, "-i", "br-fabedge"],
+        ["!", "-d", all],
       ]) {
         rule("-I", "DOCKER-USER", ...words, "-j", "ACCEPT");
         expect([words, passes()]).toEqual([words, false]);

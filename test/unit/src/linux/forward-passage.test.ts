@@ -70,7 +70,7 @@ describe("what surely passes", () => {
     expect(passing(others)).toBe("");
     expect(passing([rule(accept, link("in", "br-", { wildcard: true }))])).toBe("from");
     expect(passing([rule(accept, link("in", "docker0", { inverted: true }))])).toBe("from");
-    expect(passing([rule(accept, link("in", "br-fabedge", { inverted: true }))])).toBe("");
+    expect(passing([rule(accept, link("in", "br-fabedge", { inverted: true }))])).toBe("to");
     expect(passing([rule(accept, link("in", "br-fabedge"), link("out", "eth0"))])).toBe("");
     expect(passing([...bridgeBothWays, ...allPods], [NOTHING_KNOWN])).toBe("");
     expect(passing([rule(accept)], [NOTHING_KNOWN])).toBe("from");
@@ -100,6 +100,14 @@ describe("what is refused before", () => {
     expect(passing([rule(drop), ...bridgeBothWays])).toBe("");
     expect(passing([rule(drop, link("in", "br-fabedge")), ...bridgeBothWays])).toBe("to");
     expect(passing([rule({ kind: "unclear" }), ...bridgeBothWays])).toBe("");
+  });
+
+  test("is what comes by any link but the pods', for those that go to them", () => {
+    const others = link("in", "br-fabedge", { inverted: true });
+    expect(passing([rule(drop, others), ...bridgeBothWays])).toBe("from");
+    expect(passing([rule(drop, others), ...allPods], [NOTHING_KNOWN])).toBe("");
+    expect(passing([rule(back, link("in", "br-fabedge")), rule(accept)])).toBe("to");
+    expect(passing([rule(back, link("in", "br-fab", { wildcard: true })), rule(accept)])).toBe("");
   });
 
   test("is somebody's wish where it is only some of it", () => {
@@ -172,6 +180,7 @@ test("where a chain accepts what its rules leave, a return there lets it pass", 
   const firewall = [rule(back, link("in", "br-fabedge")), rule(drop)];
   expect(passing(firewall, FLOWS, false)).toBe("from");
   expect(passing(firewall, FLOWS, true)).toBe("");
+  expect(passing([rule({ kind: "unclear" }), rule(drop)], FLOWS, false)).toBe("");
 });
 
 describe("the shapes of known programs", () => {

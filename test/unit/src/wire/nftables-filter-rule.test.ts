@@ -68,6 +68,22 @@ const SHIFT: Foreign = [
     writer.attrU32be(6, 1);
   },
 ];
+/** `& 255.255.255.0 ^ 1.0.0.0`, in place. */
+const FLIP: Foreign = [
+  "bitwise",
+  (writer) => {
+    writer.attrU32be(1, 1);
+    writer.attrU32be(2, 1);
+    for (const [type, bytes] of [
+      [4, [255, 255, 255, 0]],
+      [5, [1, 0, 0, 0]],
+    ] as const) {
+      const nested = writer.beginNested(type);
+      writer.attrBytes(1, Uint8Array.from(bytes));
+      writer.endNested(nested);
+    }
+  },
+];
 const text = (name: string) => [...new TextEncoder().encode(name)];
 const unclear = { kind: "unclear" };
 
@@ -156,6 +172,7 @@ describe("a rule's conditions", () => {
     ["both addresses at once", [payload(12, 8), is(true, 10, 1, 7, 1, 10, 1, 7, 2)]],
     ["a register that something else has written to", [meta("iifname"), named("osf"), is(true, ...text("br0"), 0)]],
     ["less than was loaded", [payload(12, 4), is(true, 10, 1)]],
+    ["bits that are flipped", [payload(12, 4), FLIP, is(true, 10, 1, 7, 0)]],
     ["bits that are shifted", [payload(12, 4), SHIFT, is(true, 10, 1, 7, 4)]],
   ] as const)("are unclear of %s", (_, expressions) => {
     const { conditions: found, verdict } = decoded([...expressions, accept]);
