@@ -107,7 +107,7 @@ describe("what is refused before", () => {
     expect(passing([rule(drop, others), ...bridgeBothWays])).toBe("from");
     expect(passing([rule(drop, others), ...allPods], [NOTHING_KNOWN])).toBe("");
     expect(passing([rule(back, link("in", "br-fabedge")), rule(accept)])).toBe("to");
-    expect(passing([rule(back, link("in", "br-fab", { wildcard: true })), rule(accept)])).toBe("");
+    expect(passing([rule(back, link("in", "br-fabedge", { wildcard: true })), rule(accept)])).toBe("");
   });
 
   test("is somebody's wish where it is only some of it", () => {
