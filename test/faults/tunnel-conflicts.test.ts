@@ -19,8 +19,13 @@ beforeAll(async () => {
   [e1, e2, cloud] = [world.edge(1), world.edge(2), world.cloud(1)];
   await world.startConnector(cloud);
   started = await world.startEdge(e1, [world.connectorEndpoint(cloud), world.endpoint(e2)]);
-  await world.startEdge(e2, [world.connectorEndpoint(cloud), world.endpoint(e1)]);
-  await Promise.all([tunnelUp(e1, CONNECTOR), tunnelUp(e1, "paris.e2")]);
+  const other = await world.startEdge(e2, [world.connectorEndpoint(cloud), world.endpoint(e1)]);
+  await Promise.all([tunnelUp(e1, CONNECTOR), tunnelUp(e1, "paris.e2"), tunnelUp(e2, "paris.e1")]);
+  // Where both have begun one, each sends by the other's as soon as it has it, which may be before the other is ready.
+  await waitFor("a single IKE_SA between them", async () => {
+    const lists = await Promise.all([started, other].map(({ charon }) => charon.swanctl("--list-sas")));
+    return lists.every((list) => list.match(/^paris\.e[12]: /gm)?.length === 1);
+  });
 }, seconds(120));
 afterAll(() => world?.[Symbol.asyncDispose]());
 
