@@ -87,7 +87,11 @@ describe("an edge node whose line loses a fifth of all packets, and is slow, and
   test(
     "keeps it, with traffic both ways, one way, and none but charon's own questions",
     async () => {
+      // A connector that was left as it did not answer at once hears so over this line, too.
+      const isAlone = async () => (await associationsAtConnectors()).length === 1;
+      await waitFor("one connector with a tunnel", isAlone, { timeout: seconds(45) });
       const before = { id: await uniqueId(), atConnectors: await associationsAtConnectors() };
+      const { length: logged } = started.charon.log;
       const both = await SteadyPing.start(edge.pod, POOL.pod);
       await edge.pod.run(["ping", "-n", "-i", "0.05", "-w", `${TRAFFIC_SECONDS}`, POOL.pod]);
       expect((await both.stop()).lost).toBeGreaterThan(PINGS / 5);
@@ -98,9 +102,9 @@ describe("an edge node whose line loses a fifth of all packets, and is slow, and
       const askedBefore = asked();
       await waitFor("two questions of charon's", () => asked() >= askedBefore + 2, { timeout: seconds(45) });
       expect({ id: await uniqueId(), atConnectors: await associationsAtConnectors() }).toEqual(before);
-      expect(started.charon.log).not.toMatch(/giving up after/);
+      expect(started.charon.log.slice(logged)).not.toMatch(/giving up after/);
     },
-    seconds(90),
+    seconds(135),
   );
 
   test(
