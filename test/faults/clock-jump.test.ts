@@ -75,7 +75,7 @@ describe("a clock that is set while the agent runs", () => {
       expect(await outside()).toBe(OUTSIDE.address);
       const connections = await waitFor("all watches", async () => {
         const open = await flows();
-        return open.trim().split("\n").length === 6 && open;
+        return open.trim().split("\n").length === 7 && open;
       });
       const changes = await KernelChanges.watch(world.edge);
       const [seenBefore, askedBefore] = [await changes.seen(), asked()];
