@@ -75,11 +75,15 @@ async function remove(name: string): Promise<void> {
 }
 
 const kernel = () => edge.output(["nft", "list", "ruleset"]);
-const inKernel = (...texts: readonly string[]) =>
-  waitFor(`${texts.join(" and ")} in the kernel`, async () => {
+/** A server that starts again may have forgotten where a watch was: nodes spread their lists over a minute then. */
+const RELISTED = { timeout: seconds(75) };
+const inKernel = (...texts: readonly string[]) => {
+  const areThere = async () => {
     const ruleset = await kernel();
     return texts.every((text) => mentions(ruleset, text));
-  });
+  };
+  return waitFor(`${texts.join(" and ")} in the kernel`, areThere, RELISTED);
+};
 const goneFromKernel = (text: string) =>
   waitFor(`no ${text} in the kernel`, async () => !mentions(await kernel(), text));
 
@@ -169,9 +173,7 @@ describe("with a real API server as its source, an agent", () => {
 
       await server.restart();
       await server.apply(slice("steady", ["10.244.1.72"]));
-      await waitFor("the change after the restart", async () => mentions(await kernel(), "10.244.1.72"), {
-        timeout: seconds(60),
-      });
+      await waitFor("the change after the restart", async () => mentions(await kernel(), "10.244.1.72"), RELISTED);
       await goneFromKernel("10.244.1.71");
     },
     seconds(120),
