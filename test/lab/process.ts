@@ -28,6 +28,8 @@ export interface SpawnOptions extends WaitOptions {
 
 type Piped = Subprocess<"ignore" | Uint8Array, "pipe", "pipe">;
 
+const WAKE_EVERY_MS = 200;
+
 /** What programs of a lab get: nothing of this machine's settings. */
 const BASE_ENVIRONMENT = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -93,8 +95,11 @@ export class LabProcess {
   async stop(grace: Duration = GRACE): Promise<number> {
     this.signal("SIGTERM");
     const timer = setTimeout(() => this.signal("SIGKILL"), grace);
+    // nsenter may be about to stop for a pause of its child's that is over: then nobody else would wake it.
+    const waking = setInterval(() => this.#entry.kill("SIGCONT"), WAKE_EVERY_MS);
     const code = await this.exited;
     clearTimeout(timer);
+    clearInterval(waking);
     return code;
   }
 
