@@ -58,7 +58,7 @@ export class PeerWatch {
   readonly #mute = new Set<Ip>();
   #sampleAt = 0 as MonotonicTime;
   #sampling = false;
-  #askedAt = Number.NEGATIVE_INFINITY as MonotonicTime;
+  #askAt = 0 as MonotonicTime;
   #probe: PathProbe | undefined;
   #path = "";
   #pathMtu: number | undefined;
@@ -181,9 +181,8 @@ export class PeerWatch {
     const { state: liveness } = this.#liveness;
     if (this.#sampleAt <= now && !this.#sampling) void this.#sample(id, liveness, now);
     const { askEvery, state } = liveness.verdict(now);
-    // How long ago, and not when the next one was due: a doubt that arises does not wait for that.
-    if (askEvery !== undefined && elapsed(this.#askedAt, now) >= askEvery) {
-      this.#askedAt = now;
+    if (askEvery !== undefined && this.#askAt <= now) {
+      this.#askAt = (now + askEvery) as MonotonicTime;
       const asked = way?.askInside(0, (roundTrip, at) => {
         this.#latency = roundTrip;
         this.#mute.clear();
@@ -239,8 +238,7 @@ export class PeerWatch {
     const times = [this.#probe?.dueAt];
     if (this.#liveness !== undefined) {
       times.push(this.#sampleAt);
-      const { askEvery } = this.#liveness.state.verdict(now);
-      if (askEvery !== undefined) times.push((this.#askedAt + askEvery) as MonotonicTime);
+      if (this.#liveness.state.verdict(now).askEvery !== undefined) times.push(this.#askAt);
     }
     const next = Math.min(...times.filter((time) => time !== undefined), now + REST);
     return milliseconds(Math.max(0, next - now));

@@ -21,8 +21,6 @@ class World {
   answers = true;
   /** Whether questions leave: by a child that leads to the peer's nodes. */
   asking = true;
-  /** Whether the peer's nodes answer none of them. */
-  deaf = false;
   widest = 1500;
   uplinkSource = ip("192.168.9.7");
   readonly replaced: string[] = [];
@@ -111,7 +109,7 @@ class World {
       uplinkSource: this.uplinkSource,
       askInside: (pathMtu, onAnswer) => {
         if (!this.asking) return false;
-        if (this.answers && !this.deaf && pathMtu <= this.widest) onAnswer(milliseconds(10), this.now as MonotonicTime);
+        if (this.answers && pathMtu <= this.widest) onAnswer(milliseconds(10), this.now as MonotonicTime);
         return true;
       },
       askOutside: () => true,
@@ -195,19 +193,6 @@ describe("the watch of a connector with several addresses", () => {
     world.answers = true;
     await world.run(10_000);
     expect(await chosenInSilence(world)).toEqual([...others, first ?? "", others[0] ?? ""]);
-  });
-
-  test("takes the next one when one dies whose nodes never answered, however long ago they were last asked", async () => {
-    for (let at = 10_000; at < 15_000; at += 500) {
-      const world = new World();
-      world.deaf = true;
-      world.up(FIRST);
-      await world.run(at);
-      expect(world.replaced).toEqual([]);
-      world.answers = false;
-      await world.run(2500);
-      expect(world.replaced).toHaveLength(1);
-    }
   });
 
   test("stays with its only address when nothing has ever answered", async () => {
