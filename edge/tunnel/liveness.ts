@@ -11,8 +11,7 @@ export interface ChildTraffic {
 export interface LivenessVerdict {
   /** How often to send an echo request through the tunnel now; undefined: there is nothing to ask. */
   readonly askEvery: Duration | undefined;
-  /** "mute": it may be dead, or lead to nodes that answer no questions. */
-  readonly state: "alive" | "dead" | "mute";
+  readonly dead: boolean;
 }
 
 /** Packets went out and none came in for so long: usual for a moment, and worth a question. */
@@ -27,12 +26,10 @@ const DOUBT_QUESTIONS = 12;
 const PATIENCE = milliseconds(1300);
 const ROUND_TRIP_ALLOWANCE_MAX = seconds(3);
 
-/** Until something has answered once. */
+/** Until something has answered once: then no silence means anything. */
 const FIRST_ASK_EVERY = milliseconds(200);
 const FIRST_ASK_FOR = seconds(5);
 const LATER_ASK_EVERY = seconds(5);
-/** Instead of the patience above, until anything has come in: the other end's routes may come some time after its SA. */
-const FIRST_PATIENCE = FIRST_ASK_FOR;
 
 /**
  * Whether one IKE_SA's tunnel carries packets both ways, from what is counted at each end of it and from echo requests
@@ -42,8 +39,6 @@ export class Liveness {
   readonly #started: MonotonicTime;
   #children: ReadonlyMap<number, ChildTraffic> = new Map();
   #lastIn: MonotonicTime;
-  /** Whether anything has come in at all. */
-  #heard = false;
   /** Whether something went out since. */
   #unanswered = false;
   #doubt: { readonly since: MonotonicTime; questions: number } | undefined;
@@ -89,29 +84,18 @@ export class Liveness {
   }
 
   verdict(now: MonotonicTime): LivenessVerdict {
-    const calm = this.#calmAskEvery(now);
-    if (!this.#unanswered || elapsed(this.#lastIn, now) < DOUBT_AFTER) return { askEvery: calm, state: "alive" };
+    if (this.#roundTrip === undefined) {
+      const early = elapsed(this.#started, now) < FIRST_ASK_FOR;
+      return { askEvery: early ? FIRST_ASK_EVERY : LATER_ASK_EVERY, dead: false };
+    }
+    if (!this.#unanswered || elapsed(this.#lastIn, now) < DOUBT_AFTER) return { askEvery: undefined, dead: false };
     this.#doubt ??= { since: now, questions: 0 };
-    const waited = elapsed(this.#doubt.since, now) >= this.#patience;
-    if (!waited || this.#doubt.questions < DOUBT_QUESTIONS) return { askEvery: DOUBT_ASK_EVERY, state: "alive" };
-    if (this.#roundTrip === undefined) return { askEvery: calm, state: "mute" };
-    return { askEvery: DOUBT_ASK_EVERY, state: "dead" };
-  }
-
-  /** Without a doubt, and where asking has not helped. */
-  #calmAskEvery(now: MonotonicTime): Duration | undefined {
-    if (this.#roundTrip !== undefined) return undefined;
-    return elapsed(this.#started, now) < FIRST_ASK_FOR ? FIRST_ASK_EVERY : LATER_ASK_EVERY;
-  }
-
-  get #patience(): number {
-    if (this.#roundTrip === undefined) return this.#heard ? PATIENCE : FIRST_PATIENCE;
-    const { smoothed, variation } = this.#roundTrip;
-    return PATIENCE + Math.min(smoothed + 4 * variation, ROUND_TRIP_ALLOWANCE_MAX);
+    const allowance = Math.min(this.#roundTrip.smoothed + 4 * this.#roundTrip.variation, ROUND_TRIP_ALLOWANCE_MAX);
+    const waited = elapsed(this.#doubt.since, now) >= PATIENCE + allowance;
+    return { askEvery: DOUBT_ASK_EVERY, dead: waited && this.#doubt.questions >= DOUBT_QUESTIONS };
   }
 
   #alive(now: MonotonicTime): void {
-    this.#heard = true;
     this.#lastIn = now;
     this.#unanswered = false;
     this.#doubt = undefined;

@@ -54,8 +54,6 @@ export class PeerWatch {
   /** IKE_SAs that were there when another address was chosen: they do not say that it answers. */
   #left: ReadonlySet<string> = new Set();
   #liveness: { readonly of: string; readonly state: Liveness } | undefined;
-  /** Where tunnels led that were left although nothing had ever answered through them. */
-  readonly #mute = new Set<Ip>();
   #sampleAt = 0 as MonotonicTime;
   #sampling = false;
   #askAt = 0 as MonotonicTime;
@@ -148,10 +146,8 @@ export class PeerWatch {
       choice.leave(now);
       return true;
     }
-    const association = tunnel.associations.find((sa) => isUp(sa) && !this.#left.has(spis(sa)));
-    // Whoever does not answer while children are made is as good as one who does not answer the first of them.
-    const isMaking = tunnel.missingChildren.length > 0 && association?.tasks.includes("CHILD_CREATE") === true;
-    return choice.look(now, association !== undefined && tunnel.installedChildren.length > 0 && !isMaking);
+    const isThere = tunnel.associations.some((sa) => isUp(sa) && !this.#left.has(spis(sa)));
+    return choice.look(now, isThere && tunnel.installedChildren.length > 0);
   }
 
   /**
@@ -178,29 +174,18 @@ export class PeerWatch {
       this.#liveness = { of: id, state: new Liveness(now) };
       this.#latency = undefined;
     }
-    const { state: liveness } = this.#liveness;
-    if (this.#sampleAt <= now && !this.#sampling) void this.#sample(id, liveness, now);
-    const { askEvery, state } = liveness.verdict(now);
+    const { state } = this.#liveness;
+    if (this.#sampleAt <= now && !this.#sampling) void this.#sample(id, state, now);
+    const { askEvery, dead } = state.verdict(now);
     if (askEvery !== undefined && this.#askAt <= now) {
       this.#askAt = (now + askEvery) as MonotonicTime;
       const asked = way?.askInside(0, (roundTrip, at) => {
         this.#latency = roundTrip;
-        this.#mute.clear();
-        liveness.answered(at, roundTrip);
+        state.answered(at, roundTrip);
       });
-      if (asked === true) liveness.asked();
+      if (asked === true) state.asked();
     }
-    return state === "dead" || (state === "mute" && this.#isOtherWorthTrying(association.remoteHost));
-  }
-
-  /**
-   * Instead of a tunnel through which nothing has ever answered. Once for each address: where nobody answers questions,
-   * all of them are alike.
-   */
-  #isOtherWorthTrying(than: Ip): boolean {
-    if (this.ranked.length < 2 || this.#mute.has(than)) return false;
-    this.#mute.add(than);
-    return true;
+    return dead;
   }
 
   async #sample(id: string, liveness: Liveness, now: MonotonicTime): Promise<void> {

@@ -19,8 +19,6 @@ class World {
   tunnel: TunnelState | undefined;
   /** Whether packets come back through the tunnel, and how large those are that do. */
   answers = true;
-  /** Whether questions leave: by a child that leads to the peer's nodes. */
-  asking = true;
   widest = 1500;
   uplinkSource = ip("192.168.9.7");
   readonly replaced: string[] = [];
@@ -50,20 +48,6 @@ class World {
       installedChildren: ["paris.connector-p2p"],
       missingChildren: [],
       failure: undefined,
-    };
-  }
-
-  /** @param tasks exchanges that are not over */
-  partlyUp(remoteHost: string, tasks: readonly string[]): void {
-    this.up(remoteHost);
-    const [association] = this.tunnel?.associations ?? [];
-    if (this.tunnel === undefined || association === undefined) throw new Error("There is no tunnel");
-    this.asking = false;
-    this.tunnel = {
-      ...this.tunnel,
-      phase: "partial",
-      associations: [{ ...association, tasks }],
-      missingChildren: ["paris.connector-p2n"],
     };
   }
 
@@ -108,7 +92,6 @@ class World {
       uplinkMtu: 1500,
       uplinkSource: this.uplinkSource,
       askInside: (pathMtu, onAnswer) => {
-        if (!this.asking) return false;
         if (this.answers && pathMtu <= this.widest) onAnswer(milliseconds(10), this.now as MonotonicTime);
         return true;
       },
@@ -171,44 +154,6 @@ describe("the watch of a connector with several addresses", () => {
       await world.run(5000);
     }
     expect(world.replaced).toEqual([]);
-  });
-
-  /** Tunnels come up at once, and nothing comes through them for two minutes. @returns the addresses that were chosen */
-  async function chosenInSilence(world: World): Promise<readonly string[]> {
-    world.answers = false;
-    const before = world.replaced.length;
-    for (const end = world.now + 120_000; world.now < end; ) {
-      const [address = ""] = world.watch.addresses;
-      world.up(address, `tunnel ${world.replaced.length}`);
-      await world.run(100);
-    }
-    return world.replaced.slice(before).map((line) => line.split(" ")[1] ?? "");
-  }
-
-  test("tries each address once when nothing has ever answered, as nobody behind any may answer questions", async () => {
-    const world = new World();
-    const [first, ...others] = world.watch.ranked;
-    expect(await chosenInSilence(world)).toEqual([...others, first ?? ""]);
-    // Somebody does: the address in use was left for being dead, and still has its chance.
-    world.answers = true;
-    await world.run(10_000);
-    expect(await chosenInSilence(world)).toEqual([...others, first ?? "", others[0] ?? ""]);
-  });
-
-  test("stays with its only address when nothing has ever answered", async () => {
-    const world = new World(makeConnectorEndpoint("paris.connector", { publicAddresses: [FIRST] }));
-    expect(await chosenInSilence(world)).toEqual([]);
-  });
-
-  test("takes the next one when the peer falls silent while children are made, and not when it refuses one", async () => {
-    const world = new World();
-    world.answers = false;
-    world.partlyUp(FIRST, []);
-    await world.run(10_000);
-    expect(world.replaced).toEqual([]);
-    world.partlyUp(FIRST, ["CHILD_CREATE"]);
-    await world.run(2500);
-    expect(world.replaced).toHaveLength(1);
   });
 
   test("takes the next one when nobody answers at all", async () => {
