@@ -94,7 +94,7 @@ export const TIERS: readonly Tier[] = [
     ],
     lacks: namespaces,
     // Each file has a lab of its own.
-    steps: () => [testRun(["./test/system"], 2)],
+    steps: () => [testRun(["./test/system"], 3)],
     secondTry: true,
   },
   {
@@ -136,7 +136,7 @@ export const TIERS: readonly Tier[] = [
     ],
     lacks: namespaces,
     // Each file has a lab and an API server of its own, and mostly waits.
-    steps: () => [testRun(["./test/cluster"], 2)],
+    steps: () => [testRun(["./test/cluster"], 3)],
     secondTry: true,
   },
   {
