@@ -49,7 +49,11 @@ const PACED_CHANGES = { count: 12, timeSeconds: 20, pauseMilliseconds: 0 };
 const CONNECTION_ROUNDS = 50;
 const CONNECTIONS = 400;
 const HTTP_ROUNDS = 7;
+const STALL_ROUNDS = 3;
 const IDLE_MILLISECONDS = 5000;
+
+/** Of ours and of the peer's, for each round: what has loaded everything cannot do it again. */
+const STALL_NODES = Array.from({ length: STALL_ROUNDS }, (_, i) => [`ours-stall-${i}`, `peer-stall-${i}`] as const);
 
 const DIRECT = "direct";
 const NFT = "nft";
@@ -74,6 +78,9 @@ async function attempt(work: () => Promise<void>): Promise<void> {
     console.error(error);
   }
 }
+
+/** A program, and a node that it has loaded the first services into. */
+type StallTrial = readonly [name: string, trial: NodeTrial, program: Selvedge | KubeProxy];
 
 class ServicesBenchmark {
   readonly #report: Report;
@@ -165,6 +172,7 @@ class ServicesBenchmark {
   }
 
   async #fullSyncs(size: number): Promise<void> {
+    say(`${size} services: full synchronisations`);
     for (let round = 0; round < LOAD_ROUNDS; round++) {
       const zone = `zone-${this.#zone++}`;
       const { seconds, transactions } = await measureFullSync(this.#world, this.#peer, this.#kubeProxy, zone);
@@ -225,11 +233,11 @@ class ServicesBenchmark {
   }
 
   /** Nodes that know only the first services: their programs are stopped, and their kernels keep them. */
-  async prepareStalls(size: number): Promise<readonly (readonly [string, NodeTrial, Selvedge | KubeProxy])[]> {
-    const trials = [
-      [OURS, this.trial("ours-stall"), this.#selvedge],
-      [KUBE_PROXY, this.trial("peer-stall"), this.#kubeProxy],
-    ] as const;
+  async prepareStalls(size: number): Promise<readonly StallTrial[]> {
+    const trials = STALL_NODES.flatMap(([ours, peer]): readonly StallTrial[] => [
+      [OURS, this.trial(ours), this.#selvedge],
+      [KUBE_PROXY, this.trial(peer), this.#kubeProxy],
+    ]);
     for (const [, trial, program] of trials) {
       await trial.load(program, 2 * size);
       await trial.settle();
@@ -238,10 +246,7 @@ class ServicesBenchmark {
     return trials;
   }
 
-  async measureStalls(
-    size: number,
-    trials: readonly (readonly [string, NodeTrial, Selvedge | KubeProxy])[],
-  ): Promise<void> {
+  async measureStalls(size: number, trials: readonly StallTrial[]): Promise<void> {
     await this.#ours.stop();
     await this.#peer.stop();
     for (const [name, trial, program] of trials) {
@@ -253,11 +258,9 @@ class ServicesBenchmark {
       if (failures > 0) throw new Error(`Cannot take a figure of ${name}: ${failures} connections failed`);
       this.#report.add(STALL, name, [longestSeconds], { size });
       await trial.stop();
+      const idle = await probeDuring(trial.path, () => Bun.sleep(IDLE_MILLISECONDS));
+      this.#report.add(STALL, "nothing loads", [idle.longestSeconds], { size });
     }
-    const [first] = trials;
-    if (first === undefined) return;
-    const { longestSeconds } = await probeDuring(first[1].path, () => Bun.sleep(IDLE_MILLISECONDS));
-    this.#report.add(STALL, "nothing loads", [longestSeconds], { size });
   }
 }
 
@@ -268,7 +271,7 @@ async function main(): Promise<void> {
   report.version(KUBE_PROXY, /-(v[\d.]+)\//.exec(kubeProxy)?.[1] ?? "unknown");
   report.version(NFT, /v[\d.]+/.exec(run("nft", "--version"))?.[0] ?? "unknown");
   using selvedge = new Selvedge();
-  await using world = await ServicesWorld.create(["direct", "ours", "peer", "by-hand", "ours-stall", "peer-stall"]);
+  await using world = await ServicesWorld.create(["direct", "ours", "peer", "by-hand", ...STALL_NODES.flat()]);
   const benchmark = new ServicesBenchmark(report, world, selvedge, kubeProxy);
   const [least = 0, greatest = 0] = [SIZES.at(0), SIZES.at(-1)];
   await world.grow(least);
