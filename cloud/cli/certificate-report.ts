@@ -1,6 +1,7 @@
 import { parseCertificate } from "../../src/certificate/certificate.ts";
 import { formatDistinguishedName } from "../../src/certificate/distinguished-name.ts";
 import { formatTable, type Paint, printable } from "../../src/cli/table.ts";
+import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
 import {
   type AuthorityState,
   type AuthorityStep,
@@ -12,7 +13,6 @@ import { reportAuthority } from "../operator/authority-report.ts";
 import { readLeaf, readSigner, type SecretTexts, type Signer } from "../operator/certificates.ts";
 import type { DesiredCertificate } from "../operator/document.ts";
 import { type LeafState, planLeaf, renewAt } from "../operator/leaf-plan.ts";
-import { CREATED_BY, CREATED_BY_LABEL } from "../operator/object-names.ts";
 import { LEAF_TEXTS_DECODER, SECRET_DECODER } from "../operator/observed-documents.ts";
 import type { Problem } from "../operator/problem.ts";
 import type { LeafTexts } from "../operator/secret-manifest.ts";

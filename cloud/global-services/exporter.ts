@@ -9,10 +9,13 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import type { EventRecorder } from "../../src/kube/event-recorder.ts";
 import { Informer } from "../../src/kube/informer.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
-import type { StoreChange } from "../../src/kube/object-store.ts";
+import type { StoreChange, Stored } from "../../src/kube/object-store.ts";
+import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
+import { reasonOf } from "../../src/kube/reason.ts";
 import type { Recovery } from "../../src/kube/recovery.ts";
 import { apiVersion, GLOBAL_SERVICES, SERVICES, type Selection } from "../../src/kube/resource.ts";
 import { isOutage } from "../../src/kube/status.ts";
+import { describeUnreadable } from "../../src/kube/unreadable.ts";
 import type { KubeWriter } from "../../src/kube/writer.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
 import { WorkQueue } from "../../src/reconcile/work-queue.ts";
@@ -23,13 +26,7 @@ import {
   type ExportedService,
   type ExportedSlice,
 } from "./exported-service.ts";
-import {
-  type FoundGlobalService,
-  GLOBAL_SERVICE_DECODER,
-  type GlobalServiceSpec,
-  MADE_BY,
-  MADE_BY_LABEL,
-} from "./global-service.ts";
+import { type FoundGlobalService, GLOBAL_SERVICE_DECODER, type GlobalServiceSpec } from "./global-service.ts";
 import { type ExportProblem, type Place, planExport, planGlobalService } from "./plan.ts";
 
 export interface ExporterOptions {
@@ -97,6 +94,7 @@ export class Exporter {
   lead(term: AbortSignal): void {
     this.#term = term;
     this.#told.clear();
+    for (const informer of this.#informers) this.#tellUnreadable(informer);
     this.#sweep();
     this.#queue.resume();
     term.addEventListener("abort", () => {
@@ -111,7 +109,7 @@ export class Exporter {
     onChange: (changes: readonly StoreChange<T>[]) => void,
   ): Informer<T> {
     const { client, clock, random, recovery } = this.#options;
-    const onStatus = () => this.#statusChanged();
+    const onStatus = () => this.#statusChanged(informer as Informer<unknown>);
     const informer = new Informer<T>({ ...selection, client, decoder, clock, random, onChange, onStatus, recovery });
     this.#informers.push(informer as Informer<unknown>);
     return informer;
@@ -137,7 +135,8 @@ export class Exporter {
     return this.#informers.every(({ store }) => store.synced);
   }
 
-  #statusChanged(): void {
+  #statusChanged(informer: Informer<unknown>): void {
+    this.#tellUnreadable(informer);
     const failed = this.#informers.map(({ status }) => status).find(({ error }) => error !== undefined);
     const failure = failed === undefined ? "" : `${failed.kind} ${failed.error?.code}`;
     const news = failure !== this.#failure;
@@ -174,14 +173,19 @@ export class Exporter {
     const { place } = this.#options;
     const service = this.#services.store.get(key)?.value;
     const slices = this.#slices.get(key)?.values() ?? [];
-    const exported = service && planExport(key, service, slices, place);
+    const found = this.#globals.store.get(key);
+    const exported = service && planExport(key, service, slices, place, found?.value);
     this.#tell(key, exported?.problem);
-    await this.#write(key, exported?.spec, term);
+    await this.#write(key, exported?.spec, found, term);
   }
 
-  async #write(key: ObjectKey, spec: GlobalServiceSpec | undefined, term: AbortSignal): Promise<void> {
+  async #write(
+    key: ObjectKey,
+    spec: GlobalServiceSpec | undefined,
+    found: Stored<FoundGlobalService> | undefined,
+    term: AbortSignal,
+  ): Promise<void> {
     const { writer, place, log } = this.#options;
-    const found = this.#globals.store.get(key);
     const step = planGlobalService(place, spec, found?.value);
     if (step.step === "keep") return;
     log.debug("global.write", "A GlobalService is written", { key, mode: step.step });
@@ -191,7 +195,7 @@ export class Exporter {
       await writer.delete(GLOBAL_SERVICES, { namespace, name }, version, term);
       return;
     }
-    const labels = { [MADE_BY_LABEL]: MADE_BY };
+    const labels = { [CREATED_BY_LABEL]: CREATED_BY };
     const written =
       step.step === "create"
         ? await writer.create(GLOBAL_SERVICES, { metadata: { namespace, name, labels }, spec: step.spec }, term)
@@ -199,6 +203,11 @@ export class Exporter {
           await writer.merge(GLOBAL_SERVICES, { namespace, name }, { metadata: version, spec: step.spec }, term);
     const value = { spec: step.spec, ours: found?.value.ours ?? true };
     this.#globals.store.wrote({ key, ...written, value });
+  }
+
+  #tellUnreadable(informer: Informer<unknown>): void {
+    if (this.#term === undefined) return;
+    for (const event of describeUnreadable(informer)) this.#options.events.record(event);
   }
 
   #tell(key: ObjectKey, problem: ExportProblem | undefined): void {
@@ -210,7 +219,7 @@ export class Exporter {
     if (problem === undefined || text === before || service === undefined) return;
     const [namespace, name = ""] = key.split("/");
     const regarding = { apiVersion: apiVersion(SERVICES), kind: SERVICES.kind, namespace, name, uid: service.uid };
-    const reason = problem.code === "EXPORT_CUT" ? "ExportCut" : "ExportRefused";
+    const reason = reasonOf(problem.code);
     this.#options.events.record({ regarding, type: "Warning", reason, action: "Export", note: text });
   }
 

@@ -1,6 +1,7 @@
 import { type DecodeError, ok, type Result } from "../../src/base/result.ts";
 import { parseJson } from "../../src/kube/json-view.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
 import { GLOBAL_ENDPOINTS_MAX } from "../../src/kube/objects/global-service.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { SERVICE_PORTS_MAX } from "../../src/kube/objects/service.ts";
@@ -18,13 +19,9 @@ export interface GlobalServiceSpec {
 /** A GlobalService that is there. */
 export interface FoundGlobalService {
   readonly spec: GlobalServiceSpec;
-  /** This operator has made it, so that it may take it away. */
+  /** This operator has made it, so that it may take it away: service-hub takes only what bears its own name. */
   readonly ours: boolean;
 }
-
-export const MADE_BY_LABEL = "fabedge.io/created-by";
-/** Unlike service-hub's, which takes objects of its own name away. */
-export const MADE_BY = "fabedge-operator";
 
 export const GLOBAL_SERVICE_DECODER: ObjectDecoder<FoundGlobalService> = {
   resource: GLOBAL_SERVICES,
@@ -34,7 +31,7 @@ export const GLOBAL_SERVICE_DECODER: ObjectDecoder<FoundGlobalService> = {
 export function parseFoundGlobalService(json: unknown): Result<FoundGlobalService, DecodeError> {
   const read = parseJson(json, (object) => {
     const spec = object.field("spec");
-    const label = object.field("metadata").field("labels").field(MADE_BY_LABEL);
+    const label = object.field("metadata").field("labels").field(CREATED_BY_LABEL);
     for (const endpoint of spec.field("endpoints").array(GLOBAL_ENDPOINTS_MAX)) {
       endpoint.field("cluster").optionalString(NAME_LENGTH_MAX);
       if (endpoint.absent) endpoint.refuse("missing");
@@ -42,7 +39,7 @@ export function parseFoundGlobalService(json: unknown): Result<FoundGlobalServic
     spec.field("ports").array(SERVICE_PORTS_MAX);
     return {
       type: spec.field("type").oneOf(["ClusterIP", "Headless"], "ClusterIP"),
-      ours: label.optionalString(NAME_LENGTH_MAX) === MADE_BY,
+      ours: label.optionalString(NAME_LENGTH_MAX) === CREATED_BY,
     };
   });
   if (!read.ok) return read;

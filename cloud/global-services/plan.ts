@@ -30,38 +30,41 @@ export type GlobalServiceStep =
   | { readonly step: "create"; readonly spec: GlobalServiceSpec }
   | { readonly step: "change"; readonly spec: GlobalServiceSpec };
 
-/** A service's own addresses, or, where it is headless, those of each of its pods that are ready. */
+/**
+ * A service's own addresses, or, where it is headless, those of each of its pods that are ready; as many as fit beside
+ * those of other clusters.
+ *
+ * @param found the GlobalService that is there
+ */
 export function planExport(
   key: string,
   service: ExportedService,
   slices: Iterable<ExportedSlice>,
   place: Place,
+  found?: FoundGlobalService,
 ): Export {
-  const ports = service.ports.map(portJson);
-  if (!service.headless) {
-    if (service.clusterIps.length === 0) return { spec: undefined, problem: notReachable(key, service) };
-    const endpoints = [{ addresses: service.clusterIps, ...place }];
-    return { spec: { type: "ClusterIP", ports, endpoints }, problem: undefined };
-  }
-  const all = joinFamilies(slices).map((endpoint) => ({ ...endpointJson(endpoint), ...place }));
-  const endpoints = all.slice(0, GLOBAL_ENDPOINTS_MAX);
-  const problem = all.length > endpoints.length ? tooMany(key, all.length) : undefined;
-  return { spec: { type: "Headless", ports, endpoints }, problem };
+  const { headless, clusterIps } = service;
+  if (!headless && clusterIps.length === 0) return { spec: undefined, problem: notReachable(key, service) };
+  const own = headless ? joinFamilies(slices).map(endpointJson) : [{ addresses: clusterIps }];
+  const others = othersOf(found, place).length;
+  const endpoints = own.slice(0, GLOBAL_ENDPOINTS_MAX - others).map((endpoint) => ({ ...endpoint, ...place }));
+  const spec = { type: headless ? "Headless" : "ClusterIP", ports: service.ports.map(portJson), endpoints } as const;
+  return { spec, problem: endpoints.length < own.length ? tooMany(key, own.length, others) : undefined };
 }
 
 /**
  * What to do with the GlobalService: only endpoints of this cluster are this operator's; what it is, and its ports, are
  * what this cluster says as long as it has the service.
  *
- * @param exported undefined: this cluster does not export it, or no longer
+ * @param exported as it was planned beside `found`; undefined: this cluster does not export it, or no longer
  */
 export function planGlobalService(
-  { cluster }: Place,
+  place: Place,
   exported: GlobalServiceSpec | undefined,
   found: FoundGlobalService | undefined,
 ): GlobalServiceStep {
   if (found === undefined) return exported === undefined ? { step: "keep" } : { step: "create", spec: exported };
-  const others = found.spec.endpoints.filter((endpoint) => clusterOf(endpoint) !== cluster);
+  const others = othersOf(found, place);
   if (exported === undefined) {
     const wasOurs = found.ours || others.length < found.spec.endpoints.length;
     if (others.length === 0 && wasOurs) return { step: "delete" };
@@ -69,9 +72,12 @@ export function planGlobalService(
     return { step: "change", spec: { ...found.spec, endpoints: others } };
   }
   // Others' stay in front, and are not moved by what changes here.
-  const room = GLOBAL_ENDPOINTS_MAX - others.length;
-  const spec = { ...exported, endpoints: [...others, ...exported.endpoints.slice(0, room)] };
+  const spec = { ...exported, endpoints: [...others, ...exported.endpoints] };
   return sameValue(spec, found.spec) ? { step: "keep" } : { step: "change", spec };
+}
+
+function othersOf(found: FoundGlobalService | undefined, { cluster }: Place): GlobalServiceSpec["endpoints"] {
+  return (found?.spec.endpoints ?? []).filter((endpoint) => clusterOf(endpoint) !== cluster);
 }
 
 /** A pod of both families is in two slices, and one endpoint with two addresses; sorted, so that its place is its own. */
@@ -119,10 +125,10 @@ function notReachable(key: string, { isAlias }: ExportedService): ExportProblem 
   };
 }
 
-function tooMany(key: string, count: number): ExportProblem {
+function tooMany(key: string, count: number, others: number): ExportProblem {
   return {
     code: "EXPORT_CUT",
-    message: `Cannot export more than ${GLOBAL_ENDPOINTS_MAX} endpoints of Service ${key}: current value is ${count}`,
-    hint: "Export a Service with a cluster IP in its place: it is one endpoint.",
+    message: `Cannot export all endpoints of Service ${key} as a GlobalService has at most ${GLOBAL_ENDPOINTS_MAX}: current value is ${count} and ${others} of other clusters`,
+    hint: "Export a Service with a cluster IP, here or in the other clusters: it is one endpoint.",
   };
 }

@@ -1,5 +1,6 @@
 import type { Severity } from "../../src/base/health.ts";
-import { type Problem, reasonOf } from "./problem.ts";
+import { reasonOf } from "../../src/kube/reason.ts";
+import type { Problem } from "./problem.ts";
 
 /** metav1.Condition of type Ready, as far as it is compared. */
 export interface ReadyCondition {

@@ -14,13 +14,11 @@ export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
 export const MANAGED_BY = "selvedge-operator";
 
 export const APP_LABEL = "fabedge.io/app";
-export const CREATED_BY_LABEL = "fabedge.io/created-by";
 export const NAME_LABEL = "fabedge.io/name";
 export const NODE_LABEL = "fabedge.io/node";
 export const CLUSTER_LABEL = "fabedge.io/cluster";
 export const POD_HASH_LABEL = "fabedge.io/pod-spec-hash";
 
-export const CREATED_BY = "fabedge-operator";
 export const AGENT_APP = "fabedge-agent";
 
 export const TUNNELS_FILE = "tunnels.yaml";

@@ -1,22 +1,14 @@
 import { type DecodeError, ok, type Result } from "../../src/base/result.ts";
 import { parseJson } from "../../src/kube/json-view.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { parseSecret } from "../../src/kube/objects/secret.ts";
 import { contentDigest, ownedPart } from "../../src/kube/owned-fields.ts";
 import { CONFIG_MAPS, IP_POOLS, PODS, SECRETS, type Selection } from "../../src/kube/resource.ts";
 import type { SecretTexts } from "./certificates.ts";
 import { keepCertificate } from "./kept-certificate.ts";
-import {
-  AGENT_APP,
-  APP_LABEL,
-  CREATED_BY,
-  CREATED_BY_LABEL,
-  KEY_LABEL,
-  MANAGED_BY,
-  MANAGED_BY_LABEL,
-  POD_HASH_LABEL,
-} from "./object-names.ts";
+import { AGENT_APP, APP_LABEL, KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, POD_HASH_LABEL } from "./object-names.ts";
 import { type LeafTexts, textsOf } from "./secret-manifest.ts";
 
 /** Whom the API server knows our fields by. */

@@ -11,12 +11,13 @@ import type { LeaseTiming } from "../../src/kube/election.ts";
 import { Elector } from "../../src/kube/elector.ts";
 import { EventRecorder } from "../../src/kube/event-recorder.ts";
 import { Informer, type InformerStatus } from "../../src/kube/informer.ts";
-import type { Rejected } from "../../src/kube/list-watch-event.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { type StoreChange, sameValue } from "../../src/kube/object-store.ts";
+import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
 import type { Recovery } from "../../src/kube/recovery.ts";
-import { CLUSTERS, type Resource, type Selection } from "../../src/kube/resource.ts";
+import { CLUSTERS, type Selection } from "../../src/kube/resource.ts";
 import { isOutage } from "../../src/kube/status.ts";
+import { describeUnreadable } from "../../src/kube/unreadable.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
 import { WorkQueue } from "../../src/reconcile/work-queue.ts";
 import { AuthorityKeeper } from "./authority-keeper.ts";
@@ -25,7 +26,6 @@ import type { OperatorChange, OperatorObjects, PlanChange } from "./change.ts";
 import type { Desired, DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
 import { FirstList } from "./first-list.ts";
-import { CREATED_BY, CREATED_BY_LABEL } from "./object-names.ts";
 import { ObjectReports } from "./object-reports.ts";
 import {
   type AgentPod,
@@ -101,6 +101,7 @@ export class Operator {
   readonly #informers: Informer<unknown>[] = [];
   readonly #documents: DocumentWriter;
   readonly #statuses: StatusWriter;
+  readonly #events: EventRecorder;
   readonly #firstList: FirstList;
   readonly #authority: AuthorityKeeper;
   readonly #inputs: {
@@ -127,7 +128,7 @@ export class Operator {
       log.debug("operator.write", "An object is written", { key, mode: verb });
     };
     this.#elector = this.#newElector();
-    const events = new EventRecorder(
+    this.#events = new EventRecorder(
       {
         writer,
         controller: "selvedge.io/operator",
@@ -193,7 +194,7 @@ export class Operator {
       communities: this.#inputs.Community,
       clusters: this.#inputs.Cluster,
       writer,
-      events,
+      events: this.#events,
       wall,
       onWrite,
     });
@@ -275,7 +276,7 @@ export class Operator {
       clock,
       random,
       onChange,
-      onStatus: () => this.#statusChanged(informer.store.rejected, decoder.resource),
+      onStatus: () => this.#statusChanged(informer as Informer<unknown>),
       recovery,
     });
     this.#informers.push(informer as Informer<unknown>);
@@ -338,16 +339,8 @@ export class Operator {
   }
 
   /** Plans as soon as everything has been read. What came before is in the stores. */
-  #statusChanged(rejected: ReadonlyMap<string, Rejected>, resource: Resource): void {
-    for (const [key, { at, why }] of rejected) {
-      const text = `Cannot read ${resource.kind} ${key} as ${at === "" ? "it" : at} is wrong: ${why}`;
-      if (this.#elector.leading)
-        this.#statuses.tell(resource, key, {
-          type: "Warning",
-          reason: "Unreadable",
-          note: `${text}. What it said before counts`,
-        });
-    }
+  #statusChanged(informer: Informer<unknown>): void {
+    this.#tellUnreadable(informer);
     if (this.#planner !== undefined || !this.#informers.every(({ store }) => store.synced)) return;
     const planner = new OperatorPlanner(this.#options.settings, this.#everything());
     if (this.#firstList.isDoubted((key) => planner.has(key))) return;
@@ -357,6 +350,11 @@ export class Operator {
       object_count: this.#inputs.Node.store.size,
     });
     this.#sweep();
+  }
+
+  #tellUnreadable(informer: Informer<unknown>): void {
+    if (!this.#elector.leading) return;
+    for (const event of describeUnreadable(informer)) this.#events.record(event);
   }
 
   *#everything(): Generator<PlanChange> {
@@ -373,6 +371,7 @@ export class Operator {
     log.info("operator.leading", "This operator leads");
     this.#term = term;
     this.#statuses.forget();
+    for (const informer of this.#informers) this.#tellUnreadable(informer);
     this.#sweep();
     this.#queue.resume();
     this.#options.onTerm(term);

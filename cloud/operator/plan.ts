@@ -1,5 +1,6 @@
 import { formatPrefix, ipFamily, type Prefix } from "../../src/base/ip.ts";
 import { CONNECTOR_CONFIG, CONNECTOR_TLS, shardName } from "../../src/kube/objects/connector-documents.ts";
+import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
 import { formatNodeConfig, formatPeers } from "../../src/network/node-config-text.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { hashPodSpec, planAgentPod } from "./agent-pod.ts";
@@ -21,8 +22,6 @@ import {
   agentPodLabel,
   agentTlsName,
   CLUSTER_LABEL,
-  CREATED_BY,
-  CREATED_BY_LABEL,
   connectorName,
   endpointName,
   labelValue,

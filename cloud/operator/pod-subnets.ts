@@ -1,4 +1,4 @@
-import { formatPrefix, ipFamily, type Prefix, parsePrefix, prefixContains } from "../../src/base/ip.ts";
+import { formatPrefix, ipFamily, type Prefix, parsePrefix, prefixCovers } from "../../src/base/ip.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
 import type { IpamBlock } from "../../src/network/ipam-block.ts";
 import { SUBNETS_ANNOTATION } from "./object-names.ts";
@@ -181,7 +181,7 @@ export class PodSubnets {
     // What was allocated stays allocated until the annotation has been written, and after it only as it is there.
     const unwritten = before === undefined ? [] : this.#unwritten(before);
     for (const pool of this.#missing(state)) {
-      const kept = unwritten.find((prefix) => lies(prefix, pool.cidr));
+      const kept = unwritten.find((prefix) => prefixCovers(pool.cidr, prefix));
       if (kept !== undefined) state.assigned = this.#inPoolOrder([...state.assigned, kept]);
     }
     if (this.#missing(state).length > 0) this.#wait(state.node.name);
@@ -258,7 +258,7 @@ export class PodSubnets {
   }
 
   #inPools(prefix: Prefix): boolean {
-    return this.#pools.some((pool) => lies(prefix, pool.cidr));
+    return this.#pools.some((pool) => prefixCovers(pool.cidr, prefix));
   }
 
   #annotation(state: EdgeState): string | undefined {
@@ -332,10 +332,6 @@ function exhausted(node: string, pools: readonly EdgePool[], some: boolean): Pro
     message: `Cannot give node ${node} a subnet as the edge pod CIDR has none left: current value is ${full}`,
     hint: "Give the operator a larger edge pod CIDR or smaller parts (--edge-pod-cidr, --edge-cidr-mask-size), or remove nodes that are gone.",
   };
-}
-
-function lies(inner: Prefix, outer: Prefix): boolean {
-  return inner.length >= outer.length && prefixContains(outer, inner.address);
 }
 
 function claimName(kind: "Node" | "IPAMBlock", name: string): string {

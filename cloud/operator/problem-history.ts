@@ -1,4 +1,5 @@
-import { type Problem, reasonOf, type Subject } from "./problem.ts";
+import { reasonOf } from "../../src/kube/reason.ts";
+import type { Problem, Subject } from "./problem.ts";
 
 /** What has changed about an object's problems. */
 export interface ProblemNews {

@@ -14,8 +14,3 @@ export interface Problem {
   /** What to do, one sentence. */
   readonly hint: string;
 }
-
-/** "SUBNET_CONFLICT" as Kubernetes writes reasons: "SubnetConflict". */
-export function reasonOf(code: string): string {
-  return code.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}

@@ -1,4 +1,4 @@
-import { formatPrefix, ipFamily, type Prefix, prefixContains } from "../../src/base/ip.ts";
+import { formatPrefix, ipFamily, type Prefix, prefixCovers } from "../../src/base/ip.ts";
 import type { Cluster } from "../../src/network/cluster.ts";
 import type { TunnelEndpoint } from "../../src/network/tunnel-endpoint.ts";
 import { type Conflict, PrefixClaims } from "./prefix-claims.ts";
@@ -39,7 +39,7 @@ export class RemoteClusters {
 
   /** What is behind an endpoint of this cluster, which may be more than its settings tell (Calico has many pools). */
   setOwn(endpoint: string, subnets: readonly Prefix[]): void {
-    const outside = subnets.filter((subnet) => !this.#ownNetworks.some((network) => lies(subnet, network)));
+    const outside = subnets.filter((subnet) => !this.#ownNetworks.some((network) => prefixCovers(network, subnet)));
     if (outside.length > 0) this.#outside.add(endpoint);
     else if (!this.#outside.delete(endpoint)) return;
     this.#touch(this.#claims.set({ name: `${OWN} (${endpoint})`, created: "" }, distinct(outside)));
@@ -132,10 +132,6 @@ function checkEndpoint(
 
 function isTooWide(prefix: Prefix): boolean {
   return prefix.length < WIDEST[ipFamily(prefix.address)];
-}
-
-function lies(inner: Prefix, outer: Prefix): boolean {
-  return inner.length >= outer.length && prefixContains(outer, inner.address);
 }
 
 function distinct(prefixes: readonly Prefix[]): readonly Prefix[] {

@@ -10,7 +10,7 @@ import type { ListWatchEvent, Rejected } from "./list-watch-event.ts";
 import type { ObjectDecoder } from "./object-reader.ts";
 import { ObjectStore, type StoreChange } from "./object-store.ts";
 import type { Recovery } from "./recovery.ts";
-import type { Selection } from "./resource.ts";
+import type { Resource, Selection } from "./resource.ts";
 
 /** How soon a list that deletes suspiciously much is asked for again. */
 export const CONFIRM_AFTER = seconds(10);
@@ -74,10 +74,14 @@ export class Informer<T> {
     this.#listWatch.relist();
   }
 
+  get resource(): Resource {
+    return this.#options.decoder.resource;
+  }
+
   get status(): InformerStatus {
     const { synced, heldDeletions, rejected, size } = this.store;
     return {
-      kind: this.#options.decoder.resource.kind,
+      kind: this.resource.kind,
       objectCount: size,
       synced,
       connected: this.#connected,

@@ -46,6 +46,22 @@ const globalService = (name: string) => see("globalservice", name, `--namespace=
 const specOf = (name: string) => globalService(name)?.spec as Spec | undefined;
 const addressesOf = (name: string) => specOf(name)?.endpoints.flatMap(({ addresses }) => addresses) ?? [];
 
+function eventOf(wanted: string) {
+  const text = kubectl("get", "events.events.k8s.io", `--namespace=${SHOP}`, "--output=json");
+  const { items } = JSON.parse(text) as { items: { reason: string; note: string; regarding: object }[] };
+  return items.find(({ reason }) => reason === wanted);
+}
+
+/** The API server takes a moment to go by a definition that has changed. */
+function tryToApply(object: object): boolean {
+  try {
+    kubectlApply(object);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 inCluster(import.meta.path, () => {
   beforeAll(() => {
     installCrds();
@@ -122,17 +138,36 @@ inCluster(import.meta.path, () => {
     test("that other clusters could not reach says so in an Event of its own", async () => {
       addService("alias", { type: "ExternalName", externalName: "web.example" });
       await start("d");
-      const told = await waitFor("the Event", () => {
-        const text = kubectl("get", "events.events.k8s.io", `--namespace=${SHOP}`, "--output=json");
-        const { items } = JSON.parse(text) as { items: { reason: string; note: string; regarding: object }[] };
-        return items.find(({ reason }) => reason === "ExportRefused");
-      });
-      expect(told).toMatchObject({
+      expect(await waitFor("the Event", () => eventOf("ExportRefused"))).toMatchObject({
         note: expect.stringContaining("ExternalName"),
         regarding: { kind: "Service", namespace: SHOP, name: "alias" },
       });
       expect(globalService("alias")).toBeUndefined();
     });
+  });
+
+  test("a GlobalService that cannot be read is told of in an Event, and left as it is", async () => {
+    const cluster =
+      "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/endpoints/items/properties/cluster";
+    const patch = [{ op: "remove", path: `${cluster}/maxLength` }];
+    kubectl("patch", "crd", "globalservices.dns.fabedge.io", "--type=json", `--patch=${JSON.stringify(patch)}`);
+    const endpoints = [{ addresses: ["10.97.0.9"], cluster: "n".repeat(300) }];
+    const global = {
+      ...{ apiVersion: "dns.fabedge.io/v1alpha1", kind: "GlobalService" },
+      metadata: { name: "strange", namespace: SHOP },
+      spec: { type: "ClusterIP", ports: [{ port: 80, protocol: "TCP" }], endpoints },
+    };
+    await waitFor("the looser definition", () => tryToApply(global));
+    addService("strange", { clusterIP: "10.96.0.84" });
+    await start("i");
+    expect(await waitFor("the Event", () => eventOf("Unreadable"))).toMatchObject({
+      note: expect.stringContaining("spec.endpoints[0].cluster"),
+      regarding: { kind: "GlobalService", namespace: SHOP, name: "strange" },
+    });
+    expect(addressesOf("strange")).toEqual(["10.97.0.9"]);
+    kubectl("delete", "globalservice", "strange", `--namespace=${SHOP}`);
+    await waitFor("ours, once it is gone", () => Bun.deepEquals(addressesOf("strange"), ["10.96.0.84"]));
+    kubectl("apply", "--server-side", "--force-conflicts", `--filename=${CRD}`);
   });
 
   test("what stands there already is not written again by the next operator", async () => {

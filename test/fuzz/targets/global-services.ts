@@ -39,7 +39,8 @@ export const target: FuzzTarget = {
     const found = parseFoundGlobalService(json["found"]);
     if (!found.ok) return `no GlobalService: ${withoutNumbers(found.error.why).slice(0, 24)}`;
     const slices = [slice.ok && slice.value ? [slice.value] : [], endpoints.ok ? endpoints.value : []].flat();
-    const { spec } = service.ok ? planExport("d/web", service.value, slices, PLACE) : { spec: undefined };
+    const exported = service.ok ? planExport("d/web", service.value, slices, PLACE, found.value) : undefined;
+    const spec = exported?.spec;
     const others = found.value.spec.endpoints.filter((endpoint) => clusterOf(endpoint) !== PLACE.cluster);
     const step = planGlobalService(PLACE, spec, found.value);
     if (step.step === "delete") hold(others.length === 0, "what others have said was deleted");

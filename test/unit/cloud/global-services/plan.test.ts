@@ -129,7 +129,18 @@ describe("what is exported of a Service", () => {
     const slices = Array.from({ length: 5 }, (_, i) => slice("IPv4", many.slice(i * 1000, (i + 1) * 1000)));
     const { spec, problem } = planExport("shop/web", service(HEADLESS), slices, LYON);
     expect(spec?.endpoints).toHaveLength(GLOBAL_ENDPOINTS_MAX);
-    expect(problem).toMatchObject({ code: "EXPORT_CUT", message: expect.stringContaining("4101") });
+    expect(problem).toMatchObject({ code: "EXPORT_CUT", message: expect.stringContaining("4101 and 0 of other") });
+  });
+
+  test("has only the room that other clusters leave it, and that is said", () => {
+    const theirs = Array.from({ length: GLOBAL_ENDPOINTS_MAX }, (_, i) => ({ addresses: [`10.1.0.${i}`], ...PARIS }));
+    const full = found({ ...SAMPLE, endpoints: theirs });
+    const { spec, problem } = planExport("shop/web", service({ clusterIP: "10.96.0.9" }), [], LYON, full);
+    expect(spec?.endpoints).toEqual([]);
+    expect(problem).toMatchObject({ code: "EXPORT_CUT", message: expect.stringContaining("1 and 4096 of other") });
+    expect(planGlobalService(LYON, spec, found({ ...SAMPLE, type: "ClusterIP", endpoints: theirs }))).toEqual({
+      step: "keep",
+    });
   });
 
   test("is asked for by FabEdge's label with the word true alone", () => {
@@ -167,11 +178,5 @@ describe("a GlobalService", () => {
       step: "delete",
     });
     expect(planGlobalService(LYON, undefined, undefined)).toEqual({ step: "keep" });
-  });
-
-  test("never has more endpoints than there may be: others' go before ours", () => {
-    const many = Array.from({ length: GLOBAL_ENDPOINTS_MAX }, (_, i) => ({ addresses: [`10.1.0.${i}`], ...PARIS }));
-    const step = planGlobalService(LYON, ours, found({ ...ours, endpoints: many }));
-    expect(step).toEqual({ step: "keep" });
   });
 });

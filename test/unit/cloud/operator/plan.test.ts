@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import { hashPodSpec, planAgentPod } from "../../../../cloud/operator/agent-pod.ts";
 import { agentPodLabel, labelValue } from "../../../../cloud/operator/object-names.ts";
 import { ipPoolName, planIpPool } from "../../../../cloud/operator/plan.ts";
-import { reasonOf } from "../../../../cloud/operator/problem.ts";
 import { prefix } from "../../../support/network-objects.ts";
 import { makeOperatorSettings } from "../../../support/operator-objects.ts";
 
@@ -24,11 +23,6 @@ describe("names", () => {
 
   test.each(["10.1.0.0/16", "fd00::/64", "2001:db8:0:1::/120"])("of a pool come from its network: %s", (cidr) => {
     expect(ipPoolName("paris", prefix(cidr))).toMatch(SUBDOMAIN);
-  });
-
-  test("of problems are reasons as Kubernetes writes them", () => {
-    expect(reasonOf("SUBNET_CONFLICT")).toBe("SubnetConflict");
-    expect(reasonOf("CIDR_TOO_WIDE")).toBe("CidrTooWide");
   });
 });
 
