@@ -30,7 +30,7 @@ const CONVERGED_WITHIN = seconds(10);
 /** An API server answers within a few milliseconds, which are so many times longer for the operator meanwhile. */
 const HASTE = effort(40, 1);
 /** While it is timed how soon the operator is back. */
-const RECOVERY = milliseconds(effort(5, 1));
+const RECOVERY = milliseconds(effort(2, 1));
 const PATIENCE = { timeout: seconds(120) };
 /** As the chart has it. */
 const TIMING: LeaseTiming = { leaseDuration: seconds(15), renewDeadline: seconds(10), retryPeriod: seconds(2) };
