@@ -49,10 +49,10 @@ export interface ListResult<T> {
   readonly rejected: readonly Rejected[];
 }
 
-/** The whole collection, page by page. Throws a SelvedgeError when there is no whole list to be had. */
+/** The whole collection, page by page where the source lets us. Throws a SelvedgeError when there is no whole list to be had. */
 export async function listObjects<T>(query: ListQuery<T>, signal: AbortSignal): Promise<ListResult<T>> {
   try {
-    return await new Lister(query, signal).run(PAGE_LIMIT);
+    return await new Lister(query, signal).run(TRAITS[query.source].pages ? PAGE_LIMIT : undefined);
   } catch (error) {
     const code = errorCode(error);
     // The continue token outlived its snapshot: one unpaged list is consistent by itself.

@@ -11,6 +11,11 @@ export interface SourceTraits {
   readonly resumes: boolean;
   /** A 404 to a list says "never cached", not "no such type". */
   readonly missingIsEmpty: boolean;
+  /**
+   * A list may be asked for page by page. A proxy that keeps what it passes on takes each page for the whole list, and
+   * answers with the last one once it is cut off (lite-apiserver's cacheKey, YurtHub's ReplaceComponentList).
+   */
+  readonly pages: boolean;
   /** timeoutSeconds of a watch, drawn between the two. */
   readonly watchSeconds: readonly [least: number, most: number];
   /** The same while the cloud is not answering: the next list is the only way to learn that it is back. */
@@ -29,19 +34,26 @@ const FLEET_SPREAD = seconds(60);
 const API_SERVER: SourceTraits = {
   resumes: true,
   missingIsEmpty: false,
+  pages: true,
   watchSeconds: [300, 600],
   untrustedWatchSeconds: [300, 600],
   idle: BOOKMARK_IDLE,
   spread: FLEET_SPREAD,
 };
 
-const CACHING_PROXY: SourceTraits = { ...API_SERVER, missingIsEmpty: true, untrustedWatchSeconds: [60, 90] };
+const CACHING_PROXY: SourceTraits = {
+  ...API_SERVER,
+  missingIsEmpty: true,
+  pages: false,
+  untrustedWatchSeconds: [60, 90],
+};
 
 export const TRAITS: Readonly<Record<SourceKind, SourceTraits>> = {
   // Short watches: events are dropped, registrations are lost when cloudcore restarts, and closing one repairs them.
   metaserver: {
     resumes: false,
     missingIsEmpty: false,
+    pages: true, // it keeps what watches bring, and no list
     watchSeconds: [60, 300],
     untrustedWatchSeconds: [60, 300],
     idle: undefined,

@@ -294,6 +294,37 @@ describe("list-watch of a lite-apiserver", () => {
   });
 });
 
+describe("list-watch of a proxy that keeps what it passes on", () => {
+  test.each(["lite-apiserver", "yurthub"] as const)(
+    "%s: cut off from its cloud, it still has all that it was asked for",
+    async (source) => {
+      const all = ["a", "b", "c"];
+      let kept: string | undefined;
+      let online = true;
+      // As theirs are, its cache knows nothing of limit and continue.
+      const answer: Answer = (call) => {
+        if (call.query.watch === "true") return openWatch(call);
+        if (!online) return new Response(kept);
+        const from = Number(call.query.continue ?? 0);
+        const names = call.query.limit === undefined ? all : all.slice(from, from + 2);
+        const more = from + names.length < all.length ? { continue: String(from + names.length) } : {};
+        const items = names.map((name) => item(name, "1"));
+        kept = JSON.stringify({ metadata: { resourceVersion: "100", ...more }, items });
+        return new Response(kept);
+      };
+      const script = await started(source, [answer]);
+      online = false;
+      script.listWatch.relist();
+      await script.advance(0 as Duration);
+      expect(script.summary().filter((event) => event.startsWith("list"))).toEqual([
+        "list trusted a,b,c",
+        "list trusted a,b,c",
+      ]);
+      await script.scope.close();
+    },
+  );
+});
+
 describe("of what a source need not have", () => {
   /** How long each list waited for, in whole seconds: with 0.5 as the random number, three quarters of the longest. */
   const pauses = (calls: readonly { readonly at: number }[]) =>
