@@ -4,7 +4,7 @@ import type { Duration } from "../base/duration.ts";
 import type { Scope } from "../base/scope.ts";
 
 export interface ReconcilerOptions {
-  /** Called with true on the slow timer and after a failure: look at the world again, not only at what changed. */
+  /** Called with true on the slow timer and next after a failure: look at the world again, not only at what changed. */
   readonly run: (full: boolean) => Promise<void>;
   readonly onFailure: (error: unknown, retryIn: Duration) => void;
   readonly onSuccess: () => void;
@@ -51,13 +51,13 @@ export class Reconciler {
 
   async #drain(): Promise<void> {
     while (this.#wanted !== "nothing" && !this.#scope.signal.aborted) {
-      const full = this.#wanted === "full";
+      // What a failed run has left undone is in no change: the next run looks at everything, whoever asks for it.
+      const full = this.#wanted === "full" || this.#backoff.failures > 0;
       this.#wanted = "nothing";
       this.#timer?.cancel();
       try {
         await this.#options.run(full);
       } catch (error) {
-        // The run after the back-off looks at everything.
         this.#wanted = "nothing";
         const delay = this.#backoff.next();
         this.#options.onFailure(error, delay);

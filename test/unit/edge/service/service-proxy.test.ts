@@ -146,6 +146,17 @@ describe("the service proxy", () => {
     expect(applier.calls.at(-1)).toBe("resync");
   });
 
+  test("looks at everything after a failure, also where a change comes before its back-off is over", async () => {
+    const { proxy, applier, index, foreignWrite } = start();
+    await proxy.update(index, new Set());
+    applier.failure = failure("later");
+    foreignWrite();
+    await settle();
+    applier.failure = undefined;
+    await proxy.update(index, index.apply([service("web")]));
+    expect(applier.calls).toEqual(["apply", "resync", "apply ns/web:", "resync"]);
+  });
+
   test("counts services, frontends and endpoints as they come and go", async () => {
     const { proxy, index, metrics } = start();
     await proxy.update(

@@ -99,6 +99,20 @@ test("a failure is tried again in full, later each time, until it succeeds", asy
   await b.scope.close();
 });
 
+test("whoever asks first after a failure, that run looks at everything", async () => {
+  const fulls: boolean[] = [];
+  const b = bench(async (full) => {
+    fulls.push(full);
+    if (fulls.length === 1) throw new Error("busy");
+  });
+  await b.reconciler.trigger();
+  // Before the back-off is over: something has changed.
+  await b.reconciler.trigger();
+  await b.reconciler.trigger();
+  expect(fulls).toEqual([false, true, false]);
+  await b.scope.close();
+});
+
 test("closing waits for the run under way and starts none after it", async () => {
   const gate = Promise.withResolvers<void>();
   let runs = 0;
