@@ -191,6 +191,10 @@ export class Cache {
   ): ListWatch<CachedObject<K>> {
     const { clock, random } = this.#options;
     let confirming: Timer | undefined;
+    const confirm = () => {
+      confirming = undefined;
+      listWatch.relist();
+    };
     const { resumes, spread } = TRAITS[source.kind];
     const listWatch: ListWatch<CachedObject<K>> = new ListWatch({
       ...source,
@@ -204,11 +208,13 @@ export class Cache {
       random,
       emit: (event) => {
         const rejected = kind.rejectedCount;
-        this.#gather(kind.apply(event, !resumes));
-        if (event.type === "list") {
-          confirming?.cancel();
-          const held = event.authoritative && kind.status().heldDeletions > 0;
-          confirming = held ? clock.after(CONFIRM_AFTER, () => listWatch.relist()) : undefined;
+        // A list that comes before its time, as metaServer's with each watch does, is of the same moment.
+        this.#gather(kind.apply(event, !resumes, confirming === undefined));
+        if (event.type === "list" && event.authoritative) {
+          if (kind.status().heldDeletions === 0) {
+            confirming?.cancel();
+            confirming = undefined;
+          } else confirming ??= clock.after(CONFIRM_AFTER, confirm);
         }
         this.#doubtSlices(kind.kind, event);
         if (kind.kind === "Service" && event.type === "state" && event.connected) this.#askForWithheld();

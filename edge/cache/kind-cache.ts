@@ -94,14 +94,14 @@ export class KindCache<K extends ObjectKind> {
     this.#memory.forgetVersions();
   }
 
-  /** @returns what changes for everybody else, which for most events is nothing */
-  apply(event: ListWatchEvent<CachedObject<K>>, replays: boolean): readonly ObjectChange[] {
+  /** As of {@link planEvent}. @returns what changes for everybody else, which for most events is nothing */
+  apply(event: ListWatchEvent<CachedObject<K>>, replays: boolean, confirms = true): readonly ObjectChange[] {
     if (event.type === "upsert" && this.#isFull(event.object.key)) {
       const why = `one more than ${OBJECTS_MAX} objects`;
       return this.apply({ type: "rejected", rejected: { key: event.object.key, at: "", why } }, replays);
     }
     this.#note(event);
-    const plan = planEvent(this.#memory, event, replays);
+    const plan = planEvent(this.#memory, event, replays, confirms);
     if (plan.exhume) this.#pending.exhume(this.kind, this.#memory.tombstones.keys());
     const changes: ObjectChange[] = [];
     for (const { key, uid, resourceVersion, value } of plan.put) {

@@ -1,4 +1,4 @@
-import type { ListWatchEvent, Observed, Rejected } from "../../src/kube/list-watch-event.ts";
+import type { ListWatchEvent, Observed } from "../../src/kube/list-watch-event.ts";
 import { compareResourceVersions } from "../../src/kube/resource-version.ts";
 import { isSuspicious } from "../../src/kube/shrinkage.ts";
 import type { ObjectKey } from "../../src/network/service.ts";
@@ -48,16 +48,18 @@ export interface CachePlan<T> {
  * What an event changes.
  *
  * @param replays whether the source brings deleted objects back (metaServer), so that deletions are remembered
+ * @param confirms whether a list comes late enough after one that was not believed to confirm it
  */
 export function planEvent<T extends Digested>(
   state: KindState,
   event: ListWatchEvent<T>,
   replays: boolean,
+  confirms = true,
 ): CachePlan<T> {
   switch (event.type) {
     case "list":
       return event.authoritative
-        ? planTrustedList(state, event.items, event.rejected, event.resourceVersion)
+        ? planTrustedList(state, event, confirms)
         : planObjects(
             state,
             event.items.filter((object) => !isStale(state, object)),
@@ -76,15 +78,15 @@ export function planEvent<T extends Digested>(
 
 function planTrustedList<T extends Digested>(
   state: KindState,
-  items: readonly Observed<T>[],
-  rejected: readonly Rejected[],
-  resourceVersion: string | undefined,
+  { items, rejected, resourceVersion }: Extract<ListWatchEvent<T>, { type: "list" }>,
+  confirms: boolean,
 ): CachePlan<T> {
   const plan = planObjects(state, items);
   const present = new Set<ObjectKey | undefined>([...items, ...rejected].map((object) => object.key));
   // An object that has no name to us may be any of those that we know: then nothing is known to be gone.
   const absent = present.has(undefined) ? [] : [...state.objects.keys()].filter((key) => !present.has(key));
-  if (state.heldDeletions === 0 && isSuspicious(state.objects.size, absent.length, present.size)) {
+  const believed = state.heldDeletions > 0 && confirms;
+  if (!believed && isSuspicious(state.objects.size, absent.length, present.size)) {
     return { ...plan, heldDeletions: absent.length };
   }
   return {

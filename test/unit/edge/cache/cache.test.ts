@@ -68,7 +68,7 @@ async function advance(by: Duration): Promise<void> {
   for (let i = 0; i < 8; i++) await new Promise(setImmediate);
 }
 
-async function start(): Promise<void> {
+async function start(kind: "api-server" | "metaserver" = "api-server"): Promise<void> {
   const store = new CacheStore(folder);
   const log = new Log(() => undefined, "error");
   const cache = new Cache({ store, health, metrics: new Metrics("x"), log, clock, random: () => 0.5 });
@@ -81,7 +81,7 @@ async function start(): Promise<void> {
     trusted: () => void batches.push("trusted"),
     slicesWithheld: (withheld: boolean) => void batches.push(withheld ? "slices withheld" : "slices given"),
   };
-  cache.start({ kind: "api-server", client, nodeName: "n" }, handlers, scope);
+  cache.start({ kind, client, nodeName: "n" }, handlers, scope);
   await advance(0 as Duration);
 }
 
@@ -104,6 +104,22 @@ describe("the cache", () => {
     expect(batches.length).toBe(2);
     await advance(seconds(2));
     expect(batches).toEqual(["+d/a +d/b", "trusted", "-d/a -d/b"]);
+    expect(health.list()).toEqual([]);
+  });
+
+  test("takes no list for the second that comes with metaServer's watch, a moment after the first", async () => {
+    names = ["a", "b"];
+    await start("metaserver");
+    await advance(seconds(1));
+    await scope.close();
+    [scope, batches, watches, names] = [new Scope(), [], [], []];
+    await start("metaserver");
+    for (let second = 0; second < 9; second++) await advance(seconds(1));
+    expect(watches.length).toBe(1);
+    expect(batches).toEqual([]);
+    expect(health.list().map((c) => c.code)).toEqual(["DELETIONS_HELD"]);
+    await advance(seconds(2));
+    expect(batches).toEqual(["-d/a -d/b", "trusted"]);
     expect(health.list()).toEqual([]);
   });
 
