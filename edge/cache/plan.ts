@@ -65,7 +65,7 @@ export function planEvent<T extends Digested>(
             event.items.filter((object) => !isStale(state, object)),
           );
     case "upsert": {
-      const ignored = event.origin === "live" ? isLate(state, event.object) : isStale(state, event.object);
+      const ignored = event.origin === "live" ? isLate(state, event.object, replays) : isStale(state, event.object);
       return planObjects(state, ignored ? [] : [event.object]);
     }
     case "delete":
@@ -121,18 +121,24 @@ function planObjects<T extends Digested>(state: KindState, objects: readonly Obs
 function isStale<T>(state: KindState, object: Observed<T>): boolean {
   const known = state.objects.get(object.key);
   if (known !== undefined) return isOlder(object.resourceVersion, known.resourceVersion);
-  if (isBuried(state, object)) return true;
-  const { trustedVersion } = state;
+  return isBuried(state, object) || isLeftOut(state, object);
+}
+
+/**
+ * Whether a live event comes after one that is newer, of the same object. What metaServer replays after a pause looks live,
+ * too; of its true news, none is as old as the last trusted list.
+ */
+function isLate<T>(state: KindState, object: Observed<T>, replays: boolean): boolean {
+  const known = state.objects.get(object.key);
+  if (known === undefined) return isBuried(state, object) || (replays && isLeftOut(state, object));
+  return known.uid === object.uid && isOlder(object.resourceVersion, known.resourceVersion);
+}
+
+/** Of an object that is not known: whether the last trusted list would have named it. */
+function isLeftOut<T>({ trustedVersion }: KindState, object: Observed<T>): boolean {
   if (trustedVersion === undefined) return false;
   const order = compareResourceVersions(object.resourceVersion, trustedVersion);
   return order !== undefined && order <= 0;
-}
-
-/** Whether a live event comes after one that is newer, of the same object. */
-function isLate<T>(state: KindState, object: Observed<T>): boolean {
-  const known = state.objects.get(object.key);
-  if (known === undefined) return isBuried(state, object);
-  return known.uid === object.uid && isOlder(object.resourceVersion, known.resourceVersion);
 }
 
 function isBuried<T>(state: KindState, object: Observed<T>): boolean {

@@ -201,6 +201,19 @@ describe("a replayed object", () => {
 });
 
 describe("a live event", () => {
+  test("of a source that replays is a ghost, too, where the last trusted list left the object out", () => {
+    const play = new Play();
+    play.feed(list(10, [object("a", 1)]));
+    expect(play.feed(upsert("live", object("ghost", 9)))).toBe("");
+    expect(play.feed(upsert("live", object("young", 11)))).toBe("+young");
+  });
+
+  test("of a source that replays nothing is no ghost, also where it counts from further back since", () => {
+    const play = new Play(false);
+    play.feed(list(10, [object("a", 1)]));
+    expect(play.feed(upsert("live", object("young", 9)))).toBe("+young");
+  });
+
   test("that comes late changes nothing, and one of a new object of that name does", () => {
     const play = new Play();
     play.feed(upsert("live", object("a", 9, "new")));
