@@ -25,7 +25,7 @@ import {
   planConditions,
   SOURCE_CONDITIONS,
 } from "./source-conditions.ts";
-import { type CacheStore, contentDigest } from "./store.ts";
+import { type CacheStore, contentDigest, type StoreTrouble } from "./store.ts";
 import { WithheldSlices } from "./withheld-slices.ts";
 import { CacheWriter } from "./writer.ts";
 
@@ -92,8 +92,12 @@ export class Cache {
   #recovery: Recovery | undefined;
   #handlers: CacheHandlers = { changes: () => undefined, trusted: () => undefined, slicesWithheld: () => undefined };
   #withheldSlices = new WithheldSlices(false);
+  /** Whether the cloud has named all that there is since the file was read or put right. */
+  #complete = false;
   #trust: "awaited" | "untold" | "told" = "awaited";
   #relist: (kind: "EndpointSlice" | "Endpoints") => void = () => undefined;
+  /** One for each kind that is followed. */
+  readonly #relists: (() => void)[] = [];
   /** Asked for rarely where they were not given: they have to hear that the cloud is back. */
   #globalServices: ListWatch<CachedObject<"GlobalService">> | undefined;
   #gathered: ObjectChange[] = [];
@@ -103,7 +107,11 @@ export class Cache {
   constructor(options: CacheOptions) {
     const { clock } = options;
     this.#options = options;
-    this.#writer = new CacheWriter({ ...options, pending: this.#pending });
+    this.#writer = new CacheWriter({
+      ...options,
+      pending: this.#pending,
+      onRepaired: (trouble) => this.#writeAnew(trouble),
+    });
     const kindCache = <K extends ObjectKind>(kind: K, judge?: Judge<K>) =>
       new KindCache(kind, this.#pending, () => clock.wall(), contentDigest, judge);
     this.#kinds = {
@@ -120,16 +128,13 @@ export class Cache {
 
   /** What is on disk, at once. A disk that is missing, damaged or too new is a condition, and the rest goes on. */
   load(): readonly ObjectChange[] {
-    const { store, health, log } = this.#options;
+    const { store, log } = this.#options;
     const changes: ObjectChange[] = [];
     const { state, trouble } = store.load((object) => {
       const change = this.#kinds[object.kind].restore(object);
       if (change !== undefined) changes.push(change);
     });
-    if (trouble !== undefined) {
-      health.raise({ ...trouble, component: "cache", severity: "degraded" });
-      log.error("cache.load", trouble.message, { code: trouble.code, hint: trouble.hint });
-    }
+    if (trouble !== undefined) this.#tell("cache.load", trouble);
     this.#storedSource = state.source;
     this.#withheldSlices = new WithheldSlices(state.slicesWithheld);
     this.#kinds.EndpointSlice.withheld = state.slicesWithheld;
@@ -224,6 +229,7 @@ export class Cache {
     });
     scope.onClose(`confirmation of ${kind.kind}`, () => confirming?.cancel());
     listWatch.start(scope);
+    this.#relists.push(() => listWatch.relist());
     return listWatch;
   }
 
@@ -242,6 +248,20 @@ export class Cache {
     this.#handlers.slicesWithheld(withheld);
   }
 
+  /** Damage was found while the file was in use: nobody knows what it cost, and the source has it all. */
+  #writeAnew(trouble: StoreTrouble): void {
+    this.#tell("cache.repaired", trouble);
+    this.#complete = false;
+    for (const kind of this.#all()) kind.forgetContents();
+    for (const relist of this.#relists) relist();
+  }
+
+  #tell(event: string, trouble: StoreTrouble): void {
+    const { health, log } = this.#options;
+    health.raise({ ...trouble, component: "cache", severity: "degraded" });
+    log.error(event, trouble.message, { code: trouble.code, hint: trouble.hint });
+  }
+
   /** Who said that there are none may have meant that the cloud is away, which it no longer is. */
   #askForWithheld(): void {
     if (isWithheld(this.#kinds.GlobalService.status())) this.#globalServices?.hurry();
@@ -255,11 +275,13 @@ export class Cache {
   }
 
   #lookForTrust(): void {
-    if (this.#trust !== "awaited" || !hasCloudSpoken(this.#all().map((kind) => kind.status()))) return;
-    this.#trust = "untold";
+    if (this.#complete || !hasCloudSpoken(this.#all().map((kind) => kind.status()))) return;
+    this.#complete = true;
     // Whatever damage to the file took is back.
     this.#options.health.clear("cache", "CACHE_CORRUPT");
     this.#options.health.clear("cache", "CACHE_UNREADABLE");
+    if (this.#trust !== "awaited") return;
+    this.#trust = "untold";
     this.#scheduleFlush();
   }
 

@@ -26,7 +26,7 @@ export interface KindStatus {
   readonly error: SelvedgeError | undefined;
   /** The source gives what stands for this kind, and not this kind: it is not counted as missing. */
   readonly withheld: boolean;
-  /** Whether this run has had a list that was the cloud's word, and took it whole. */
+  /** Whether a list that was the cloud's word was taken whole, in this run and since the file was last put right. */
   readonly trusted: boolean;
   /** Wall time in milliseconds since 1970 of the last list that was the cloud's word, over restarts. */
   readonly lastTrustedList: number | undefined;
@@ -92,6 +92,12 @@ export class KindCache<K extends ObjectKind> {
   forgetVersions(): void {
     this.#pending.exhume(this.kind, this.#memory.tombstones.keys());
     this.#memory.forgetVersions();
+  }
+
+  /** The disk may have lost some: all are written again as the source names them, which it has not done from here on. */
+  forgetContents(): void {
+    this.#memory.forgetContents();
+    this.#trusted = false;
   }
 
   /** As of {@link planEvent}. @returns what changes for everybody else, which for most events is nothing */

@@ -40,6 +40,11 @@ export class KindMemory implements KindState {
     this.heldDeletions = 0;
   }
 
+  /** What is on disk is not certain any more: without its digest an object is written again at the next list. */
+  forgetContents(): void {
+    for (const [key, known] of this.objects) this.objects.set(key, { ...known, digest: "" });
+  }
+
   #shed(): readonly ObjectKey[] {
     const surplus = Math.max(0, this.tombstones.size - TOMBSTONES_MAX);
     const shed = [...this.tombstones.keys().take(surplus)];

@@ -48,6 +48,7 @@ export class CacheStore {
   readonly #corrupt: string;
   #file: StoreFile | undefined;
   #damage: string | undefined;
+  #repaired: StoreTrouble | undefined;
   #tooNew: SelvedgeError | undefined;
 
   constructor(folder: string) {
@@ -95,6 +96,16 @@ export class CacheStore {
     this.#attempt((file) => file.sync());
   }
 
+  /**
+   * What was wrong with a file that was damaged while it was in use, and has been put right since the last call: rows that
+   * had been written may be lost, or be the copy's.
+   */
+  takeRepaired(): StoreTrouble | undefined {
+    const repaired = this.#repaired;
+    this.#repaired = undefined;
+    return repaired;
+  }
+
   get hasPrevious(): boolean {
     return existsSync(this.#previous);
   }
@@ -132,7 +143,7 @@ export class CacheStore {
     if (this.#tooNew !== undefined) throw this.#tooNew;
     try {
       this.#makeFolder();
-      if (this.#damage !== undefined) this.#repair();
+      if (this.#damage !== undefined) this.#repaired = this.#repair(this.#damage);
       this.#file ??= StoreFile.open(this.#current);
       work(this.#file);
     } catch (cause) {
@@ -152,13 +163,9 @@ export class CacheStore {
     this.#damage = damage;
     const rows = this.#salvage();
     rows.objects.forEach(take);
-    const trouble: StoreTrouble = {
-      code: "CACHE_CORRUPT",
-      message: `Cannot trust the cache ${this.#current} as it is damaged: ${damage}; ${rows.objects.length} objects were saved`,
-      hint: `The damaged file is kept as ${this.#corrupt}; look at the disk's health. The next list from the cloud completes the rest.`,
-    };
+    const trouble = this.#corrupted(damage, rows);
     try {
-      this.#repair();
+      this.#repair(damage);
     } catch {
       // A disk that cannot be written: the next write tries the repair again, and says so.
       this.#dropFile();
@@ -173,7 +180,7 @@ export class CacheStore {
   }
 
   /** Puts a sound file in the damaged one's place. At every moment there is a whole generation on disk. */
-  #repair(): void {
+  #repair(damage: string): StoreTrouble {
     const rows = this.#salvage();
     this.#dropFile();
     removeDatabase(this.#next);
@@ -193,6 +200,15 @@ export class CacheStore {
     renameSync(this.#next, this.#current);
     syncPath(this.#folder);
     this.#damage = undefined;
+    return this.#corrupted(damage, rows);
+  }
+
+  #corrupted(damage: string, { objects }: Rows): StoreTrouble {
+    return {
+      code: "CACHE_CORRUPT",
+      message: `Cannot trust the cache ${this.#current} as it is damaged: ${damage}; ${objects.length} objects were saved`,
+      hint: `The damaged file is kept as ${this.#corrupt}; look at the disk's health. The next list from the cloud completes the rest.`,
+    };
   }
 
   #loadTooNew(error: SelvedgeError, take: (row: Row) => void): LoadedStore {

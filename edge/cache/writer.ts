@@ -5,6 +5,7 @@ import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import type { Health } from "../../src/base/health.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { PendingWrites } from "./pending-writes.ts";
+import type { StoreTrouble } from "./store.ts";
 import type { StoreBatch } from "./stored-state.ts";
 
 /** Changes gather for so long, so that a busy cluster costs one write a second. */
@@ -25,11 +26,14 @@ export interface WriterStore {
   write(batch: StoreBatch): void;
   sync(): void;
   keepPrevious(): void;
+  takeRepaired(): StoreTrouble | undefined;
 }
 
 export interface WriterOptions {
   readonly store: WriterStore;
   readonly pending: PendingWrites;
+  /** What was on disk may not be there any more, and is wanted again. */
+  readonly onRepaired: (trouble: StoreTrouble) => void;
   readonly health: Health;
   readonly log: Log;
   readonly clock: Clock;
@@ -128,7 +132,7 @@ export class CacheWriter {
 
   /** A failure is a condition, and a retry with growing pauses; a success clears it. */
   #guard(work: () => void): void {
-    const { health } = this.#options;
+    const { health, store, onRepaired } = this.#options;
     try {
       work();
     } catch (error) {
@@ -137,6 +141,8 @@ export class CacheWriter {
     }
     this.#backoff.reset();
     health.clear("cache", "CACHE_WRITE_FAILED");
+    const repaired = store.takeRepaired();
+    if (repaired !== undefined) onRepaired(repaired);
   }
 
   #failed(error: unknown): void {

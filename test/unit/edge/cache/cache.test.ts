@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cache } from "../../../../edge/cache/cache.ts";
-import { CacheStore } from "../../../../edge/cache/store.ts";
+import { PendingWrites } from "../../../../edge/cache/pending-writes.ts";
+import { CacheStore, type StoreTrouble } from "../../../../edge/cache/store.ts";
 import { type Duration, milliseconds, seconds } from "../../../../src/base/duration.ts";
 import { Health } from "../../../../src/base/health.ts";
 import { Log } from "../../../../src/base/log.ts";
@@ -11,6 +12,7 @@ import { Metrics } from "../../../../src/base/metrics.ts";
 import { Scope } from "../../../../src/base/scope.ts";
 import { type Fetch, KubeClient } from "../../../../src/kube/client.ts";
 import type { ObjectChange } from "../../../../src/network/object-change.ts";
+import { loadWhole } from "../../../support/loaded-store.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
 
 let folder: string;
@@ -68,7 +70,7 @@ async function advance(by: Duration): Promise<void> {
   for (let i = 0; i < 8; i++) await new Promise(setImmediate);
 }
 
-async function start(kind: "api-server" | "metaserver" = "api-server"): Promise<void> {
+async function start(kind: "api-server" | "metaserver" = "api-server"): Promise<CacheStore> {
   const store = new CacheStore(folder);
   const log = new Log(() => undefined, "error");
   const cache = new Cache({ store, health, metrics: new Metrics("x"), log, clock, random: () => 0.5 });
@@ -83,6 +85,7 @@ async function start(kind: "api-server" | "metaserver" = "api-server"): Promise<
   };
   cache.start({ kind, client, nodeName: "n" }, handlers, scope);
   await advance(0 as Duration);
+  return store;
 }
 
 async function send(type: string, ...events: readonly object[]): Promise<void> {
@@ -174,6 +177,35 @@ describe("the cache", () => {
     await advance(milliseconds(50));
     expect(batches).toEqual(["+d/a", "trusted"]);
     expect(health.list().map((c) => c.code)).toEqual(["SOURCE_REFUSED"]);
+  });
+
+  test("asks for everything again, and writes it, once the file was found damaged in use", async () => {
+    names = ["a", "b"];
+    const store = await start();
+    await advance(seconds(2));
+    // What no write of this run would bring back by itself.
+    store.write({ ...new PendingWrites().take(), objects: new Map([["Service d/b", undefined]]) });
+    let repaired: StoreTrouble | undefined = { code: "CACHE_CORRUPT", message: "", hint: "" };
+    store.takeRepaired = () => {
+      const trouble = repaired;
+      repaired = undefined;
+      return trouble;
+    };
+    names = ["a", "b", "c"];
+    refused = "/api/v1/services";
+    await send("ADDED", item("c"));
+    await advance(seconds(2));
+    expect(health.list().map(({ code }) => code)).toContain("CACHE_CORRUPT");
+    refused = "";
+    await advance(seconds(5));
+    expect(health.list()).toEqual([]);
+    expect(batches.filter((batch) => batch === "trusted").length).toBe(1);
+    await advance(seconds(2));
+    await scope.close();
+    scope = new Scope();
+    const onDisk = new CacheStore(folder);
+    expect(loadWhole(onDisk).state.objects.map(({ key }) => key)).toEqual(["d/a", "d/b", "d/c"]);
+    onDisk.close();
   });
 
   test("tells when slices are refused again after Endpoints were given, and when they are given", async () => {

@@ -166,7 +166,7 @@ describe("the store", () => {
     expect(reload()).toMatchObject({ trouble: undefined, state: { objects: [stored("a")] } });
   });
 
-  test("what cannot be proven whole does not become the previous generation", () => {
+  test("what cannot be proven whole does not become the previous generation, and is put right by the next write, which is told", () => {
     withStore((store) => {
       store.write(putting(stored("a"), stored("b")));
       store.keepPrevious();
@@ -176,7 +176,12 @@ describe("the store", () => {
     db.close();
     const store = new CacheStore(folder);
     expect(() => store.keepPrevious()).toThrow("rows are missing");
+    expect(store.takeRepaired()).toBeUndefined();
+    store.write(putting(stored("c")));
+    expect(store.takeRepaired()).toMatchObject({ code: "CACHE_CORRUPT", message: expect.stringContaining("rows are") });
+    expect(store.takeRepaired()).toBeUndefined();
     store.close();
+    expect(reload()).toMatchObject({ trouble: undefined, state: { objects: expect.arrayContaining([stored("c")]) } });
   });
 
   test("has the file alone, without a mapped index beside it", () => {

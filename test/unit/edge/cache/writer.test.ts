@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { PendingWrites } from "../../../../edge/cache/pending-writes.ts";
+import type { StoreTrouble } from "../../../../edge/cache/store.ts";
 import type { StoreBatch } from "../../../../edge/cache/stored-state.ts";
 import { CacheWriter, type WriterStore } from "../../../../edge/cache/writer.ts";
 import { hours, minutes, seconds } from "../../../../src/base/duration.ts";
@@ -15,6 +16,7 @@ class Disk implements WriterStore {
   /** There is room for the cache, and not for another of it. */
   tight = false;
   hasPrevious = false;
+  repaired: StoreTrouble | undefined;
 
   write(batch: StoreBatch): void {
     this.#try("write");
@@ -30,6 +32,11 @@ class Disk implements WriterStore {
     this.#try("copy");
     this.hasPrevious = true;
   }
+  takeRepaired(): StoreTrouble | undefined {
+    const { repaired } = this;
+    this.repaired = undefined;
+    return repaired;
+  }
   #try(what: string): void {
     const refused = this.broken || (this.tight && what === "copy");
     this.done.push(refused ? `${what} refused` : what);
@@ -42,6 +49,7 @@ let disk: Disk;
 let pending: PendingWrites;
 let health: Health;
 let writer: CacheWriter;
+let repairs: number;
 beforeEach(() => {
   clock = new SteppedClock();
   disk = new Disk();
@@ -51,7 +59,11 @@ beforeEach(() => {
     () => undefined,
   );
   const log = new Log(() => undefined, "error");
-  writer = new CacheWriter({ store: disk, pending, health, log, clock, random: () => 0.5 });
+  repairs = 0;
+  const onRepaired = () => {
+    repairs += 1;
+  };
+  writer = new CacheWriter({ store: disk, pending, onRepaired, health, log, clock, random: () => 0.5 });
 });
 
 function change(name: string): void {
@@ -94,6 +106,15 @@ describe("the writer", () => {
     await clock.advance(minutes(5));
     expect(health.list()).toEqual([]);
     expect([...disk.keys].sort()).toEqual(["Service d/a", "Service d/b"]);
+  });
+
+  test("tells once that a damaged file was put right, and that what was on it may be lost", async () => {
+    disk.repaired = { code: "CACHE_CORRUPT", message: "", hint: "" };
+    for (const name of ["a", "b"]) {
+      change(name);
+      await clock.advance(seconds(2));
+      expect(repairs).toBe(1);
+    }
   });
 
   test("a disk with no room for the copy is one condition, and tried once an hour", async () => {
