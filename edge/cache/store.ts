@@ -70,7 +70,7 @@ export class CacheStore {
       this.#makeFolder();
       // SQLite takes what is shorter than its smallest page for a new file.
       const fresh = (statSync(this.#current, { throwIfNoEntry: false })?.size ?? 0) < PAGE_BYTES_LEAST;
-      if (fresh && this.hasPrevious) return this.#loadDamaged("the file is missing or empty", take);
+      if (fresh && existsSync(this.#previous)) return this.#loadDamaged("the file is missing or empty", take);
       this.#file = StoreFile.open(this.#current);
     } catch (error) {
       if (error instanceof SelvedgeError) return this.#loadTooNew(error, take);
@@ -106,8 +106,13 @@ export class CacheStore {
     return repaired;
   }
 
-  get hasPrevious(): boolean {
-    return existsSync(this.#previous);
+  /** When the previous generation was made: wall time in milliseconds since 1970; undefined: there is none to be seen. */
+  get previousAt(): number | undefined {
+    try {
+      return statSync(this.#previous).mtimeMs;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Makes the present state the previous generation, once it is proven whole. Throws CACHE_WRITE_FAILED. */

@@ -22,7 +22,7 @@ const RETRY: BackoffPolicy = { initial: seconds(2), factor: 2, limit: minutes(5)
 
 /** What the writer needs of the store. Each may throw, and be tried again. */
 export interface WriterStore {
-  readonly hasPrevious: boolean;
+  readonly previousAt: number | undefined;
   write(batch: StoreBatch): void;
   sync(): void;
   keepPrevious(): void;
@@ -52,10 +52,13 @@ export class CacheWriter {
   #changed = false;
 
   constructor(options: WriterOptions) {
+    const { clock, store, random } = options;
     this.#options = options;
-    this.#backoff = new Backoff(RETRY, options.random);
-    this.#copiedAt = options.clock.now();
-    this.#writtenAt = options.clock.now();
+    this.#backoff = new Backoff(RETRY, random);
+    // A node that is switched off each evening has its copies, too; a clock that was set since makes one more at most.
+    const age = Math.abs(clock.wall() - (store.previousAt ?? clock.wall()));
+    this.#copiedAt = (clock.now() - age) as MonotonicTime;
+    this.#writtenAt = clock.now();
   }
 
   /** Something is pending. */
@@ -112,7 +115,7 @@ export class CacheWriter {
   #copy(): void {
     const { store, clock, health, log } = this.#options;
     const now = clock.now();
-    if (!this.#changed || (store.hasPrevious && elapsed(this.#copiedAt, now) < PREVIOUS_EVERY)) return;
+    if (!this.#changed || (store.previousAt !== undefined && elapsed(this.#copiedAt, now) < PREVIOUS_EVERY)) return;
     if (this.#copyFailedAt !== undefined && elapsed(this.#copyFailedAt, now) < COPY_RETRY) return;
     try {
       store.keepPrevious();

@@ -169,7 +169,9 @@ describe("the store", () => {
   test("what cannot be proven whole does not become the previous generation, and is put right by the next write, which is told", () => {
     withStore((store) => {
       store.write(putting(stored("a"), stored("b")));
+      expect(store.previousAt).toBeUndefined();
       store.keepPrevious();
+      expect(store.previousAt).toBeNumber();
     });
     const db = new Database(at("cache.db"));
     db.run("DELETE FROM objects WHERE id = 'Service d/a'");

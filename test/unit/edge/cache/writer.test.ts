@@ -15,7 +15,7 @@ class Disk implements WriterStore {
   broken = false;
   /** There is room for the cache, and not for another of it. */
   tight = false;
-  hasPrevious = false;
+  previousAt: number | undefined;
   repaired: StoreTrouble | undefined;
 
   write(batch: StoreBatch): void {
@@ -30,7 +30,7 @@ class Disk implements WriterStore {
   }
   keepPrevious(): void {
     this.#try("copy");
-    this.hasPrevious = true;
+    this.previousAt = clock.wall();
   }
   takeRepaired(): StoreTrouble | undefined {
     const { repaired } = this;
@@ -58,13 +58,18 @@ beforeEach(() => {
     () => clock.wall(),
     () => undefined,
   );
-  const log = new Log(() => undefined, "error");
   repairs = 0;
+  writer = open();
+});
+
+/** As a process does that starts. */
+function open(): CacheWriter {
+  const log = new Log(() => undefined, "error");
   const onRepaired = () => {
     repairs += 1;
   };
-  writer = new CacheWriter({ store: disk, pending, onRepaired, health, log, clock, random: () => 0.5 });
-});
+  return new CacheWriter({ store: disk, pending, onRepaired, health, log, clock, random: () => 0.5 });
+}
 
 function change(name: string): void {
   pending.putObject({ kind: "Service", key: `d/${name}`, uid: "u", resourceVersion: "1", body: "{}" });
@@ -92,6 +97,25 @@ describe("the writer", () => {
       await clock.advance(minutes(1));
     }
     expect(disk.done.filter((done) => done === "copy").length).toBe(2);
+  });
+
+  test("copies once in six hours over restarts, too, whatever the clock was set to between them", async () => {
+    for (const [ageHours, soon] of [
+      [1, false],
+      [7, true],
+      [-5, false],
+      [-500_000, true],
+    ] as const) {
+      disk.done.splice(0);
+      disk.previousAt = clock.wall() - hours(ageHours);
+      writer = open();
+      change("a");
+      await clock.advance(minutes(2));
+      expect([ageHours, disk.done.includes("copy")]).toEqual([ageHours, soon]);
+      change("b");
+      await clock.advance(minutes(2));
+      expect([ageHours, disk.done.filter((done) => done === "copy").length]).toEqual([ageHours, soon ? 1 : 0]);
+    }
   });
 
   test("a disk that refuses is a condition, is tried again with growing pauses, and loses nothing", async () => {
