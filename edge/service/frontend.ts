@@ -23,6 +23,11 @@ export interface Frontend {
   readonly backends: readonly Backend[];
   /** externalTrafficPolicy Local: what callers from outside get, source address kept. Empty means drop. */
   readonly externalBackends: readonly Backend[] | undefined;
+  /**
+   * Of UDP, every endpoint that serves: it keeps the callers that it has, as it keeps those of TCP, also where policy,
+   * topology or its own end send new ones elsewhere. Empty for other protocols.
+   */
+  readonly serving: readonly Backend[];
   /** ClientIP affinity. */
   readonly affinitySeconds: number | undefined;
   /** loadBalancerSourceRanges of this family; empty means everyone. */

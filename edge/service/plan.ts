@@ -26,6 +26,7 @@ interface Entrance {
 
 const FAMILIES: readonly Family[] = [4, 6];
 const EVERYONE: readonly Prefix[] = [];
+const NOBODY: readonly Backend[] = [];
 
 /**
  * Everything that this node has to translate for one service, with kube-proxy's semantics. Headless and ExternalName
@@ -95,7 +96,8 @@ function addFrontends(
   const targets = collectTargets(view, family, port);
   const cluster = planBackends(clusterCandidates(targets, service, node), node);
   const needsLocal = service.internalTrafficPolicy === "Local" || service.externalTrafficPolicy === "Local";
-  const local = needsLocal ? planBackends(localCandidates(targets, node), node) : [];
+  const local = needsLocal ? planBackends(localCandidates(targets, node), node) : NOBODY;
+  const serving = port.protocol === "UDP" ? planBackends(targets.filter(serves), node) : NOBODY;
 
   for (const { kind, family: ofEntrance, address, sourceRanges } of entrances) {
     const listens = kind === "node-port" ? port.nodePort : port.port;
@@ -111,6 +113,7 @@ function addFrontends(
       port: listens,
       backends: internalOnly && service.internalTrafficPolicy === "Local" ? local : cluster,
       externalBackends: !internalOnly && service.externalTrafficPolicy === "Local" ? local : undefined,
+      serving,
       affinitySeconds: service.affinitySeconds,
       sourceRanges,
     });
@@ -160,6 +163,10 @@ function rank(target: Target): number {
 
 function describe(e: Endpoint): string {
   return JSON.stringify([e.terminating, e.nodeName, e.zone, [...e.hintZones].sort(), [...e.hintNodes].sort()]);
+}
+
+function serves({ ready, endpoint }: Target): boolean {
+  return ready || endpoint.serving;
 }
 
 function planBackends(targets: readonly Target[], node: NodeTopology): readonly Backend[] {

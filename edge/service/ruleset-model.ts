@@ -13,7 +13,7 @@ export interface TableChange {
   readonly adds: ReadonlyMap<SetName, readonly SetElement[]>;
 }
 
-/** An endpoint that a frontend no longer has: what remembers it has to forget it. */
+/** An endpoint that a frontend no longer has, for new callers or for all: what remembers it has to forget it. */
 export interface VanishedBackend {
   readonly frontend: Frontend;
   readonly backend: Backend;
@@ -64,7 +64,7 @@ export class RulesetModel {
     for (const old of before.values()) {
       this.#tables.get(old.frontend.family)?.replace(old, undefined);
       pushVanished(vanished, old, undefined);
-      changed.push({ ...old.frontend, backends: [], externalBackends: undefined });
+      changed.push({ ...old.frontend, backends: [], externalBackends: undefined, serving: [] });
     }
     return { tables: new Map(Array.from(this.#tables, ([family, t]) => [family, t.take()])), vanished, changed };
   }
@@ -117,12 +117,18 @@ function pushVanished(vanished: VanishedBackend[], old: PlacedFrontend, now: Pla
   const forgets = old.frontend.affinitySeconds !== undefined && now?.frontend.affinitySeconds === undefined;
   const left = new Set([...(now?.slots ?? []), ...(now?.localSlots ?? [])].map(backendId));
   const seen = new Set<string>();
-  for (const backend of [...old.slots, ...old.localSlots]) {
-    const id = backendId(backend);
-    if (seen.has(id) || (left.has(id) && !forgets)) continue;
-    seen.add(id);
-    vanished.push({ frontend: old.frontend, backend });
-  }
+  const push = (backends: readonly Backend[], stays: (id: string) => boolean) => {
+    for (const backend of backends) {
+      const id = backendId(backend);
+      if (seen.has(id) || stays(id)) continue;
+      seen.add(id);
+      vanished.push({ frontend: old.frontend, backend });
+    }
+  };
+  push([...old.slots, ...old.localSlots], (id) => left.has(id) && !forgets);
+  // No new callers came to it any more, but those of UDP that it had stayed until now.
+  const serving = new Set((now?.frontend.serving ?? []).map(backendId));
+  push(old.frontend.serving, (id) => left.has(id) || serving.has(id));
 }
 
 interface RulesetElement {

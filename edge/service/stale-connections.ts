@@ -6,7 +6,9 @@ import { backendId } from "./slots.ts";
 
 /**
  * The UDP connections that would go on to the wrong place. A client that keeps its port keeps its connection, and with
- * it an endpoint that is gone, or none at all when the service had none at first. TCP and SCTP end by themselves.
+ * it an endpoint that is gone, or none at all when the service had none at first. TCP and SCTP end by themselves. An
+ * endpoint that only gets no new callers, as it terminates or others are nearer now, is not gone (kube-proxy's conntrack
+ * clean-up has it so).
  *
  * @param entries of one family and of UDP
  * @param changed frontends as they are now, those that are gone without backends
@@ -17,14 +19,18 @@ export function planStaleConnections(
   vanished: readonly VanishedBackend[],
 ): readonly ConntrackEntry[] {
   const backends = new Map<string, ReadonlySet<string>>();
-  for (const { address, port, backends: all, externalBackends } of changed) {
-    if (address === undefined) continue;
-    backends.set(`${address} ${port}`, new Set([...all, ...(externalBackends ?? [])].map(backendId)));
+  const nodePortBackends = new Map<number, ReadonlySet<string>>();
+  for (const { address, port, backends: all, externalBackends, serving } of changed) {
+    const ids = new Set([...all, ...(externalBackends ?? []), ...serving].map(backendId));
+    if (address === undefined) nodePortBackends.set(port, ids);
+    else backends.set(`${address} ${port}`, ids);
   }
   // A node port belongs to every address of the node: only what we translated ourselves is surely its.
   const nodePorts = new Set<string>();
   for (const { frontend, backend } of vanished) {
-    if (frontend.address === undefined) nodePorts.add(`${frontend.port} ${backendId(backend)}`);
+    const id = backendId(backend);
+    const isThere = nodePortBackends.get(frontend.port)?.has(id) === true;
+    if (frontend.address === undefined && !isThere) nodePorts.add(`${frontend.port} ${id}`);
   }
   return entries.filter(({ original, reply }) => {
     const answers = `${reply.source} ${reply.sourcePort}`;

@@ -50,7 +50,8 @@ export class UdpListener {
   /** Callers whose backend is gone get another one with their next datagram. */
   update(frontend: Frontend): void {
     this.#frontend = frontend;
-    const present = new Set([...frontend.backends, ...(frontend.externalBackends ?? [])].map(backendId));
+    const { backends, externalBackends = [], serving } = frontend;
+    const present = new Set([...backends, ...externalBackends, ...serving].map(backendId));
     this.#sessions.dropWhere((session) => session.listener === this && !present.has(session.backend));
   }
 

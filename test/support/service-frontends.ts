@@ -19,6 +19,7 @@ export function makeFrontend(over: Partial<Frontend> = {}): Frontend {
     port: 80,
     backends: [],
     externalBackends: undefined,
+    serving: [],
     affinitySeconds: undefined,
     sourceRanges: [],
     ...over,
@@ -60,6 +61,7 @@ export const anyFrontend: fc.Arbitrary<Frontend> = fc
         kind === "node-port" ? undefined : ip(family === 4 ? `${network[kind]}.${host}` : `${prefix[kind]}${host}`),
       backends: list,
       externalBackends: local && kind !== "cluster-ip" ? list.filter((b) => b.local) : undefined,
+      serving: rest.protocol === "UDP" ? list : [],
       sourceRanges: kind === "external" ? sourceRanges : [],
     }));
   });

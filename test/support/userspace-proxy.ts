@@ -19,7 +19,7 @@ export function backend(port: number, address = "127.0.0.1"): Backend {
 export function frontend(backends: readonly Backend[], more: Partial<Frontend> = {}): Frontend {
   const address = ip(SERVICE);
   const identity = { service: "default/web", portName: "", kind: "cluster-ip", protocol: "TCP", port: 80 } as const;
-  const rest = { externalBackends: undefined, affinitySeconds: undefined, sourceRanges: [] };
+  const rest = { externalBackends: undefined, serving: [], affinitySeconds: undefined, sourceRanges: [] };
   return { ...identity, family: ipFamily(more.address ?? address), address, backends, ...rest, ...more };
 }
 

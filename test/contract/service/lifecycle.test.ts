@@ -256,6 +256,22 @@ inNamespace(import.meta.path, () => {
       expect(tally(await ask({ ...question, to, port }))).toEqual({ pod2: 1 });
     });
 
+    test.each([
+      ["the service address", "10.96.0.10", 53],
+      ["the node port", "192.168.50.1", 30053],
+    ])("stay with an endpoint that terminates for as long as it serves, on %s", async (_, to, port) => {
+      const asked = { ...question, to, port, sourcePort: 5001 };
+      const leaving = { at: PODS.pod1.four, ready: false, serving: true, terminating: true };
+      await using world = new World();
+      await world.apply(dns, endpoints("dns", 4, [PODS.pod1.four], "UDP"));
+      expect(tally(await ask(asked))).toEqual({ pod1: 1 });
+      await world.apply(endpoints("dns", 4, [leaving, PODS.pod2.four], "UDP"));
+      expect(tally(await ask(asked))).toEqual({ pod1: 1 });
+      expect(tally(await ask({ ...asked, sourcePort: 5002 }))).toEqual({ pod2: 1 });
+      await world.apply(endpoints("dns", 4, [{ ...leaving, serving: false }, PODS.pod2.four], "UDP"));
+      expect(tally(await ask(asked))).toEqual({ pod2: 1 });
+    });
+
     test("are served once there is a first endpoint, though they asked before", async () => {
       // Before the service is known here, its packets go where routes lead, and are remembered: a rule about
       // connections makes the kernel track them.

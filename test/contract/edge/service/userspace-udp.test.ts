@@ -72,6 +72,18 @@ inNamespace(import.meta.path, () => {
     expect(await one.ask("2")).toBe("b2");
   });
 
+  test("while its backend serves, a caller stays with it, though new ones go elsewhere", async () => {
+    const [a, b] = [await echo("a"), await echo("b")];
+    await proxy().apply(frontend([a], { ...DNS, serving: [a] }));
+    const one = await caller();
+    expect(await one.ask("1")).toBe("a1");
+    await proxy().apply(frontend([b], { ...DNS, serving: [a, b] }));
+    expect(await one.ask("2")).toBe("a2");
+    expect(await (await caller()).ask("3")).toBe("b3");
+    await proxy().apply(frontend([b], { ...DNS, serving: [b] }));
+    expect(await one.ask("4")).toBe("b4");
+  });
+
   test("when its backend refuses, a caller's next datagram goes to another one", async () => {
     await proxy().apply(frontend([backend(9)], DNS));
     const one = await caller();

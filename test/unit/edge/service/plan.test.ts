@@ -146,6 +146,24 @@ describe("the frontends of a service", () => {
     expect(frontends[0]?.backends.map((b) => b.local)).toEqual([true, false, true]);
   });
 
+  test("know of UDP who serves, wherever new callers go, and of TCP nobody, whose connections end by themselves", () => {
+    const serving = (protocol: "TCP" | "UDP") => {
+      const list: readonly EndpointSpec[] = [
+        ["10.1.0.1", { hintZones: ["east"] }],
+        ["10.1.0.2", { hintZones: ["west"] }],
+        ["10.1.0.3", LEAVING],
+        ["10.1.0.4", NOT_READY],
+      ];
+      const port = { name: "http", protocol, port: 53, nodePort: undefined };
+      const offered = { ports: [{ name: "http", protocol, port: 8053 }] };
+      const [frontend] = planFrontends(view({ ports: [port] }, slice(list, offered)), NODE);
+      expect(frontend?.backends.map((b) => b.address)).toEqual([ip("10.1.0.1")]);
+      return frontend?.serving.map((b) => b.address);
+    };
+    expect(serving("UDP")).toEqual([ip("10.1.0.1"), ip("10.1.0.2"), ip("10.1.0.3")]);
+    expect(serving("TCP")).toEqual([]);
+  });
+
   test("end at the limit of endpoints", () => {
     const many = Array.from(
       { length: BACKENDS_PER_FRONTEND_LIMIT + 5 },

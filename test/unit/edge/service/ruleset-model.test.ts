@@ -171,6 +171,19 @@ describe("a change", () => {
     ]);
     expect(model.change(owned("ns/web", [])).vanished.map((v) => v.backend)).toEqual([two]);
   });
+
+  test("tells of one that gets no new callers, and again when it serves no longer", () => {
+    const model = new RulesetModel();
+    const [one, two] = [makeBackend("10.1.0.1"), makeBackend("10.1.0.2")];
+    const frontend = makeFrontend({ protocol: "UDP", backends: [one, two], serving: [one, two] });
+    const vanished = (over: Partial<Frontend>) =>
+      model.change(owned("ns/web", [{ ...frontend, ...over }])).vanished.map((v) => v.backend);
+    expect(vanished({})).toEqual([]);
+    expect(vanished({ backends: [two] })).toEqual([one]);
+    expect(vanished({ backends: [two] })).toEqual([]);
+    expect(vanished({ backends: [two], serving: [two] })).toEqual([one]);
+    expect(vanished({ backends: [two], serving: [two] })).toEqual([]);
+  });
 });
 
 test("taking over keeps the numbers that the kernel has given", () => {

@@ -43,6 +43,13 @@ describe("a UDP connection is ended", () => {
       "10.1.0.2 8080",
       false,
     ],
+    [
+      "not while its endpoint serves, though new callers go elsewhere",
+      udp({ serving: [ONE, TWO] }),
+      "10.96.0.1 53",
+      "10.1.0.2 8080",
+      false,
+    ],
     ["not when nobody translated it and nobody would", udp({ backends: [] }), "10.96.0.1 53", "10.96.0.1 53", false],
     ["not when it is to another port", udp(), "10.96.0.1 54", "10.1.0.2 8080", false],
     ["not when it is to another address", udp(), "10.96.0.2 53", "10.1.0.2 8080", false],
@@ -56,6 +63,7 @@ describe("a UDP connection is ended", () => {
     const gone = entry("192.168.1.1 30053", "10.1.0.2 8080");
     const others = [entry("192.168.1.1 30053", "192.168.1.1 30053"), entry("192.168.1.1 53", "10.1.0.2 8080")];
     expect(planStaleConnections([gone, ...others], [nodePort], vanished)).toEqual([gone]);
+    expect(planStaleConnections([gone, ...others], [{ ...nodePort, serving: [ONE, TWO] }], vanished)).toEqual([]);
   });
 });
 

@@ -13,7 +13,7 @@ function backends(count: number): Backend[] {
 
 function frontend(more: Partial<Frontend>): Frontend {
   const service = { service: "default/web", portName: "http", kind: "external", family: 4, protocol: "TCP" } as const;
-  const rest = { externalBackends: undefined, affinitySeconds: undefined, sourceRanges: [], backends: [] };
+  const rest = { externalBackends: undefined, serving: [], affinitySeconds: undefined, sourceRanges: [], backends: [] };
   return { ...service, address: ip("10.96.0.1"), port: 80, ...rest, ...more };
 }
 

@@ -17,6 +17,7 @@ function frontend(more: Partial<Frontend> = {}): Frontend {
     port: 80,
     backends: [backend],
     externalBackends: undefined,
+    serving: [],
     affinitySeconds: undefined,
     sourceRanges: [],
     ...more,
