@@ -2,10 +2,10 @@ import type { Clock, Timer } from "../../src/base/clock.ts";
 import { type Duration, milliseconds, seconds } from "../../src/base/duration.ts";
 import { CLASS_IN, EDNS_UDP_BYTES, Flag } from "../../src/wire/dns.ts";
 import { encodeQuery, type Question } from "../../src/wire/dns-message.ts";
-import { type ForwardedAnswer, matchResponse, readForwardedAnswer } from "./forwarded-answer.ts";
+import { type ForwardedAnswer, matchResponse, readForwardedAnswer, refusesEdns } from "./forwarded-answer.ts";
 import type { ForwardQuestion } from "./forwarder.ts";
 import type { Upstream } from "./upstream.ts";
-import type { UpstreamTransport } from "./upstream-transport.ts";
+import type { Exchange, UpstreamTransport } from "./upstream-transport.ts";
 
 /** Under the five seconds after which glibc asks again. */
 const DEADLINE = seconds(3.5);
@@ -92,18 +92,15 @@ export class AskUpstreams {
   }
 
   async #ask(upstream: Upstream): Promise<AskOutcome> {
-    const { transport, randomWord } = this.#deps;
-    const { name, type, dnssecOk, checkingDisabled } = this.#question;
+    const { transport } = this.#deps;
+    const { name, type } = this.#question;
     const question: Question = { name, type, class: CLASS_IN };
-    const id = randomWord() & 0xffff;
-    const exchange = {
-      server: upstream.server,
-      query: encodeQuery(id, question, { dnssecOk, checkingDisabled, udpBytes: EDNS_UDP_BYTES }),
-      accept: (bytes: Uint8Array) => matchResponse(bytes, id, question),
-      timeout: DEADLINE,
-      signal: this.#stop.signal,
-    };
-    const overUdp = await transport.udp(exchange);
+    let exchange = this.#exchange(upstream, question, EDNS_UDP_BYTES);
+    let overUdp = await transport.udp(exchange);
+    if (overUdp.ok && refusesEdns(overUdp.value)) {
+      exchange = this.#exchange(upstream, question, undefined);
+      overUdp = await transport.udp(exchange);
+    }
     if (!overUdp.ok) {
       if (overUdp.error.kind === "network") upstream.unanswered(overUdp.error.code);
       return { kind: overUdp.error.kind === "network" ? "network" : "silent" };
@@ -118,6 +115,18 @@ export class AskUpstreams {
     // A server that says no says it again.
     for (let at = this.#queue.indexOf(upstream); at >= 0; at = this.#queue.indexOf(upstream)) this.#queue.splice(at, 1);
     return { kind: "refused" };
+  }
+
+  #exchange({ server }: Upstream, question: Question, udpBytes: number | undefined): Exchange {
+    const { dnssecOk, checkingDisabled } = this.#question;
+    const id = this.#deps.randomWord() & 0xffff;
+    return {
+      server,
+      query: encodeQuery(id, question, { dnssecOk, checkingDisabled, udpBytes }),
+      accept: (bytes) => matchResponse(bytes, id, question),
+      timeout: DEADLINE,
+      signal: this.#stop.signal,
+    };
   }
 
   #finish(outcome: AskOutcome): void {

@@ -14,15 +14,20 @@ export function matchResponse(bytes: Uint8Array, id: number, question: Question)
   if (!decoded.ok) return undefined;
   const message = decoded.value;
   const [asked, ...more] = message.questions;
+  if ((message.flags & Flag.Response) === 0 || (message.flags & 0x7800) !== 0) return undefined;
+  // Such a server may say it by a header alone. A forger who knows the id could say worse.
+  if (asked === undefined) return refusesEdns(message) ? message : undefined;
   const matches =
-    (message.flags & Flag.Response) !== 0 &&
-    (message.flags & 0x7800) === 0 &&
     more.length === 0 &&
-    asked !== undefined &&
     lowerName(asked.name) === question.name &&
     asked.type === question.type &&
     asked.class === question.class;
   return matches ? message : undefined;
+}
+
+/** Servers of before RFC 6891 cannot read the query (its section 7), and say so without EDNS of their own. */
+export function refusesEdns({ rcode, edns }: Message): boolean {
+  return (rcode === Rcode.FormErr || rcode === Rcode.NotImp) && edns === undefined;
 }
 
 export interface ForwardedAnswer {

@@ -76,25 +76,30 @@ export function decodeMessage(bytes: Uint8Array): Result<Message, DecodeError> {
   return ok({ id: view.getUint16(0), flags, rcode, questions, answers, authorities, additionals, edns });
 }
 
-/** A query with one question, EDNS and our UDP size. @returns a new message */
-export function encodeQuery(
-  id: number,
-  question: Question,
-  options: { readonly dnssecOk: boolean; readonly checkingDisabled: boolean; readonly udpBytes: number },
-): Uint8Array {
+export interface QueryOptions {
+  readonly dnssecOk: boolean;
+  readonly checkingDisabled: boolean;
+  /** What the answer may have over UDP; undefined leaves EDNS out, and so `dnssecOk`. */
+  readonly udpBytes: number | undefined;
+}
+
+/** A query with one question. @returns a new message */
+export function encodeQuery(id: number, question: Question, options: QueryOptions): Uint8Array {
   const { name, type } = question;
-  const bytes = new Uint8Array(HEADER_BYTES + name.length + 4 + LEAST_RECORD_BYTES);
+  const { udpBytes } = options;
+  const bytes = new Uint8Array(HEADER_BYTES + name.length + 4 + (udpBytes === undefined ? 0 : LEAST_RECORD_BYTES));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, id);
   view.setUint16(2, Flag.RecursionDesired | (options.checkingDisabled ? Flag.CheckingDisabled : 0));
   view.setUint16(4, 1);
-  view.setUint16(10, 1);
   writeLatin1(bytes, HEADER_BYTES, name);
   const at = HEADER_BYTES + name.length;
   view.setUint16(at, type);
   view.setUint16(at + 2, question.class);
+  if (udpBytes === undefined) return bytes;
+  view.setUint16(10, 1);
   view.setUint16(at + 5, RecordType.OPT);
-  view.setUint16(at + 7, options.udpBytes);
+  view.setUint16(at + 7, udpBytes);
   view.setUint32(at + 9, options.dnssecOk ? 0x8000 : 0);
   return bytes;
 }
