@@ -59,13 +59,14 @@ function firstOfEach(frontends: readonly Frontend[]): readonly Frontend[] {
 
 function planEntrances(service: Service): readonly Entrance[] {
   const entrances = service.clusterIps.map((address) => entranceAt("cluster-ip", address, EVERYONE));
-  for (const address of service.externalIps) entrances.push(entranceAt("external", address, EVERYONE));
   if (service.type === "LoadBalancer") {
     const { loadBalancerIps, loadBalancerSourceRanges } = service;
     for (const address of loadBalancerIps) {
       entrances.push(entranceAt("external", address, rangesOf(loadBalancerSourceRanges, ipFamily(address))));
     }
   }
+  // After those: of an address that is both, the restriction holds.
+  for (const address of service.externalIps) entrances.push(entranceAt("external", address, EVERYONE));
   if (service.type !== "ClusterIP") {
     for (const ip of service.clusterIps) {
       entrances.push({ kind: "node-port", family: ipFamily(ip), address: undefined, sourceRanges: EVERYONE });

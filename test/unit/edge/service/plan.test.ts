@@ -62,12 +62,22 @@ describe("the frontends of a service", () => {
     const seen = frontends.map((f) => `${f.kind} ${f.family} ${f.address ?? "*"}:${f.port} ${f.sourceRanges.length}`);
     expect(seen).toEqual([
       "cluster-ip 4 10.96.0.1:80 0",
-      "external 4 203.0.113.1:80 0",
       "external 4 203.0.113.2:80 1",
+      "external 4 203.0.113.1:80 1",
       "node-port 4 *:30080 0",
       "cluster-ip 6 fd10::1:80 0",
       "node-port 6 *:30080 0",
     ]);
+  });
+
+  test("restrict callers of a load balancer's address, also where it is an external one", () => {
+    const address = ip("203.0.113.1");
+    const loadBalancerSourceRanges = [{ address: ip("10.0.0.0"), length: 8 }];
+    const over = { clusterIps: [], externalIps: [address], loadBalancerIps: [address], loadBalancerSourceRanges };
+    const ranges = (type: Service["type"]) => planFrontends(view({ ...over, type }), NODE).map((f) => f.sourceRanges);
+    expect(ranges("LoadBalancer")).toEqual([loadBalancerSourceRanges]);
+    // Of a service that is none any more, what its status still says is nothing.
+    expect(ranges("ClusterIP")).toEqual([[]]);
   });
 
   test("restrict callers of a family only when the source ranges name some of it, and not all", () => {
