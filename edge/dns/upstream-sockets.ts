@@ -5,7 +5,7 @@ import { fail, ok, type Result } from "../../src/base/result.ts";
 import { MAX_MESSAGE_BYTES } from "../../src/wire/dns.ts";
 import type { Message } from "../../src/wire/dns-message.ts";
 import { MessageStream } from "./message-stream.ts";
-import type { Exchange, ExchangeFailure, UpstreamTransport } from "./upstream-transport.ts";
+import { type Exchange, type ExchangeFailure, formatHost, type UpstreamTransport } from "./upstream-transport.ts";
 
 type Outcome = Result<Message, ExchangeFailure>;
 
@@ -24,7 +24,7 @@ export class UpstreamSockets implements UpstreamTransport {
       // Connected: the kernel lets only this server's datagrams in, and reports ICMP errors.
       const socket = await Bun.udpSocket({
         hostname: server.address.includes(":") ? "::" : "0.0.0.0",
-        connect: { hostname: server.address, port: server.port },
+        connect: { hostname: formatHost(server), port: server.port },
         binaryType: "uint8array",
         socket: {
           data: (_socket, data, _port, _address, flags) => {
@@ -51,7 +51,7 @@ export class UpstreamSockets implements UpstreamTransport {
     framed.set([query.length >> 8, query.length & 0xff]);
     framed.set(query, 2);
     // Not Bun.connect: before the connection stands it gives no socket, and so nothing that a time-out could close.
-    const socket = connect({ host: server.address, port: server.port });
+    const socket = connect({ host: formatHost(server), port: server.port });
     socket.on("data", (data) => {
       // Without an encoding it is never a string.
       if (typeof data === "string") return;

@@ -6,10 +6,18 @@ import type { Message } from "../../src/wire/dns-message.ts";
 export interface UpstreamAddress {
   readonly address: Ip;
   readonly port: number;
+  /** The link of a link-local address, by name or number (RFC 4007 section 11). */
+  readonly zone?: string | undefined;
 }
 
-export function formatUpstream({ address, port }: UpstreamAddress): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+/** As the system takes it: "192.0.2.1", "fe80::1%eth0". */
+export function formatHost({ address, zone }: UpstreamAddress): string {
+  return zone === undefined ? address : `${address}%${zone}`;
+}
+
+export function formatUpstream(server: UpstreamAddress): string {
+  const host = formatHost(server);
+  return host.includes(":") ? `[${host}]:${server.port}` : `${host}:${server.port}`;
 }
 
 export interface ExchangeFailure {

@@ -40,6 +40,26 @@ inNamespace(import.meta.path, () => {
       run("nft", "flush", "ruleset");
     });
 
+    test("with a link-local server goes out by its link", async () => {
+      run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0");
+      run("ip", "netns", "add", "router");
+      run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0", "netns", "router");
+      run("ip", "link", "set", "uplink", "up");
+      run("ip", "-n", "router", "link", "set", "eth0", "up");
+      run("ip", "-n", "router", "address", "add", "fe80::1/64", "dev", "eth0", "nodad");
+      try {
+        const failure = { error: { kind: "network", code: "ECONNREFUSED" } };
+        await waitFor("the router's word that nobody listens", async () => {
+          const server = { address: ip("fe80::1"), port: 53, zone: "uplink" };
+          const outcome = await transport[protocol]({ ...exchange("fe80::1"), server });
+          return Bun.deepMatch(failure, outcome);
+        });
+      } finally {
+        run("ip", "link", "delete", "uplink");
+        run("ip", "netns", "delete", "router");
+      }
+    });
+
     test("without a route fails at once", async () => {
       expect(await transport[protocol](exchange("192.0.2.1"))).toMatchObject({ error: { kind: "network" } });
       expect(clock.pending).toBe(0);

@@ -1,15 +1,23 @@
 import { expect, test } from "bun:test";
 import { parseResolvConf, withoutOwn } from "../../../../edge/dns/resolv-conf.ts";
+import { formatUpstream } from "../../../../edge/dns/upstream-transport.ts";
 import { ip } from "../../../support/network-objects.ts";
 
 function servers(text: string): string[] {
-  return parseResolvConf(text).map(({ address, port }) => `${address} ${port}`);
+  return parseResolvConf(text).map(formatUpstream);
 }
 
 test("name servers are read in order, and everything else is passed over", () => {
   const text =
     "# nameserver 192.0.2.9\nnameserver 192.0.2.1\nsearch a b\nnameserver\t2001:db8::1 # second\n nameserver 192.0.2.8\nnameserver nonsense\nnameserver\n";
-  expect(servers(text)).toEqual(["192.0.2.1 53", "2001:db8::1 53"]);
+  expect(servers(text)).toEqual(["192.0.2.1:53", "[2001:db8::1]:53"]);
+});
+
+test("a link-local name server is read with its link, and without what no link's name or number is", () => {
+  const read = ["fe80::1%eth0", "fe80::1%br-lan.7", "FE80::1%3"];
+  const passedOver = ["fe80::1%", "fe80::1%a/b", "fe80::1%a%b", "%eth0", "192.0.2.1%eth0", "2001:db8::1%eth0"];
+  const text = [...read, ...passedOver].map((server) => `nameserver ${server}\n`).join("");
+  expect(servers(text)).toEqual(["[fe80::1%eth0]:53", "[fe80::1%br-lan.7]:53", "[fe80::1%3]:53"]);
 });
 
 test("eight name servers and 64 KiB are the most", () => {
