@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 import { readBeginning } from "../../src/linux/bounded-file.ts";
@@ -34,9 +34,12 @@ export class ConfFolder {
     try {
       mkdirSync(this.#path, { recursive: true, mode: 0o755 });
       const descriptor = openSync(fresh, "w", 0o644);
-      writeSync(descriptor, text);
-      fsyncSync(descriptor);
-      closeSync(descriptor);
+      try {
+        writeFileSync(descriptor, text);
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
       renameSync(fresh, this.file);
       return true;
     } catch (error) {
