@@ -113,8 +113,12 @@ function place(frontend: Frontend, before: Pick<PlacedFrontend, "slots" | "local
 }
 
 function pushVanished(vanished: VanishedBackend[], old: PlacedFrontend, now: PlacedFrontend | undefined): void {
-  // A frontend whose affinity ends, or that goes, forgets everybody.
-  const forgets = old.frontend.affinitySeconds !== undefined && now?.frontend.affinitySeconds === undefined;
+  // A frontend whose affinity ends, or that goes, forgets everybody. So does one whose externalTrafficPolicy changes:
+  // clients from outside are bound to endpoints on other nodes, which answer them past the translation.
+  const isLocal = (placed: PlacedFrontend) => placed.frontend.externalBackends !== undefined;
+  const forgets =
+    old.frontend.affinitySeconds !== undefined &&
+    (now?.frontend.affinitySeconds === undefined || isLocal(old) !== isLocal(now));
   const left = new Set([...(now?.slots ?? []), ...(now?.localSlots ?? [])].map(backendId));
   const seen = new Set<string>();
   const push = (backends: readonly Backend[], stays: (id: string) => boolean) => {

@@ -147,6 +147,20 @@ inNamespace(import.meta.path, () => {
   });
 
   describe("ClientIP affinity", () => {
+    test.each([
+      ["an external address", EXTERNAL, 80],
+      ["a node port", NODE.lan4, 30080],
+    ])("lets callers from outside go when they are to stay on this node from now on, on %s", async (_, to, port) => {
+      await using world = new World();
+      await world.apply(loadBalancer({ affinitySeconds: 100 }), endpoints("web", 4, [REMOTE.four]));
+      expect(tally(await ask({ from: "client", to, port }))).toEqual({ remote: 1 });
+      await world.apply(
+        loadBalancer({ affinitySeconds: 100, externalTrafficPolicy: "Local" }),
+        endpoints("web", 4, [PODS.pod1.four, REMOTE.four]),
+      );
+      expect(await ask({ from: "client", to, port, times: 3 })).toEqual(Array(3).fill(`pod1 ${CLIENT.four}`));
+    });
+
     const all4 = [PODS.pod1.four, PODS.pod2.four, REMOTE.four];
     const all6 = [PODS.pod1.six, PODS.pod2.six, REMOTE.six];
 

@@ -172,6 +172,21 @@ describe("a change", () => {
     expect(model.change(owned("ns/web", [])).vanished.map((v) => v.backend)).toEqual([two]);
   });
 
+  test("tells of all that clients may be bound to when callers from outside get others from now on, or no longer", () => {
+    const model = new RulesetModel();
+    const [near, far] = [makeBackend("10.1.0.1 here"), makeBackend("10.1.0.2")];
+    const vanished = (over: Partial<Frontend>) => {
+      const frontend = makeFrontend({ kind: "external", backends: [near, far], affinitySeconds: 10, ...over });
+      return model.change(owned("ns/web", [frontend])).vanished.map((v) => v.backend);
+    };
+    expect(vanished({})).toEqual([]);
+    expect(vanished({ externalBackends: [near] })).toEqual([near, far]);
+    expect(vanished({ externalBackends: [near] })).toEqual([]);
+    expect(vanished({})).toEqual([near, far]);
+    expect(vanished({ affinitySeconds: undefined })).toEqual([near, far]);
+    expect(vanished({ affinitySeconds: undefined, externalBackends: [near] })).toEqual([]);
+  });
+
   test("tells of one that gets no new callers, and again when it serves no longer", () => {
     const model = new RulesetModel();
     const [one, two] = [makeBackend("10.1.0.1"), makeBackend("10.1.0.2")];
