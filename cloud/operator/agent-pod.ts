@@ -10,12 +10,27 @@ interface Mount {
   readonly readOnly?: true;
 }
 
+interface Probe {
+  readonly httpGet?: { readonly host: string; readonly port: number; readonly path: string };
+  readonly exec?: { readonly command: readonly string[] };
+  readonly initialDelaySeconds?: number;
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly failureThreshold: number;
+}
+
 interface Container {
   readonly name: string;
   readonly image: string;
   readonly imagePullPolicy: string;
   readonly args?: readonly string[];
   readonly securityContext: { readonly privileged: true };
+  readonly resources: {
+    readonly requests: { readonly cpu: string; readonly memory: string };
+    readonly limits: { readonly memory: string };
+  };
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
   readonly volumeMounts: readonly Mount[];
 }
 
@@ -23,6 +38,7 @@ export interface AgentPodSpec {
   readonly nodeName: string;
   readonly hostNetwork: true;
   readonly restartPolicy: "Always";
+  readonly priorityClassName: "system-node-critical";
   readonly automountServiceAccountToken: false;
   readonly imagePullSecrets?: readonly { readonly name: string }[];
   readonly tolerations: readonly [{ readonly operator: "Exists" }];
@@ -35,6 +51,25 @@ const LAST_ARGUMENT = "log-level";
 
 /** Where the volumes below put things; an annotation does not move them. */
 const MOUNTED = { "local-cert": "tls.crt", "tunnels-conf": "/etc/fabedge/tunnels.yaml" };
+
+/** The agent's own, on the node's network. */
+const HTTP_BIND = "127.0.0.1:10560";
+
+/**
+ * What they take with 1,000 services and some dozen tunnels; without requests a busy node would leave them next to no
+ * processor, and charon no time to answer its peers. The limits are those of their units in host mode.
+ */
+const AGENT_RESOURCES = { requests: { cpu: "100m", memory: "96Mi" }, limits: { memory: "512Mi" } } as const;
+const CHARON_RESOURCES = { requests: { cpu: "50m", memory: "32Mi" }, limits: { memory: "512Mi" } } as const;
+
+/** A program that is started for the question is a tenth of a second's work on a slow node: it is asked rarely. */
+const CHARON_PROBE: Probe = {
+  exec: { command: ["swanctl", "--stats", "--uri", "unix:///var/run/charon.vici"] },
+  initialDelaySeconds: 30,
+  periodSeconds: 30,
+  timeoutSeconds: 10,
+  failureThreshold: 3,
+};
 
 /**
  * The pod that runs the agent and charon on a node. No container prepares the node, as FabEdge's does: the agent puts
@@ -49,6 +84,8 @@ export function planAgentPod(node: string, values: AgentArguments, settings: Ope
     nodeName: node,
     hostNetwork: true,
     restartPolicy: "Always",
+    // Its kubelet makes room for it, and takes it away last.
+    priorityClassName: "system-node-critical",
     automountServiceAccountToken: false,
     ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
     tolerations: [{ operator: "Exists" }],
@@ -58,6 +95,8 @@ export function planAgentPod(node: string, values: AgentArguments, settings: Ope
         image,
         args: ["run", `--node-name=${node}`, ...formatArguments(values)],
         ...privileged,
+        resources: AGENT_RESOURCES,
+        ...planAgentProbes(values),
         volumeMounts: [
           readOnly("netconf", "/etc/fabedge"),
           mount("cni-config", "/etc/cni/net.d"),
@@ -72,6 +111,8 @@ export function planAgentPod(node: string, values: AgentArguments, settings: Ope
         name: "strongswan",
         image: strongswanImage,
         ...privileged,
+        resources: CHARON_RESOURCES,
+        livenessProbe: CHARON_PROBE,
         volumeMounts: [
           mount("var-run", "/var/run"),
           readOnly("ipsec-d", "/etc/ipsec.d"),
@@ -104,6 +145,22 @@ export function planAgentPod(node: string, values: AgentArguments, settings: Ope
       hostFolder("state", "/var/lib/selvedge"),
     ],
   };
+}
+
+/** As the watchdog of host mode: an agent that stands still for half a minute is started again. */
+function planAgentProbes(values: AgentArguments): Pick<Container, "livenessProbe" | "readinessProbe"> {
+  const bind = values.get("http-bind") ?? HTTP_BIND;
+  const [, six, four, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(bind) ?? [];
+  const [host, port] = [six ?? four ?? "", Number(digits)];
+  // Port 0 is one that nobody knows before; of what is no address the agent tells by itself.
+  if (!(port >= 1 && port <= 65_535)) return {};
+  const probe = (path: string): Probe => ({
+    httpGet: { host, port, path },
+    periodSeconds: 10,
+    timeoutSeconds: 5,
+    failureThreshold: 3,
+  });
+  return { livenessProbe: { ...probe("/livez"), initialDelaySeconds: 10 }, readinessProbe: probe("/readyz") };
 }
 
 /** Told from a pod of another spec by a label. */

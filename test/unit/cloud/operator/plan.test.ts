@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { hashPodSpec, planAgentPod } from "../../../../cloud/operator/agent-pod.ts";
 import { agentPodLabel, labelValue } from "../../../../cloud/operator/object-names.ts";
 import { ipPoolName, planIpPool } from "../../../../cloud/operator/plan.ts";
+import { OPTIONS } from "../../../../edge/config/options.ts";
+import { STALL } from "../../../../edge/status/watchdog.ts";
 import { prefix } from "../../../support/network-objects.ts";
 import { makeOperatorSettings } from "../../../support/operator-objects.ts";
 
@@ -33,6 +35,49 @@ describe("a pool for Calico", () => {
     ["fd00::/64", 122],
   ])("%s has blocks that fit into it: /%d", (cidr, blockSize) => {
     expect(planIpPool("paris", prefix(cidr)).spec).toMatchObject({ cidr, blockSize });
+  });
+});
+
+describe("an agent's pod", () => {
+  const settings = makeOperatorSettings();
+  const probesOf = (values: Record<string, string> = {}) => {
+    const [agent] = planAgentPod("e1", new Map(Object.entries(values)), settings).containers;
+    return { livenessProbe: agent?.livenessProbe, readinessProbe: agent?.readinessProbe };
+  };
+
+  test("is asked how it is where the agent answers", () => {
+    const { address, port } = OPTIONS.httpBind.fallback({ hostname: "" });
+    expect(probesOf()).toMatchObject({
+      livenessProbe: { httpGet: { host: address, port, path: "/livez" } },
+      readinessProbe: { httpGet: { host: address, port, path: "/readyz" } },
+    });
+    expect(probesOf({ "http-bind": "192.0.2.7:9100" }).livenessProbe?.httpGet).toEqual({
+      host: "192.0.2.7",
+      port: 9100,
+      path: "/livez",
+    });
+    expect(probesOf({ "http-bind": "[::1]:9100" }).livenessProbe?.httpGet?.host).toBe("::1");
+  });
+
+  test.each(["127.0.0.1:0", "127.0.0.1", "9100", "127.0.0.1:70000", ""])(
+    "is not asked where nobody can tell: --http-bind=%s",
+    (bind) => {
+      expect(probesOf({ "http-bind": bind })).toEqual({ livenessProbe: undefined, readinessProbe: undefined });
+    },
+  );
+
+  test("hangs no shorter than the agent's own watchdog has it before it is started again", () => {
+    const { periodSeconds = 0, failureThreshold = 0 } = probesOf().livenessProbe ?? {};
+    expect(periodSeconds * failureThreshold).toBeGreaterThanOrEqual(STALL / 1000);
+  });
+
+  test("has its share of a busy node, and is the last to be taken away from it", () => {
+    const spec = planAgentPod("e1", new Map(), settings);
+    expect(spec.priorityClassName).toBe("system-node-critical");
+    for (const { name, resources } of spec.containers) {
+      const [cpu, memory] = [expect.stringMatching(/^\d+m$/), expect.stringMatching(/^\d+Mi$/)];
+      expect([name, resources]).toEqual([name, { requests: { cpu, memory }, limits: { memory } }]);
+    }
   });
 });
 
