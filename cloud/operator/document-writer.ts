@@ -1,3 +1,6 @@
+import type { Random } from "../../src/base/backoff.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import type { Duration } from "../../src/base/duration.ts";
 import { errorCode } from "../../src/base/errors.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { getObject } from "../../src/kube/get.ts";
@@ -21,6 +24,7 @@ import type {
   DesiredPod,
   DocumentKey,
 } from "./document.ts";
+import { EndedPods } from "./ended-pods.ts";
 import { fnv1a } from "./fnv.ts";
 import { keepCertificate, pemOf } from "./kept-certificate.ts";
 import { planLeaf } from "./leaf-plan.ts";
@@ -46,7 +50,8 @@ export interface DocumentWriterOptions {
   readonly writer: KubeWriter;
   /** Undefined: certificates are another cluster's to issue. @throws SelvedgeError where the authority is unusable */
   readonly signer: () => Signer | undefined;
-  readonly wall: () => number;
+  readonly clock: Clock;
+  readonly random: Random;
   readonly onWrite: (verb: "apply" | "delete", key: DocumentKey) => void;
 }
 
@@ -62,19 +67,27 @@ export class DocumentWriter {
   readonly #garbage = new YoungGarbage();
   /** Documents whose names are taken, it turned out, by objects that no watch shows: they lack our label. */
   readonly #unseen = new Set<DocumentKey>();
+  readonly #ended: EndedPods;
 
   constructor(options: DocumentWriterOptions) {
     this.#options = options;
+    this.#ended = new EndedPods(options.random);
   }
 
-  /** @param term under which it leads: the write ends with it */
-  async write(key: DocumentKey, desired: Desired, term: AbortSignal): Promise<void> {
+  /**
+   * @param term under which it leads: the write ends with it
+   * @returns when to come back; undefined: not before something happens to the document
+   */
+  async write(key: DocumentKey, desired: Desired, term: AbortSignal): Promise<Duration | undefined> {
     this.#garbage.add(desired.state === "present" ? textBytesOf(desired.object) : 0);
-    if (desired.state === "present") await this.#present(key, desired.object, term);
-    else if (desired.state === "absent") await this.#absent(key, term);
+    if (desired.state === "absent") await this.#absent(key, term);
+    if (desired.state !== "present") return undefined;
+    if (desired.object.kind === "Pod") return await this.#run(key, desired.object, term);
+    await this.#present(key, desired.object, term);
+    return undefined;
   }
 
-  async #present(key: DocumentKey, object: DesiredObject, term: AbortSignal): Promise<void> {
+  async #present(key: DocumentKey, object: Exclude<DesiredObject, DesiredPod>, term: AbortSignal): Promise<void> {
     const { observed } = this.#options;
     switch (object.kind) {
       case "ConfigMap":
@@ -93,8 +106,6 @@ export class DocumentWriter {
         return await this.#annotate(key, object, term);
       case "Secret":
         return await this.#certify(key, object, term);
-      case "Pod":
-        return await this.#run(key, object, term);
     }
   }
 
@@ -150,7 +161,7 @@ export class DocumentWriter {
 
   /** One that somebody else made, and which is as it should be, is written once as it is: from then on it is ours. */
   async #certify(key: DocumentKey, object: DesiredCertificate, term: AbortSignal): Promise<void> {
-    const { observed, client, signer: signerOf, wall } = this.#options;
+    const { observed, client, signer: signerOf, clock } = this.#options;
     const signer = signerOf();
     if (signer === undefined) return;
     const { namespace, name } = object;
@@ -162,15 +173,15 @@ export class DocumentWriter {
     const { texts, keyIsOnNode } = found?.value ?? { texts: {}, keyIsOnNode: false };
     const state = found === undefined ? undefined : readLeaf(texts, keyIsOnNode, signer);
     const bundle = trustBundle(signer.state);
-    const step = planLeaf(object, state, bundle, wall());
-    const next = takeLeafStep(step, object, texts, signer, wall()) ?? texts;
+    const step = planLeaf(object, state, bundle, clock.wall());
+    const next = takeLeafStep(step, object, texts, signer, clock.wall()) ?? texts;
     await this.#applyLeaf(key, object, { texts: next, keyIsOnNode }, versionOf(found) ?? "absent", term);
   }
 
   /** @returns false: it is there, though nobody has seen it */
   async #certifyNew(key: DocumentKey, object: DesiredCertificate, signer: Signer, term: AbortSignal): Promise<boolean> {
-    const step = planLeaf(object, undefined, trustBundle(signer.state), this.#options.wall());
-    const texts = takeLeafStep(step, object, {}, signer, this.#options.wall()) ?? {};
+    const step = planLeaf(object, undefined, trustBundle(signer.state), this.#options.clock.wall());
+    const texts = takeLeafStep(step, object, {}, signer, this.#options.clock.wall()) ?? {};
     try {
       await this.#applyLeaf(key, object, { texts, keyIsOnNode: false }, "absent", term);
       return true;
@@ -204,26 +215,33 @@ export class DocumentWriter {
     if (!whole || metadataDigest !== contentDigest(planLeafMetadata(object, keyIsOnNode))) return false;
     const texts = { "tls.crt": pemOf(certificate), "ca.crt": bundle };
     const state = { ...readLeaf(texts, keyIsOnNode, signer), key: keyIsOnNode ? "node" : "secret" } as const;
-    return planLeaf(object, state, trustBundle(signer.state), this.#options.wall()).step === "keep";
+    return planLeaf(object, state, trustBundle(signer.state), this.#options.clock.wall()).step === "keep";
   }
 
-  async #run(key: DocumentKey, object: DesiredPod, term: AbortSignal): Promise<void> {
-    const { observed, writer, onWrite } = this.#options;
+  async #run(key: DocumentKey, object: DesiredPod, term: AbortSignal): Promise<Duration | undefined> {
+    const { observed, writer, clock, onWrite } = this.#options;
     const pods = this.#podsOf(object.node);
     const hash = object.labels[POD_HASH_LABEL] ?? "";
+    const isWanted = ({ value }: Stored<AgentPod>) => value.hash === hash && !value.ended;
     const [kept, ...others] = pods.toSorted(
-      (a, b) => Number(b.value.hash === hash) - Number(a.value.hash === hash) || (a.key < b.key ? -1 : 1),
+      (a, b) => Number(isWanted(b)) - Number(isWanted(a)) || (a.key < b.key ? -1 : 1),
     );
-    for (const pod of kept?.value.hash === hash ? others : pods) await this.#deletePod(key, pod, term);
+    if (kept?.value.hash === hash && kept.value.ended && !kept.value.terminating) {
+      const wait = this.#ended.wait(object.node, clock.now());
+      if (wait > 0) return wait;
+    }
+    for (const pod of kept !== undefined && isWanted(kept) ? others : pods) await this.#deletePod(key, pod, term);
     // One at a time: its successor waits until the node's kubelet has ended it, whose event brings us back here.
-    if (kept !== undefined) return;
+    if (kept !== undefined) return undefined;
     onWrite("apply", key);
     const { namespace, labels, spec } = object;
     const name = podName(object);
     const metadata = { namespace, name, labels, ...ownedBy(object.owner) };
     const written = await writer.create(PODS, { metadata, spec }, term);
     const storeKey = `${namespace}/${name}`;
-    observed.pods.store.wrote({ key: storeKey, ...written, value: { node: object.node, hash, terminating: false } });
+    const value = { node: object.node, hash, terminating: false, ended: false };
+    observed.pods.store.wrote({ key: storeKey, ...written, value });
+    return undefined;
   }
 
   async #absent(key: DocumentKey, term: AbortSignal): Promise<void> {
@@ -238,6 +256,7 @@ export class DocumentWriter {
     } else if (kind === "IPPool") {
       await this.#delete(key, IP_POOLS, observed.ipPools?.store.get(storeKey), term);
     } else if (kind === "Pod") {
+      this.#ended.forget(name);
       for (const pod of this.#podsOf(name)) await this.#deletePod(key, pod, term);
     }
   }

@@ -41,8 +41,12 @@ export interface AgentPod {
   /** Of its spec; undefined: this operator has not made it. */
   readonly hash: string | undefined;
   readonly terminating: boolean;
+  /** For good, as when its node was shut down or short of memory: no kubelet starts it again. */
+  readonly ended: boolean;
 }
 
+/** PodPhase of core/v1: those that a pod does not leave. */
+const ENDED = new Set(["Failed", "Succeeded"]);
 const LEAF_KEYS = ["tls.crt", "tls.key", "ca.crt"];
 /** Nodes have half a dozen, custom resources a few. */
 const CONDITIONS_MAX = 64;
@@ -76,6 +80,7 @@ export const POD_DECODER: ObjectDecoder<AgentPod> = {
         node: object.field("spec").field("nodeName").optionalString(NAME_LENGTH_MAX) ?? "",
         hash: label(MANAGED_BY_LABEL) === MANAGED_BY ? label(POD_HASH_LABEL) : undefined,
         terminating: !metadata.field("deletionTimestamp").absent,
+        ended: ENDED.has(object.field("status").field("phase").optionalString(NAME_LENGTH_MAX) ?? ""),
       };
     }),
 };

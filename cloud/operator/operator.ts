@@ -186,7 +186,8 @@ export class Operator {
       client,
       writer,
       signer: () => (settings.role === "host" ? this.signer : undefined),
-      wall,
+      clock,
+      random,
       onWrite,
     });
     this.#statuses = new StatusWriter({
@@ -418,7 +419,8 @@ export class Operator {
       await this.#statuses.write(key.slice("status:".length) as Subject, reports, term);
     } else {
       const desired = planner.document(key);
-      await this.#documents.write(key, desired, term);
+      const again = await this.#documents.write(key, desired, term);
+      if (again !== undefined) this.#queue.addAfter(key, again);
       this.#tell(reports.written(key, desired));
     }
   }

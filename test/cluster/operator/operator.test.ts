@@ -11,6 +11,9 @@ import {
   see,
 } from "../../support/operator-world.ts";
 
+/** What the API server makes of the priority class of this name. */
+const SYSTEM_NODE_CRITICAL = 2_000_001_000;
+
 inCluster(import.meta.path, () => {
   beforeAll(() => {
     installCrds();
@@ -180,6 +183,27 @@ inCluster(import.meta.path, () => {
         return pods().length === 3 && !Bun.deepEquals(pods(), before);
       });
       expect(pods().filter((name) => before.includes(name))).toHaveLength(2);
+    });
+
+    test("puts another agent pod in the place of one that has ended for good, as when its node was shut down", async () => {
+      const podOf = (node: string) => {
+        const selector = `--field-selector=spec.nodeName=${node}`;
+        const text = kubectl("get", "pods", `-n${NAMESPACE}`, selector, "-ojson");
+        const [pod] = (JSON.parse(text) as { items: { metadata: { name: string; uid: string }; status: object }[] })
+          .items;
+        return pod;
+      };
+      const operator = await start("h", { ...SETTINGS, agent: { ...SETTINGS.agent, mode: "pod" } });
+      await operator.settled();
+      const { name = "", uid } = podOf("e2")?.metadata ?? {};
+      const status = { phase: "Failed", reason: "Terminated" };
+      const patch = JSON.stringify({ status });
+      kubectl("patch", "pod", name, `-n${NAMESPACE}`, "--subresource=status", "--type=merge", `--patch=${patch}`);
+      const successor = await waitFor("its successor", () => {
+        const pod = podOf("e2");
+        return pod !== undefined && pod.metadata.uid !== uid && pod;
+      });
+      expect(successor).toMatchObject({ status: { phase: "Pending" }, spec: { priority: SYSTEM_NODE_CRITICAL } });
     });
   });
 });
