@@ -26,6 +26,7 @@ import type { OperatorChange, OperatorObjects, PlanChange } from "./change.ts";
 import type { Desired, DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
 import { FirstList } from "./first-list.ts";
+import { KindTrouble } from "./kind-trouble.ts";
 import { ObjectReports } from "./object-reports.ts";
 import {
   type AgentPod,
@@ -269,7 +270,8 @@ export class Operator {
     selection: Selection,
     onChange: (changes: readonly StoreChange<T>[]) => void,
   ): Informer<T> {
-    const { client, clock, random, recovery } = this.#options;
+    const { client, clock, random, recovery, log } = this.#options;
+    const trouble = new KindTrouble(log);
     const informer = new Informer<T>({
       ...selection,
       client,
@@ -277,7 +279,10 @@ export class Operator {
       clock,
       random,
       onChange,
-      onStatus: () => this.#statusChanged(informer as Informer<unknown>),
+      onStatus: () => {
+        trouble.see(informer.status);
+        this.#statusChanged(informer as Informer<unknown>);
+      },
       recovery,
     });
     this.#informers.push(informer as Informer<unknown>);

@@ -99,6 +99,20 @@ inCluster(import.meta.path, () => {
       );
     });
 
+    test("says in its log which kind it may not read, and why, and begins when it may", async () => {
+      let refused = true;
+      const operator = await RunningOperator.start("l", SETTINGS, ({ path }) =>
+        refused && path.includes("/communities") ? { kind: "answer", status: 403 } : { kind: "pass" },
+      );
+      running.push(operator);
+      const unread = () => operator.log.filter(({ event }) => event === "operator.unread");
+      await waitFor("it says so", () => unread().length > 0);
+      expect(unread()).toMatchObject([{ level: "warn", fields: { name: "Community", code: "KUBE_FORBIDDEN" } }]);
+      expect(operator.operator.status.planned).toBe(false);
+      refused = false;
+      await operator.leads();
+    });
+
     test("says of a Community what is wrong with it, in its status and in an Event, and that it is right again", async () => {
       const operator = await start("d");
       await operator.settled();
