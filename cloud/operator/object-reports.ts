@@ -19,6 +19,8 @@ const REFUSALS = new Set(["KUBE_FORBIDDEN", "KUBE_NOT_FOUND", "KUBE_INVALID", "K
 export class ObjectReports {
   readonly #options: ObjectReportsOptions;
   readonly #troubles = new Map<Subject, Map<DocumentKey, Problem>>();
+  /** Of whom each of them is said, also once the document is nobody's any more. */
+  readonly #subjects = new Map<DocumentKey, Subject>();
 
   constructor(options: ObjectReportsOptions) {
     this.#options = options;
@@ -60,12 +62,17 @@ export class ObjectReports {
   }
 
   #set(key: DocumentKey, problem: Problem | undefined): Subject | undefined {
-    const subject = this.#subjectOf(key);
+    const subject = this.#subjects.get(key) ?? this.#subjectOf(key);
     const troubles = this.#troubles.get(subject) ?? new Map<DocumentKey, Problem>();
     const before = troubles.get(key);
     if (before?.code === problem?.code && before?.message === problem?.message) return undefined;
-    if (problem === undefined) troubles.delete(key);
-    else troubles.set(key, problem);
+    if (problem === undefined) {
+      troubles.delete(key);
+      this.#subjects.delete(key);
+    } else {
+      troubles.set(key, problem);
+      this.#subjects.set(key, subject);
+    }
     if (troubles.size === 0) this.#troubles.delete(subject);
     else this.#troubles.set(subject, troubles);
     return subject;

@@ -12,6 +12,8 @@ const TOO_LARGE: Problem = {
   hint: "Make it smaller.",
 };
 const E1 = "ConfigMap/fabedge/fabedge-agent-config-e1";
+const E1_POD = "Pod/fabedge/e1";
+const E1_NODE = { ip: "192.168.9.1", cidrs: ["10.1.1.0/24"] };
 const CONNECTOR = "ConfigMap/fabedge/connector-config";
 
 function refusal(code: string): SelvedgeError {
@@ -20,7 +22,7 @@ function refusal(code: string): SelvedgeError {
 
 function makeReports(authority: readonly Problem[] = []) {
   const planner = new OperatorPlanner(makeOperatorSettings(), [
-    edgeNode("e1", { ip: "192.168.9.1", cidrs: ["10.1.1.0/24"] }),
+    edgeNode("e1", E1_NODE),
     edgeNode("e2", { ip: "192.168.9.2", cidrs: [] }),
   ]);
   const reports = new ObjectReports({ planner, own: "Cluster/paris", authority: () => authority });
@@ -47,6 +49,16 @@ describe("what is said of an object", () => {
       { code: "KUBE_FORBIDDEN", severity: "degraded", message: "Cannot apply it", hint: "See why." },
     ]);
     expect(codes("Node/e2")).not.toContain("KUBE_FORBIDDEN");
+  });
+
+  test("ends with the document that could not be written, also where nobody wants it any more", () => {
+    const { planner, reports, codes } = makeReports();
+    expect(reports.failed(E1_POD, refusal("KUBE_FORBIDDEN"))).toBe("Node/e1");
+    planner.apply([edgeNode("e1", { ...E1_NODE, labels: { "selvedge.io/agent-mode": "host" } })]);
+    expect(planner.document(E1_POD)).toEqual({ state: "absent" });
+    expect(reports.written(E1_POD, planner.document(E1_POD))).toBe("Node/e1");
+    expect(codes("Node/e1")).toEqual([]);
+    expect(codes("Cluster/paris")).toEqual([]);
   });
 
   test("does not say twice what the plan says", () => {
