@@ -1,5 +1,6 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { SelvedgeError } from "../../src/base/errors.ts";
+import { listenEverywhere } from "../../src/linux/listen-everywhere.ts";
 import { answerDiscovery, answerList, formatEvent, statusOf, watchLine } from "./answer.ts";
 import { objectId } from "./manifests.ts";
 import type { ObjectLog } from "./object-log.ts";
@@ -30,12 +31,15 @@ export class HubServer {
     this.#version = version;
     this.#clock = clock;
     try {
-      this.#server = Bun.serve({
-        ...listen,
-        // Watches are quiet for longer than Bun's ten seconds.
-        idleTimeout: 0,
-        fetch: (request) => this.#answer(request),
-      });
+      this.#server = listenEverywhere(listen.hostname, (hostname) =>
+        Bun.serve({
+          hostname,
+          port: listen.port,
+          // Watches are quiet for longer than Bun's ten seconds.
+          idleTimeout: 0,
+          fetch: (request) => this.#answer(request),
+        }),
+      );
     } catch (cause) {
       throw new SelvedgeError(`Cannot listen on ${listen.hostname}:${listen.port} as the address cannot be had`, {
         code: "HUB_LISTEN",

@@ -3,6 +3,7 @@ import { errorCode, errorText, SelvedgeError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { REQUEST_BYTES_MAX } from "../../src/certificate/request.ts";
+import { listenEverywhere } from "../../src/linux/listen-everywhere.ts";
 import type { JoinDesk } from "./join-desk.ts";
 
 export interface JoinServerOptions {
@@ -25,7 +26,7 @@ export class JoinServer {
     this.#desk = desk;
     this.#log = log;
     this.#options = options;
-    this.#server = Bun.serve(this.#serve(options));
+    this.#server = this.#serve(options);
     this.port = this.#server.port ?? options.port;
     scope.onClose("join server", () => this.#server.stop(true));
   }
@@ -34,18 +35,18 @@ export class JoinServer {
   renew(certificate: string, key: string): void {
     // Bun's reload keeps the certificate. What is being answered is answered to its end.
     void this.#server.stop();
-    this.#server = Bun.serve(this.#serve({ ...this.#options, port: this.port, certificate, key }));
+    this.#server = this.#serve({ ...this.#options, port: this.port, certificate, key });
   }
 
-  #serve({ hostname, port, certificate, key }: JoinServerOptions) {
-    return {
-      hostname,
+  #serve({ hostname, port, certificate, key }: JoinServerOptions): Server<undefined> {
+    const options = {
       port,
       development: false,
       maxRequestBodySize: REQUEST_BYTES_MAX,
       tls: { cert: certificate, key },
       fetch: (request: Request) => this.#answer(request),
     };
+    return listenEverywhere(hostname, (address) => Bun.serve({ hostname: address, ...options }));
   }
 
   async #answer(request: Request): Promise<Response> {
