@@ -25,6 +25,9 @@ export function parseDocuments(text: string): Result<readonly Document[], FileEr
     const parsed = parse(lines);
     if (!parsed.ok) return fail({ line: line + parsed.error.line - 1, reason: parsed.error.reason });
     if (parsed.value === null || parsed.value === undefined) continue;
+    if (containsItself(parsed.value)) {
+      return fail({ line: line + firstContentLine(lines), reason: "an alias stands inside of what it names" });
+    }
     const twice = findDuplicateKey(lines, parseJsonOrFlow);
     if (twice !== undefined) {
       return fail({ line: line + twice.line, reason: `the key "${twice.key}" stands twice in one mapping` });
@@ -42,6 +45,14 @@ function splitDocuments(text: string): readonly { readonly lines: readonly strin
     else documents.at(-1)?.lines.push(line);
   }
   return documents;
+}
+
+/** YAML may say so, and JSON, as which it is served, has no end then. */
+function containsItself(value: unknown, around: readonly object[] = []): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (around.includes(value)) return true;
+  const inside = [...around, value];
+  return Object.values(value).some((inner) => containsItself(inner, inside));
 }
 
 function firstContentLine(lines: readonly string[]): number {

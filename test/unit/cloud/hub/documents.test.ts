@@ -32,6 +32,15 @@ describe("documents", () => {
     expect(result).toMatchObject({ ok: false, error: { line } });
   });
 
+  test("may name a part of themselves again, and not what the name stands in: that would have no end", () => {
+    expect(parseDocuments("a: &x {b: 1}\nc: [*x, *x]\n")).toMatchObject({
+      ok: true,
+      value: [{ value: { a: { b: 1 }, c: [{ b: 1 }, { b: 1 }] } }],
+    });
+    const reason = "an alias stands inside of what it names";
+    expect(parseDocuments("x: 1\n---\n# y\na: &x\n  b: [*x]\n")).toEqual({ ok: false, error: { line: 4, reason } });
+  });
+
   test.each([
     ["a: 1\nb: 2\na: 3\n", 3, "a"],
     ["x: 1\n---\nspec:\n  ports:\n  - name: a\n    port: 1\n    name: b\n", 7, "name"],
