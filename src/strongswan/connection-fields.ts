@@ -12,6 +12,12 @@ const DPD_DELAY_SECONDS = 10;
 const REPLAY_WINDOW = 1024;
 
 /**
+ * Charon takes a connection only for packets from `remote_addrs` (swanctl.conf(5)), and begins at the first that is no network.
+ * Whoever is behind a router comes from another address than it is known by; what it has to prove is its identity.
+ */
+const FROM_ANYWHERE = ["0.0.0.0/0", "::/0"];
+
+/**
  * Two ways of saying the same. Charon makes no child beside one of the same name that was made of an equal configuration,
  * also where the peer has narrowed that one, and new keys do not widen it: the configuration has to be another one.
  */
@@ -35,7 +41,7 @@ export function connectionFields(
   return {
     [connection.name]: {
       version: 2,
-      ...(remoteAddresses.length === 0 ? {} : { remote_addrs: remoteAddresses }),
+      ...(remoteAddresses.length === 0 ? {} : { remote_addrs: [...remoteAddresses, ...FROM_ANYWHERE] }),
       local_port: localPort,
       remote_port: remotePort,
       dpd_delay: connection.dpd ? DPD_DELAY_SECONDS : undefined,

@@ -107,6 +107,16 @@ describe("a tunnel", () => {
     expect((await edge.up(peer)).failure).toBeUndefined();
   });
 
+  test("comes up with a peer behind a router, which comes from another address than it is known by", async () => {
+    const nobody = { remoteAddresses: ["192.168.1.250"] };
+    peer.want(peer.connection(edge, nobody));
+    edge.want(edge.connection(peer));
+    await edge.up(peer);
+    expect((await peer.up(edge)).associations.find(({ initiator }) => !initiator)?.remoteHost as string).toBe(
+      "192.168.1.1",
+    );
+  });
+
   test("of a peer whose certificate is another authority's fails at both ends, in words", async () => {
     const stranger = new CharonCertificates("Another CA").issue("paris.e2");
     peer.credentials = credentialsOf(stranger, [world.certificates.authority]);

@@ -3,11 +3,11 @@ import { connectionFields } from "../../../../src/strongswan/connection-fields.t
 import { tunnelConnection } from "../../../support/association-objects.ts";
 
 /** FabEdge 1.0's own: what it loads for a peer. */
-test("a connection has FabEdge's words, a wider replay window, and nothing of what charon decides better", () => {
+test("a connection has FabEdge's words, a wider replay window, takes the peer from any address, and has nothing of what charon decides better", () => {
   expect(connectionFields(tunnelConnection(), ["PEM"])).toEqual({
     "paris.e2": {
       version: 2,
-      remote_addrs: ["192.168.1.2"],
+      remote_addrs: ["192.168.1.2", "0.0.0.0/0", "::/0"],
       local_port: undefined,
       remote_port: undefined,
       dpd_delay: 10,
