@@ -54,7 +54,8 @@ export class Reconciler {
       // What a failed run has left undone is in no change: the next run looks at everything, whoever asks for it.
       const full = this.#wanted === "full" || this.#backoff.failures > 0;
       this.#wanted = "nothing";
-      this.#timer?.cancel();
+      // Triggers that never end hold up neither the slow timer nor what is due after a failure.
+      if (full) this.#stopTimer();
       try {
         await this.#options.run(full);
       } catch (error) {
@@ -64,13 +65,22 @@ export class Reconciler {
         this.#schedule(delay);
         return;
       }
-      this.#backoff.reset();
+      if (full) this.#backoff.reset();
       this.#options.onSuccess();
-      this.#schedule(this.#options.every);
+      if (this.#timer === undefined) this.#schedule(this.#options.every);
     }
   }
 
   #schedule(delay: Duration): void {
-    this.#timer = this.#clock.after(delay, () => void this.trigger(true));
+    this.#stopTimer();
+    this.#timer = this.#clock.after(delay, () => {
+      this.#timer = undefined;
+      void this.trigger(true);
+    });
+  }
+
+  #stopTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { minutes, seconds } from "../../../../src/base/duration.ts";
+import { milliseconds, minutes, seconds } from "../../../../src/base/duration.ts";
 import { Scope } from "../../../../src/base/scope.ts";
 import { Reconciler } from "../../../../src/reconcile/reconciler.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
@@ -80,6 +80,36 @@ test("the slow timer looks at everything again", async () => {
   expect(fulls).toEqual([false, true, true]);
   await scope.close();
   expect(clock.pending).toBe(0);
+});
+
+test("everything is looked at again in time, however often something else is asked for", async () => {
+  const fulls: number[] = [];
+  const { reconciler, clock, scope } = bench(async (full) => {
+    if (full) fulls.push(clock.now());
+  });
+  for (let i = 0; i < 11; i++) {
+    await reconciler.trigger();
+    await clock.advance(minutes(1));
+  }
+  expect(fulls).toEqual([minutes(5), minutes(10)]);
+  await scope.close();
+  expect(clock.pending).toBe(0);
+});
+
+test("a failure is followed by a look at everything, also when something else succeeds before", async () => {
+  const runs: string[] = [];
+  let broken = true;
+  const { reconciler, clock, scope } = bench(async (full) => {
+    runs.push(`${clock.now()} ${full ? "full" : "changes"}`);
+    if (broken) throw new Error("busy");
+  });
+  await reconciler.trigger();
+  broken = false;
+  await clock.advance(milliseconds(100));
+  await reconciler.trigger();
+  await clock.advance(seconds(1));
+  expect(runs).toEqual(["0 changes", "100 changes", "500 full"]);
+  await scope.close();
 });
 
 test("a failure is tried again in full, later each time, until it succeeds", async () => {
