@@ -61,7 +61,7 @@ export class PeerWatch {
   #path = "";
   #pathMtu: number | undefined;
   #latency: Duration | undefined;
-  /** The address of the uplink when the IKE_SA was first seen, and since when it is another that charon does not use. */
+  /** The uplink's address when the IKE_SA was first seen, or charon followed it; and since when it is another one. */
   #uplink: { readonly of: string; readonly source: Ip | undefined; movedSince: MonotonicTime | undefined } | undefined;
 
   constructor(own: string, endpoint: TunnelEndpoint, read: ReadAssociations, random: Random) {
@@ -158,9 +158,11 @@ export class PeerWatch {
     const source = way?.uplinkSource;
     if (source === undefined) return false;
     const id = spis(association);
-    if (this.#uplink?.of !== id) this.#uplink = { of: id, source, movedSince: undefined };
+    if (this.#uplink?.of !== id || source === association.localHost) {
+      this.#uplink = { of: id, source, movedSince: undefined };
+    }
     const uplink = this.#uplink;
-    if (source === uplink.source || source === association.localHost) uplink.movedSince = undefined;
+    if (source === uplink.source) uplink.movedSince = undefined;
     else uplink.movedSince ??= now;
     if (uplink.movedSince === undefined || elapsed(uplink.movedSince, now) < MOVE_PATIENCE) return false;
     this.#uplink = { of: id, source, movedSince: undefined };

@@ -103,6 +103,25 @@ describe("a node whose uplink changes", () => {
   );
 });
 
+describe("a node with a second uplink for the time without the first", () => {
+  test(
+    "follows the first one back, although charon would stay where it is",
+    async () => {
+      const cloudReached = () => waitFor("the cloud", async () => (await reachesCloud()).code === 0);
+      await edge.host.ip("route add default dev eth1 metric 700", `address del ${edge.address}/24 dev eth0`);
+      await waitFor("the second uplink", async () => (await localAddress()) === MOBILE_ADDRESS);
+      await cloudReached();
+      await edge.host.ip(`address add ${edge.address}/24 dev eth0`, "route add default via 192.168.1.1");
+      // Charon itself gives the old way up after 13 s at least.
+      await waitFor("the first uplink", async () => (await localAddress()) === edge.address, { timeout: seconds(10) });
+      await cloudReached();
+      await edge.host.ip("route del default dev eth1");
+      await nothingInClear();
+    },
+    seconds(60),
+  );
+});
+
 describe("a node whose link goes and comes", () => {
   test(
     "ten times a second reaches the cloud within three seconds of the end, and sends nothing in clear",

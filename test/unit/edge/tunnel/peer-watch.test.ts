@@ -35,11 +35,11 @@ class World {
     );
   }
 
-  up(remoteHost: string, spi = remoteHost): void {
+  up(remoteHost: string, spi = remoteHost, localHost = "192.168.9.7"): void {
     const association = ikeAssociation(1, ["p2p"], {
       remoteHost: ip(remoteHost),
       initiatorSpi: spi,
-      localHost: ip("192.168.9.7"),
+      localHost: ip(localHost),
     });
     this.tunnel = {
       name: "paris.connector",
@@ -175,6 +175,19 @@ describe("the watch of any peer", () => {
     world.up("203.0.113.8");
     await world.run(1000);
     world.uplinkSource = ip("100.64.0.2");
+    await world.run(5000);
+    expect(world.replaced).toHaveLength(1);
+  });
+
+  test("has it made anew when charon followed the uplink to another one, and stays there when it comes back", async () => {
+    const world = new World(edge);
+    world.up("203.0.113.8");
+    await world.run(1000);
+    world.uplinkSource = ip("100.64.0.2");
+    world.up("203.0.113.8", "203.0.113.8", "100.64.0.2");
+    await world.run(5000);
+    expect(world.replaced).toEqual([]);
+    world.uplinkSource = ip("192.168.9.7");
     await world.run(5000);
     expect(world.replaced).toHaveLength(1);
   });
