@@ -18,6 +18,7 @@ import { PacedTrigger } from "../../src/reconcile/paced-trigger.ts";
 import { Reconciler } from "../../src/reconcile/reconciler.ts";
 import type { CharonState, TunnelKeeping, TunnelListener } from "../../src/strongswan/tunnel-state.ts";
 import { CONNECTOR_CODES, judgeConnector } from "./conditions.ts";
+import { Departures } from "./departures.ts";
 import { Fabric, type FabricState } from "./fabric.ts";
 import type { ConnectorPlace } from "./facts.ts";
 import { familiesNotForwarded } from "./forwarding.ts";
@@ -90,6 +91,7 @@ export class Connector {
   readonly #reconciler: Reconciler;
   readonly #standings = new Standings();
   readonly #sights = new Map<string, TunnelSight>();
+  readonly #departures: Departures;
   #wanted: { readonly config: NodeConfig; readonly credentials: FabricCredentials } | undefined;
   #claims: readonly EdgeClaim[] = [];
   #state: FabricState | undefined;
@@ -131,6 +133,10 @@ export class Connector {
     );
     const onCharon = () => this.#onCharon();
     this.#tunnels = options.openTunnels({ onTunnel: look, onTunnelGone: look, onCharon }, scope);
+    this.#departures = new Departures({
+      end: (edge) => this.#tunnels.drop(edge),
+      holds: (edge) => this.#standings.holds(edge),
+    });
     const memory = new SnapshotKeeper(
       {
         ...{ clock, write: options.remember, snapshot: () => this.#observer.snapshot },
@@ -204,8 +210,7 @@ export class Connector {
       published: new Map(own?.edges.map((claim) => [claim.name, claim])),
     });
     this.#claims = claims;
-    // Where charon is away they are asked to go again when it is back.
-    for (const name of dropped) this.#tunnels.drop(name).catch(() => {});
+    void this.#departures.add(dropped);
     if (isSettled) {
       const reach = planReach(config, this.#held(config), holders);
       this.#state = this.#fabric.apply(

@@ -48,17 +48,16 @@ export class TunnelView {
     if (keeper.charon.phase !== "connected") return this.tunnels();
     const peers = identity()?.config.peers ?? [];
     const fresh = new Map<string, TunnelState>();
-    await Promise.all(
-      peers.map(async ({ name }) => {
-        const state = keeper.tunnel(name);
-        if (state === undefined || state.associations.length === 0) return;
-        try {
-          fresh.set(name, { ...state, associations: await keeper.associations(name) });
-        } catch {
-          // Charon went in between: the last that is known is told, and that it went.
-        }
-      }),
-    );
+    // Charon answers one after the other anyway, and its queue is not only for us.
+    for (const { name } of peers) {
+      const state = keeper.tunnel(name);
+      if (state === undefined || state.associations.length === 0) continue;
+      try {
+        fresh.set(name, { ...state, associations: await keeper.associations(name) });
+      } catch {
+        // Charon went in between: the last that is known is told, and that it went.
+      }
+    }
     return this.#report((peer) => fresh.get(peer) ?? keeper.tunnel(peer));
   }
 

@@ -12,7 +12,7 @@ import type { IkeAssociation } from "../../../../src/strongswan/security-associa
 import { tunnelState } from "../../../../src/strongswan/tunnel-look.ts";
 import type { CharonState } from "../../../../src/strongswan/tunnel-state.ts";
 import { childAssociation, ikeAssociation, tunnelConnection } from "../../../support/association-objects.ts";
-import { SteppedClock } from "../../../support/stepped-clock.ts";
+import { SteppedClock, settle } from "../../../support/stepped-clock.ts";
 import { makeConnectorEndpoint, makeEdgeEndpoint } from "../../../support/tunnel-objects.ts";
 
 const ALL = ["p2p", "n2p", "p2n"] as const;
@@ -30,6 +30,7 @@ function make() {
   const world = {
     charon: CONNECTED,
     down: new Set<string>(),
+    ask: async () => {},
     fresh: undefined as readonly IkeAssociation[] | undefined,
     identity: {
       config: { endpoint: makeEdgeEndpoint("paris.e1"), peers: PEERS, mediator: undefined, peerShards: 0 },
@@ -49,6 +50,7 @@ function make() {
     },
     tunnel: stateOf,
     associations: async () => {
+      await world.ask();
       if (world.fresh === undefined) throw new Error("charon went");
       return world.fresh;
     },
@@ -79,6 +81,19 @@ describe("the view of tunnels", () => {
     expect((await view.freshTunnels()).map(({ children }) => children[0]?.bytesIn)).toEqual([42, 42, 42]);
     world.fresh = undefined;
     expect((await view.freshTunnels()).map(({ children }) => children.length)).toEqual([3, 3, 3]);
+  });
+
+  test("asks charon for one tunnel after the other", async () => {
+    const { view, world } = make();
+    let [asking, most] = [0, 0];
+    world.ask = async () => {
+      most = Math.max(most, ++asking);
+      await settle();
+      asking -= 1;
+    };
+    world.fresh = [];
+    await view.freshTunnels();
+    expect(most).toBe(1);
   });
 
   test("is empty before this node has heard of a fabric", async () => {
