@@ -31,6 +31,8 @@ export interface TunnelConnection {
   readonly localPort: number | undefined;
   readonly remotePort: number | undefined;
   readonly children: readonly TunnelChild[];
+  /** Whether the peer comes by itself, too: a connector waits for edges. */
+  readonly peerBegins: boolean;
   /** Whether a silent peer is asked if it lives (RFC 7296 section 2.4). */
   readonly dpd: boolean;
 }
@@ -44,8 +46,7 @@ export interface NamedConnection {
 
 /** The connection that `own` loads for `peer`: of the two ends of a tunnel each makes the other's mirror image. */
 export function planTunnelConnection(own: TunnelEndpoint, peer: TunnelEndpoint): TunnelConnection {
-  const waits = own.type === "Connector" && peer.type !== "Connector";
-  const remoteAddresses = waits ? [] : peer.publicAddresses;
+  const remoteAddresses = waitsFor(own, peer) ? [] : peer.publicAddresses;
   // A peer at another port takes IKE with the marker of RFC 3948 there from the first packet on, as FabEdge's does.
   const otherPort = remoteAddresses.length > 0 && peer.port !== undefined && peer.port !== IKE_PORT;
   const child = (kind: TunnelChildKind, local: readonly Prefix[], remote: readonly Prefix[]) =>
@@ -62,8 +63,13 @@ export function planTunnelConnection(own: TunnelEndpoint, peer: TunnelEndpoint):
       ...child("n2p", nodePrefixes(own), peer.subnets),
       ...child("p2n", own.subnets, nodePrefixes(peer)),
     ],
+    peerBegins: !waitsFor(peer, own),
     dpd: true,
   };
+}
+
+function waitsFor(one: TunnelEndpoint, other: TunnelEndpoint): boolean {
+  return one.type === "Connector" && other.type !== "Connector";
 }
 
 export function tunnelChildName(peerName: string, kind: TunnelChildKind): string {

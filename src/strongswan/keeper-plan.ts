@@ -68,7 +68,8 @@ export function planTunnels({ now, random, connections, associations, tunnels }:
     .filter((plan) => plan.toBegin.length > 0 && plan.memory.nextTry <= now)
     .sort((a, b) => a.memory.failures - b.memory.failures || a.memory.nextTry - b.memory.nextTry);
   for (const plan of due) {
-    if (plan.needsSlot && !slots.take(plan)) continue;
+    // A connector is the way to the cloud, and does not come by itself: it waits behind nobody who may be away.
+    if (plan.needsSlot && plan.connection.peerBegins && !slots.take(plan)) continue;
     const connection = plan.connection.name;
     actions.push(...plan.toBegin.map((child) => ({ do: "initiate", connection, child, form: plan.form }) as const));
     // The next plan is made when it is known what came of it.

@@ -256,7 +256,7 @@ export function planReplacement(
 }
 
 function newMemory(connection: TunnelConnection, now: MonotonicTime): TunnelMemory {
-  const second = connection.localId > connection.remoteId;
+  const second = connection.peerBegins && connection.localId > connection.remoteId;
   return {
     failures: 0,
     nextTry: second ? later(now, SECOND_BEGINNER_DELAY) : now,

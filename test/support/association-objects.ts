@@ -30,6 +30,7 @@ export function tunnelConnection(over: Partial<TunnelConnection> = {}): TunnelCo
       { name: `${name}-n2p`, local: prefixes("192.168.1.1/32"), remote: prefixes("10.2.0.0/24") },
       { name: `${name}-p2n`, local: prefixes("10.1.0.0/24"), remote: prefixes("192.168.1.2/32") },
     ],
+    peerBegins: true,
     dpd: true,
     ...over,
   };

@@ -30,7 +30,7 @@ export async function loadPeers(
     await commands.loadKey(certificate.privateKey);
     const name = `paris.p${i}`;
     const [local, remote] = [edge.endpoint.subnets, [network(`${base}.0`, 24)]];
-    const shape = { localPort: undefined, remotePort: undefined, dpd: true };
+    const shape = { localPort: undefined, remotePort: undefined, peerBegins: true, dpd: true };
     // At the hub a connection is named after its own end: they have the same peer, all of them.
     const mirrored = {
       ...shape,

@@ -82,6 +82,10 @@ describe("the connection for a peer", () => {
     });
     expect(planTunnelConnection(connector, edge).remoteAddresses).toEqual([]);
     expect(planTunnelConnection(connector, other).remoteAddresses).toEqual(["198.51.100.2"]);
+    const begins = [planTunnelConnection(edge, connector), planTunnelConnection(edge, edge)];
+    expect([...begins, planTunnelConnection(connector, other)].map(({ peerBegins }) => peerBegins)).toEqual([
+      ...[false, true, true],
+    ]);
   });
 
   test("uses local port 4500 for a peer whose port is not 500", () => {

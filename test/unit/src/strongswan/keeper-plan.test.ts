@@ -102,6 +102,21 @@ describe("pacing", () => {
     expect(end.after(60_000)).toHaveLength(2);
   });
 
+  test("a connector waits behind nobody who is away, nor for an end that would come by itself", () => {
+    const { localId, remoteId } = tunnelConnection();
+    const connector = { name: "paris.connector", localId: remoteId, remoteId: localId, peerBegins: false };
+    const end = new PlanningEnd(...many(50), tunnelConnection(connector));
+    const begun = () => end.tunnels.get("paris.connector")?.memory.trying !== undefined;
+    expect(end.see()).toHaveLength(HALF_OPEN_MAX + 1);
+    expect(begun()).toBe(true);
+    // One that failed goes on beside as many others as there may be.
+    const away = [100, 101, 102, 103].map((n) => ikeAssociation(n, [], { name: `paris.e${n}`, ...CONNECTING }));
+    end.after(500, ...away);
+    expect(begun()).toBe(false);
+    expect(end.after(750, ...away)).toEqual(["begin p2p"]);
+    expect(begun()).toBe(true);
+  });
+
   test("a tunnel that nothing has happened to is not planned again before its time", () => {
     const connections = many(3);
     const [a, b, c] = connections;
