@@ -343,7 +343,7 @@ export class ConnectionKeeper implements TunnelKeeping {
       return;
     }
     try {
-      const connection = action.form && this.#plans.get(action.connection)?.connection;
+      const connection = action.turned ?? (action.form && this.#plans.get(action.connection)?.connection);
       const own = this.#wanted?.credentials.certificates.slice(0, 1) ?? [];
       if (connection !== undefined) await commands.loadConnection(connection, own, action.form);
       await commands.initiate(action.connection, action.child);
@@ -370,7 +370,7 @@ export class ConnectionKeeper implements TunnelKeeping {
       const own = plans.get(connection.name);
       if (own === undefined || Bun.deepEquals(old.get(connection.name), connection)) continue;
       const at = this.#clock.now();
-      const memory = { ...own.memory, failures: 0, nextTry: at, corrections: 0, nextCorrection: at };
+      const memory = { ...own.memory, failures: 0, nextTry: at, address: 0, corrections: 0, nextCorrection: at };
       plans.set(connection.name, { ...own, memory, until: at });
     }
     this.#plans = plans;

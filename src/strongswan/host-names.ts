@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import type { Clock, Timer } from "../base/clock.ts";
 import { seconds } from "../base/duration.ts";
-import { type Ip, parseIp } from "../base/ip.ts";
+import { type Ip, ipFamily, parseIp } from "../base/ip.ts";
 import type { Scope } from "../base/scope.ts";
 
 /** Addresses of a peer that is named may change: dynamic DNS has times to live of a minute. */
@@ -77,7 +77,7 @@ export class HostNames {
         const ip = parseIp(text);
         return ip.ok ? [ip.value] : [];
       });
-      const addresses = [...new Set(found)].sort().slice(0, ADDRESSES_MAX);
+      const addresses = inLastingOrder(found).slice(0, ADDRESSES_MAX);
       if (this.#closed || !this.#wanted.has(name) || addresses.length === 0) return;
       const before = this.#known.get(name);
       this.#known.set(name, addresses);
@@ -88,4 +88,13 @@ export class HostNames {
       this.#asking.delete(name);
     }
   }
+}
+
+/**
+ * The family goes first that the resolver puts first, since it knows which one this node can use (RFC 6724 section 6). Within
+ * one, an order that the next answer has, too: name servers turn theirs around.
+ */
+function inLastingOrder(addresses: readonly Ip[]): readonly Ip[] {
+  const families = Map.groupBy(new Set(addresses), ipFamily);
+  return [...families.values()].flatMap((own) => own.sort());
 }

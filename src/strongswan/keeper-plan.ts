@@ -71,7 +71,10 @@ export function planTunnels({ now, random, connections, associations, tunnels }:
     // A connector is the way to the cloud, and does not come by itself: it waits behind nobody who may be away.
     if (plan.needsSlot && plan.connection.peerBegins && !slots.take(plan)) continue;
     const connection = plan.connection.name;
-    actions.push(...plan.toBegin.map((child) => ({ do: "initiate", connection, child, form: plan.form }) as const));
+    const turned = turnTo(plan.memory.address, plan.connection);
+    actions.push(
+      ...plan.toBegin.map((child) => ({ do: "initiate", connection, child, form: plan.form, turned }) as const),
+    );
     // The next plan is made when it is known what came of it.
     plans.set(connection, { ...plan, until: now, memory: { ...plan.memory, trying: { missing: plan.missing } } });
   }
@@ -81,6 +84,14 @@ export function planTunnels({ now, random, connections, associations, tunnels }:
     tunnels: plans,
     wakeIn: wakeIn(now, plans.values()),
   };
+}
+
+/** @returns undefined where there is nothing to choose from */
+function turnTo(address: number, connection: TunnelConnection): TunnelConnection | undefined {
+  const { remoteAddresses } = connection;
+  if (remoteAddresses.length < 2) return undefined;
+  const at = address % remoteAddresses.length;
+  return { ...connection, remoteAddresses: [...remoteAddresses.slice(at), ...remoteAddresses.slice(0, at)] };
 }
 
 class Slots {

@@ -31,6 +31,8 @@ export interface TunnelMemory {
   /** Tries that failed, one after the other. */
   readonly failures: number;
   readonly nextTry: MonotonicTime;
+  /** Which of the peer's addresses the next try is for, round and round: charon knows no other than the first. */
+  readonly address: number;
   /** Children were begun while so many were missing, and how it ends is not known yet. */
   readonly trying: { readonly missing: number } | undefined;
   readonly wasUp: boolean;
@@ -53,6 +55,8 @@ export type TunnelAction =
       readonly child: string;
       /** Where one of that name is there with other selectors; see ConnectionForm. */
       readonly form: ConnectionForm | undefined;
+      /** The connection as it is to be loaded before, the address to begin at first; undefined: the peer has no other. */
+      readonly turned: TunnelConnection | undefined;
     }
   | { readonly do: "terminate"; readonly connection: string; readonly which: Termination; readonly force: boolean };
 
@@ -110,8 +114,11 @@ export function planTunnel(
   else if (trying !== undefined && !busy) {
     const failures = missing.length < trying.missing ? memory.failures : memory.failures + 1;
     const nextTry = failures === memory.failures ? now : later(now, retryDelay(failures, random));
-    memory = { ...memory, trying: undefined, failures, nextTry };
+    const address = fresh.length === 0 ? memory.address + 1 : memory.address;
+    memory = { ...memory, trying: undefined, failures, nextTry, address };
   }
+  const there = connection.remoteAddresses.indexOf(fresh.find((sa) => sa.initiator)?.remoteHost ?? "");
+  if (there >= 0) memory = { ...memory, address: there };
 
   // Children that the peer is still making are not begun from here, too.
   const peers = fresh.length > 0 && missing.length > 0 && fresh.every((sa) => !sa.initiator);
@@ -260,6 +267,7 @@ function newMemory(connection: TunnelConnection, now: MonotonicTime): TunnelMemo
   return {
     failures: 0,
     nextTry: second ? later(now, SECOND_BEGINNER_DELAY) : now,
+    address: 0,
     trying: undefined,
     wasUp: false,
     corrections: 0,

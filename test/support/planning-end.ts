@@ -47,7 +47,8 @@ export class PlanningEnd {
 function text(action: TunnelAction): string {
   if (action.do === "initiate") {
     const form = action.form === undefined ? "" : ` in ${action.form} form`;
-    return `begin ${action.child.replace(`${action.connection}-`, "")}${form}`;
+    const at = action.turned === undefined ? "" : ` at ${action.turned.remoteAddresses[0]}`;
+    return `begin ${action.child.replace(`${action.connection}-`, "")}${form}${at}`;
   }
   const which = "ikeId" in action.which ? `ike ${action.which.ikeId}` : `child ${action.which.childId}`;
   return `${action.force ? "force" : "end"} ${which}`;

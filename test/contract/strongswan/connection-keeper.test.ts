@@ -107,6 +107,13 @@ describe("a tunnel", () => {
     expect((await edge.up(peer)).failure).toBeUndefined();
   });
 
+  test("comes up at another address of the peer's when somebody else is at the first", async () => {
+    peer.want(peer.connection(edge, waiting));
+    other.want();
+    edge.want(edge.connection(peer, { remoteAddresses: ["192.168.1.3", "192.168.1.2"] }));
+    expect((await edge.up(peer)).associations.map(({ remoteHost }) => remoteHost as string)).toEqual(["192.168.1.2"]);
+  });
+
   test("comes up with a peer behind a router, which comes from another address than it is known by", async () => {
     const nobody = { remoteAddresses: ["192.168.1.250"] };
     peer.want(peer.connection(edge, nobody));

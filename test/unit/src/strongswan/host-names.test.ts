@@ -54,6 +54,21 @@ test("a name is asked for until it is known, and each minute from then on; a cha
   expect([names.addresses(["edge.example"]) as readonly string[], changes()]).toEqual([["192.0.2.10"], 2]);
 });
 
+test("the family that the resolver puts first is tried first, and name servers that turn their answers around change nothing", async () => {
+  const { names, answers, clock, changes } = world();
+  const addresses = () => names.addresses(["edge.example"]) as readonly string[];
+  answers.set("edge.example", ["47.98.0.9", "47.98.0.8", "2408:400::1"]);
+  names.want(["edge.example"]);
+  await settle();
+  expect(addresses()).toEqual(["47.98.0.8", "47.98.0.9", "2408:400::1"]);
+  answers.set("edge.example", ["47.98.0.8", "2408:400::1", "47.98.0.9"]);
+  await clock.advance(seconds(60));
+  expect(changes()).toBe(1);
+  answers.set("edge.example", ["2408:400::1", "47.98.0.8", "47.98.0.9"]);
+  await clock.advance(seconds(60));
+  expect(addresses()).toEqual(["2408:400::1", "47.98.0.8", "47.98.0.9"]);
+});
+
 test("what was once known is kept while nobody answers, and forgotten when nobody wants it", async () => {
   const { names, asked, answers, clock } = world();
   answers.set("edge.example", ["192.0.2.9"]);

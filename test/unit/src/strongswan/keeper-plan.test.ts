@@ -57,6 +57,30 @@ describe("beginning", () => {
     expect(end.wakeIn).toBe(1500);
   });
 
+  test("a peer with several addresses is tried at one after the other, and again at the one where it was", () => {
+    const end = new PlanningEnd(tunnelConnection({ remoteAddresses: ["192.0.2.1", "192.168.1.2", "192.0.2.3"] }));
+    const retry = () => {
+      end.after(16_000);
+      return end.after(end.wakeIn ?? 0);
+    };
+    expect([end.see(), retry(), retry(), retry(), retry()]).toEqual(
+      ["192.0.2.1", "192.168.1.2", "192.0.2.3", "192.0.2.1", "192.168.1.2"].map((address) => [
+        `begin p2p at ${address}`,
+      ]),
+    );
+    expect(end.after(20, ikeAssociation(1, ["p2p"]))).toEqual(["begin n2p at 192.168.1.2", "begin p2n at 192.168.1.2"]);
+    end.after(20, ikeAssociation(1, ALL));
+    end.after(60_000);
+    expect(end.after(end.wakeIn ?? 0)).toEqual(["begin p2p at 192.168.1.2"]);
+  });
+
+  test("an agent that starts goes on with the address that an earlier run has found", () => {
+    const end = new PlanningEnd(tunnelConnection({ remoteAddresses: ["192.0.2.1", "192.168.1.2"] }));
+    end.see(ikeAssociation(7, ALL));
+    end.after(10);
+    expect(end.after(end.wakeIn ?? 0)).toEqual(["begin p2p at 192.168.1.2"]);
+  });
+
   test("children that the peer is making are left to it for three seconds", () => {
     const end = new PlanningEnd(tunnelConnection());
     const peers = ikeAssociation(1, ["p2p"], { initiator: false });
