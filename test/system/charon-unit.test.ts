@@ -79,14 +79,18 @@ describe("the unit of charon", () => {
   test("comes after Debian's own where both are to start, so that it is not left to chance who has the ports", async () => {
     await node.output(["systemctl", "stop", UNIT]);
     // In one transaction, as a boot is: words of one command line are as many, and the first may have been done by then.
-    await node.output([
-      "sh",
-      "-c",
-      `printf '[Unit]\\nWants=${UNIT} strongswan.service\\n' >/run/systemd/system/both.target`,
-    ]);
+    const both = `printf '[Unit]\\nWants=${UNIT} strongswan.service\\n' >/run/systemd/system/both.target`;
+    // Debian's own takes as long as it is held up: what comes after it waits, and what does not is there before it.
+    const slow = `mkdir /run/systemd/system/strongswan.service.d; mkfifo /run/hold
+      printf '[Service]\\nExecStartPre=/bin/cat /run/hold\\n' >/run/systemd/system/strongswan.service.d/slow.conf`;
+    await node.output(["sh", "-euc", `${both}\n${slow}`]);
     await node.output(["systemctl", "daemon-reload"]);
-    await node.run(["systemctl", "start", "both.target"]);
-    expect(await node.systemctl("is-active", "strongswan")).toBe("active");
+    await node.output(["systemctl", "start", "--no-block", "both.target"]);
+    const begun = async () => (await node.property("strongswan", "SubState")) === "start-pre";
+    await waitFor("Debian's own begun", begun);
+    expect(await node.systemctl("list-jobs", "--no-legend", UNIT)).toMatch(/start\s+waiting$/);
+    await node.output(["sh", "-c", ": >/run/hold"]);
+    await waitFor("Debian's own", async () => (await node.systemctl("is-active", "strongswan")) === "active");
     expect(await node.run(["swanctl", "--stats", "--uri", URI])).not.toMatchObject({ code: 0 });
     await node.output(["systemctl", "stop", "strongswan"]);
     await answers();
