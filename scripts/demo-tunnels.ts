@@ -126,7 +126,6 @@ async function loseConnector(agent: EdgeAgent): Promise<CloudNode> {
       },
       { timeout: SETTLED },
     );
-    await ping.answered();
     const silence = seconds((await ping.stop()).longestGapSeconds);
     return { holds: silence < SILENCE_MAX, saw: `through ${next}, after ${formatTime(silence)} without an answer` };
   });

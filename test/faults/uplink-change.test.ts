@@ -69,7 +69,6 @@ describe("a node whose uplink changes", () => {
       const ping = await SteadyPing.start(edge.pod, cloud.podAddresses[0]);
       await edge.host.ip("link set eth0 down", "route add default dev eth1");
       await waitFor("the other uplink", async () => (await localAddress()) === MOBILE_ADDRESS);
-      await ping.answered();
       expect((await ping.stop()).longestGapSeconds).toBeLessThan(ROAM_SECONDS);
       await nothingInClear();
       await waitFor(
@@ -95,7 +94,6 @@ describe("a node whose uplink changes", () => {
       const ping = await SteadyPing.start(edge.pod, cloud.podAddresses[0]);
       await edge.host.ip("link set eth0 up", "route del default dev eth1", "route add default via 192.168.1.1");
       await waitFor("the first uplink", async () => (await localAddress()) === edge.address);
-      await ping.answered();
       expect((await ping.stop()).longestGapSeconds).toBeLessThan(ROAM_SECONDS);
       await nothingInClear();
     },

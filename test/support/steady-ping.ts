@@ -16,13 +16,10 @@ export class SteadyPing {
     this.#process = process;
   }
 
-  /** @returns when one more answer has come */
-  async answered(): Promise<void> {
-    const before = this.#count();
-    await waitFor("an answer", () => this.#count() > before);
-  }
-
+  /** After one more answer: of a silence that lasts to the end nobody could tell how much is lost. */
   async stop(): Promise<{ readonly sent: number; readonly lost: number; readonly longestGapSeconds: number }> {
+    const asked = Date.now() / 1000;
+    await waitFor("an answer", () => (this.#times().at(-1) ?? 0) > asked);
     this.#process.signal("SIGINT");
     await this.#process.exited;
     const times = this.#times();
@@ -31,10 +28,6 @@ export class SteadyPing {
     // What was under way when it was stopped is not lost.
     const sent = Math.max(0, ...numbers);
     return { sent, lost: sent - new Set(numbers).size, longestGapSeconds: Math.max(0, ...gaps) };
-  }
-
-  #count(): number {
-    return this.#times().length;
   }
 
   #times(): readonly number[] {

@@ -168,7 +168,6 @@ describe("an agent", () => {
     await agent.kill();
     agent = await startAgent();
     await Promise.all([tunnelUp(e1, CONNECTOR), tunnelUp(e1, "paris.e2")]);
-    await ping.answered();
     expect(await ping.stop()).toMatchObject({ lost: 0 });
     expect(await ids()).toEqual(before);
     expect(await kernel()).toBe(routes);

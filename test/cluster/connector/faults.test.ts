@@ -70,7 +70,6 @@ describe("a connector goes on", () => {
         // That of SAs that are up stays beside it, without its key.
         return serialsIn(await certificates()).some((serial) => serial !== before);
       });
-      await asking.answered();
       expect((await asking.stop()).lost).toBe(0);
       await edge.reconnect(PEER);
       await waitFor("the edge's pod by the new certificate", () => isReached());
@@ -86,7 +85,6 @@ describe("a connector goes on", () => {
       await c1.program.stop();
       await c1.start();
       await waitFor("what it remembers", async () => (await c1.ask("/readyz")) === "ok\n");
-      await asking.answered();
       expect((await asking.stop()).lost).toBe(0);
 
       await c1.charon.kill();
