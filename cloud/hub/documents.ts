@@ -48,11 +48,14 @@ function splitDocuments(text: string): readonly { readonly lines: readonly strin
 }
 
 /** YAML may say so, and JSON, as which it is served, has no end then. */
-function containsItself(value: unknown, around: readonly object[] = []): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (around.includes(value)) return true;
-  const inside = [...around, value];
-  return Object.values(value).some((inner) => containsItself(inner, inside));
+function containsItself(value: unknown, around = new Set<object>(), seen = new Set<object>()): boolean {
+  if (typeof value !== "object" || value === null || seen.has(value)) return false;
+  if (around.has(value)) return true;
+  around.add(value);
+  const found = Object.values(value).some((inner) => containsItself(inner, around, seen));
+  around.delete(value);
+  seen.add(value);
+  return found;
 }
 
 function firstContentLine(lines: readonly string[]): number {

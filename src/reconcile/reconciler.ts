@@ -65,7 +65,7 @@ export class Reconciler {
         this.#schedule(delay);
         return;
       }
-      if (full) this.#backoff.reset();
+      this.#backoff.reset();
       this.#options.onSuccess();
       if (this.#timer === undefined) this.#schedule(this.#options.every);
     }

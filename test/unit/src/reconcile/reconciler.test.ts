@@ -96,22 +96,6 @@ test("everything is looked at again in time, however often something else is ask
   expect(clock.pending).toBe(0);
 });
 
-test("a failure is followed by a look at everything, also when something else succeeds before", async () => {
-  const runs: string[] = [];
-  let broken = true;
-  const { reconciler, clock, scope } = bench(async (full) => {
-    runs.push(`${clock.now()} ${full ? "full" : "changes"}`);
-    if (broken) throw new Error("busy");
-  });
-  await reconciler.trigger();
-  broken = false;
-  await clock.advance(milliseconds(100));
-  await reconciler.trigger();
-  await clock.advance(seconds(1));
-  expect(runs).toEqual(["0 changes", "100 changes", "500 full"]);
-  await scope.close();
-});
-
 test("a failure is tried again in full, later each time, until it succeeds", async () => {
   const at: number[] = [];
   let broken = true;
