@@ -97,7 +97,7 @@ inNamespace(import.meta.path, () => {
     );
     const server = await startDns([], { port: 53, upstreams: undefined, resolvConf }, clock);
     const servers = () => server.dns.status().upstreams.map((upstream) => upstream.server);
-    expect(servers()).toEqual(["127.0.0.53:53"]);
+    expect(servers()).toEqual(["127.0.0.53:53", "[fe80::1%lo]:53"]);
     writeFileSync(resolvConf, "nameserver 127.0.0.54\n");
     await clock.advance(seconds(5));
     await waitFor("the new server", () => servers().join() === "127.0.0.54:53");

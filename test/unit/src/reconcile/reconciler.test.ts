@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { milliseconds, minutes, seconds } from "../../../../src/base/duration.ts";
+import { minutes, seconds } from "../../../../src/base/duration.ts";
 import { Scope } from "../../../../src/base/scope.ts";
 import { Reconciler } from "../../../../src/reconcile/reconciler.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
