@@ -2,6 +2,7 @@ import type { Clock, MonotonicTime } from "../base/clock.ts";
 import { seconds } from "../base/duration.ts";
 import { errorCode, errorText } from "../base/errors.ts";
 import { isFabricConnection, type TunnelConnection } from "../network/tunnel-connection.ts";
+import { VICI_PACKET_BYTES_MAX } from "../wire/vici.ts";
 import type { CharonCommands, LoadedConnection } from "./charon-commands.ts";
 import { connectionFields } from "./connection-fields.ts";
 import { CredentialKeeper } from "./credential-keeper.ts";
@@ -11,6 +12,14 @@ import type { CharonCredentials, WantedTunnels } from "./tunnel-state.ts";
 const AUDIT_EVERY = seconds(10);
 /** What charon refuses it may take later: a name that an administrator's connection had is free again. */
 const REFUSED_AGAIN = seconds(30);
+
+/**
+ * Charon takes 3 to 12 s to list 1,000 connections of 200 networks each, and milliseconds for their names. These come in one
+ * packet, in which there has to be room for others'.
+ */
+const NAMES_BYTES_MAX = VICI_PACKET_BYTES_MAX / 2;
+/** Before each name: its type and length. */
+const LIST_ITEM_BYTES = 3;
 
 type Digest = number | bigint;
 
@@ -109,16 +118,33 @@ export class ConnectionLoader {
 
   /** Compares with what charon has. @returns names of ours that nobody wants, unloaded now */
   async #audit(commands: CharonCommands, wanted: WantedTunnels): Promise<readonly string[]> {
-    const there = await commands.connections();
-    const names = new Set(there.map(({ name }) => name));
-    for (const name of this.#loaded.keys()) if (!names.has(name)) this.#loaded.delete(name);
+    const there = (await this.#hasKnownNames(commands)) ? undefined : await commands.connections();
+    this.#auditAt = (this.#clock.now() + AUDIT_EVERY) as MonotonicTime;
+    if (there === undefined) return [];
+    this.#forgetLost(there.map(({ name }) => name));
     const isOurs = (connection: LoadedConnection) => isFabricConnection(connection, connection.localId);
     this.#foreign = new Set(there.filter((one) => !isOurs(one)).map(({ name }) => name));
-    this.#auditAt = (this.#clock.now() + AUDIT_EVERY) as MonotonicTime;
     const needed = new Set(wanted.connections.map(({ name }) => name));
     const stale = there.filter((one) => isFabricConnection(one, wanted.localId) && !needed.has(one.name));
     for (const { name } of stale) await this.#unload(commands, name);
     return stale.map(({ name }) => name);
+  }
+
+  /** Whether charon has nothing that this session has not loaded or seen: its names say so, whatever is in them. */
+  async #hasKnownNames(commands: CharonCommands): Promise<boolean> {
+    const known = new Set([...this.#loaded.keys(), ...this.#foreign]);
+    const bytes = [...known].reduce((sum, name) => sum + name.length, LIST_ITEM_BYTES * known.size);
+    if (this.#loaded.size === 0 || bytes > NAMES_BYTES_MAX) return false;
+    const names = await commands.connectionNames();
+    this.#forgetLost(names);
+    return names.every((name) => known.has(name));
+  }
+
+  /** What somebody has taken away is loaded again. */
+  #forgetLost(names: readonly string[]): void {
+    const there = new Set(names);
+    for (const name of this.#loaded.keys()) if (!there.has(name)) this.#loaded.delete(name);
+    this.#foreign = new Set([...this.#foreign].filter((name) => there.has(name)));
   }
 
   async #loadCredentials(commands: CharonCommands, credentials: CharonCredentials): Promise<string | undefined> {
