@@ -117,12 +117,14 @@ function refuse({ kind, message }: UsageError): number {
 /** Runs until SIGTERM or SIGINT, and closes what was opened. */
 async function runUntilStopped(start: (scope: Scope) => void | Promise<void>): Promise<number> {
   const scope = new Scope();
+  // From the beginning on: the kernel does not end a container's first process by a signal that it does not take.
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
   try {
     return await report(async () => {
-      await start(scope);
-      await new Promise<void>((resolve) => {
-        for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-      });
+      const started = async () => await start(scope);
+      await Promise.race([started().then(() => stopped), stopped]);
     });
   } finally {
     await scope.close();

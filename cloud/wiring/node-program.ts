@@ -29,6 +29,7 @@ export interface NodeProgram {
  * server for probes and metrics, and then the claim of the node's routes.
  *
  * @returns when no other program of ours keeps these routes
+ * @throws where the scope was closed before
  */
 export async function startNodeProgram(
   { component, greeting, worker }: NodeProgramStart,
@@ -54,5 +55,6 @@ export async function startNodeProgram(
   const url = startHealthServer({ listen, notReady, metrics }, scope);
   log.info(`${component}.started`, greeting, { url: url.href, name: node });
   await claimNodeFabric(component, health, clock, scope);
+  scope.signal.throwIfAborted();
   return { log, health, metrics };
 }

@@ -112,12 +112,14 @@ describe("a node-agent", () => {
     await waitFor("the table", async () => (await table()).stdout === before);
   });
 
-  test("waits while another program of ours has the node's routes", async () => {
+  test("waits while another program of ours has the node's routes, or until it is told to end", async () => {
     const second = await world.n1.host.spawn([...agent.argv, "--http-bind=127.0.0.1:8084"], { ready: /FABRIC_TAKEN/ });
     await agent.stop();
     await waitFor("the second one", async () => second.log.includes("node-agent.cleared"));
     await world.publish(world.c2, [claimOf(2)]);
     await untilRoutes(world.n1.host, 4, [via(3), NOWHERE]);
+    const third = await world.n1.host.spawn([...agent.argv, "--http-bind=127.0.0.1:8085"], { ready: /FABRIC_TAKEN/ });
+    expect(await third.stop()).toBe(0);
   });
 
   test("takes everything back that it has left, and nothing else", async () => {
