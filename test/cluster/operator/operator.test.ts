@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { waitFor } from "../../lab/wait-for.ts";
-import { inCluster, kubectl } from "../../support/in-cluster.ts";
+import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
 import {
   addCommunity,
   addNode,
@@ -172,49 +172,46 @@ inCluster(import.meta.path, () => {
       await waitFor("they are there again", () => config("e3") && see("secret", "fabedge-agent-tls-e3"));
     });
 
+    interface Pod {
+      readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+      readonly spec: { readonly nodeName: string };
+    }
+    /** Asked while the operator of this process goes on working: kubectl would be waited for. */
+    const pods = async () =>
+      (JSON.parse(await readText(`/api/v1/namespaces/${NAMESPACE}/pods`)).items as Pod[]).toSorted((a, b) =>
+        a.spec.nodeName < b.spec.nodeName ? -1 : 1,
+      );
+    const uids = (list: readonly Pod[]) => list.map(({ metadata }) => metadata.uid);
+
     test("keeps one agent pod on each node in pod mode, and replaces it when its spec changes", async () => {
-      const pods = () =>
-        (
-          JSON.parse(kubectl("get", "pods", `-n${NAMESPACE}`, "-ojson")) as { items: { metadata: { name: string } }[] }
-        ).items
-          .map((pod) => pod.metadata.name)
-          .sort();
       const operator = await start("g", { ...SETTINGS, agent: { ...SETTINGS.agent, mode: "pod" } });
-      await waitFor("three pods", () => pods().length === 3);
-      const before = pods();
+      await waitFor("three pods", async () => (await pods()).length === 3);
+      const before = await pods();
       await operator.settled();
       kubectl("annotate", "node", "e1", "argument.fabedge.io/log-level=5");
-      // No kubelet runs here: whoever deletes a bound pod has to say that it is over.
-      const end = () => {
-        for (const name of pods()) {
-          const pod = see("pod", name) as { metadata: { deletionTimestamp?: string } } | undefined;
-          if (pod?.metadata.deletionTimestamp !== undefined)
-            kubectl("delete", "pod", name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
-        }
-      };
-      await waitFor("another pod", () => {
-        end();
-        return pods().length === 3 && !Bun.deepEquals(pods(), before);
+      const [old] = await waitFor("the end of the first", async () => {
+        const [first] = await pods();
+        return first?.metadata.deletionTimestamp !== undefined && [first];
       });
-      expect(pods().filter((name) => before.includes(name))).toHaveLength(2);
+      // No kubelet runs here: whoever deletes a bound pod has to say that it is over.
+      kubectl("delete", "pod", old.metadata.name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
+      const after = await waitFor("another pod", async () => {
+        const now = await pods();
+        return now.length === 3 && !uids(now).includes(old.metadata.uid) && now;
+      });
+      expect(old.spec.nodeName).toBe("e1");
+      expect(uids(after).slice(1)).toEqual(uids(before).slice(1));
     });
 
     test("puts another agent pod in the place of one that has ended for good, as when its node was shut down", async () => {
-      const podOf = (node: string) => {
-        const selector = `--field-selector=spec.nodeName=${node}`;
-        const text = kubectl("get", "pods", `-n${NAMESPACE}`, selector, "-ojson");
-        const [pod] = (JSON.parse(text) as { items: { metadata: { name: string; uid: string }; status: object }[] })
-          .items;
-        return pod;
-      };
       const operator = await start("h", { ...SETTINGS, agent: { ...SETTINGS.agent, mode: "pod" } });
       await operator.settled();
-      const { name = "", uid } = podOf("e2")?.metadata ?? {};
-      const status = { phase: "Failed", reason: "Terminated" };
-      const patch = JSON.stringify({ status });
+      const podOf = async (node: string) => (await pods()).find(({ spec }) => spec.nodeName === node);
+      const { name = "", uid } = (await podOf("e2"))?.metadata ?? {};
+      const patch = JSON.stringify({ status: { phase: "Failed", reason: "Terminated" } });
       kubectl("patch", "pod", name, `-n${NAMESPACE}`, "--subresource=status", "--type=merge", `--patch=${patch}`);
-      const successor = await waitFor("its successor", () => {
-        const pod = podOf("e2");
+      const successor = await waitFor("its successor", async () => {
+        const pod = await podOf("e2");
         return pod !== undefined && pod.metadata.uid !== uid && pod;
       });
       expect(successor).toMatchObject({ status: { phase: "Pending" }, spec: { priority: SYSTEM_NODE_CRITICAL } });
