@@ -216,6 +216,8 @@ describe("the Debian package", () => {
 
   test("leaves nothing when it is purged, where no container runtime watches a folder", async () => {
     await node.output(["rm", DROP_IN]);
+    // As selvedge join leaves it.
+    await write("/etc/selvedge/tls/tls.key", "a key\n");
     await node.output(["dpkg", "--purge", "selvedge"]);
     expect(await inventory()).toEqual(untouched);
   });
