@@ -8,7 +8,7 @@ import type { HubEvent } from "./plan.ts";
 import { type HubRequest, parseRequest, type RequestError } from "./request.ts";
 import { Watcher } from "./watcher.ts";
 
-/** Watches at once: each edge node has four. */
+/** Watches at once: each edge node has seven, for its services and endpoints, itself and its two documents. */
 export const WATCHES_MAX = 20_000;
 type WatchRequest = Extract<HubRequest, { kind: "watch" }>;
 

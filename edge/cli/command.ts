@@ -132,7 +132,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     words: ["config", "view"],
-    summary: "Show each setting, and which of flag, environment, file and default won.",
+    summary: "Show each setting, and which of flag, environment, file, cloud and default won.",
     description: "Reads what the agent would read when it is started here with the same flags and environment.",
     examples: [
       { line: "selvedge config view", does: "what counts" },

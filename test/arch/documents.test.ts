@@ -54,6 +54,30 @@ describe("documents", () => {
     expect(empty).toEqual([]);
   });
 
+  test("docs/cloud.md has the chart's values with their defaults", () => {
+    const chart = Bun.YAML.parse(readDocument("cloud/chart/values.yaml"));
+    const valueAt = (path: string) =>
+      path.split(".").reduce<unknown>((at, name) => (at as Readonly<Record<string, unknown>>)[name], chart);
+    // "–" is nothing; names after the first may leave out what they share with it.
+    const rows = [...readDocument("docs/cloud.md").matchAll(/^\| (`[a-z]+\.[A-Za-z0-9.`, ]+) \|([^|]*)\|/gm)];
+    const wrong = rows.flatMap(([, names = "", cell = ""]) => {
+      const [first = "", ...rest] = [...names.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+      const [group] = first.split(".");
+      const defaults = [...cell.matchAll(/`([^`]*)`|–/g)].map(([, text]) => text);
+      return [first, ...rest.map((name) => (name.includes(".") ? name : `${group}.${name}`))].flatMap((path, i) => {
+        const text = defaults.length === 1 ? defaults[0] : defaults[i];
+        const said = text === undefined ? [] : text.startsWith("C=") ? text : Bun.YAML.parse(text);
+        const value = valueAt(path);
+        const is = value === "" ? [] : value;
+        return text?.includes("…") || Bun.deepEquals(said, is)
+          ? []
+          : [`${path}: ${text}, and is ${JSON.stringify(value)}`];
+      });
+    });
+    expect(rows.length).toBeGreaterThan(15);
+    expect(wrong).toEqual([]);
+  });
+
   test("LIMITS.md names every bound with its value, file and reason, and no other", () => {
     const row = /^\| `([A-Z][A-Z0-9_]*)` \| `([^`]+)` \| `([^`]+)` \| [^| ][^|]* \|$/gm;
     const rows = [...readDocument("LIMITS.md").matchAll(row)].map(
