@@ -2,17 +2,11 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Cache } from "../../../../edge/cache/cache.ts";
-import { CacheStore } from "../../../../edge/cache/store.ts";
-import { type Duration, milliseconds, seconds } from "../../../../src/base/duration.ts";
-import { Health } from "../../../../src/base/health.ts";
-import { Log, type LogRecord } from "../../../../src/base/log.ts";
-import { Metrics } from "../../../../src/base/metrics.ts";
-import { Scope } from "../../../../src/base/scope.ts";
-import { type Fetch, KubeClient } from "../../../../src/kube/client.ts";
+import { type Duration, seconds } from "../../../../src/base/duration.ts";
+import type { LogRecord } from "../../../../src/base/log.ts";
 import type { SourceKind } from "../../../../src/kube/trust.ts";
 import type { ObjectChange } from "../../../../src/network/object-change.ts";
-import { SteppedClock } from "../../../support/stepped-clock.ts";
+import { CacheLife, listsOf } from "../../../support/cache-life.ts";
 
 const PATH = "/apis/dns.fabedge.io/v1alpha1/globalservices";
 const WEB = {
@@ -27,10 +21,11 @@ let folder: string;
 /** What GlobalServices are answered with; a number is a refusal. */
 let answer: object | number;
 let cloudAway: boolean;
-let logged: LogRecord[];
-/** When GlobalServices were asked for, in seconds of a run. */
+let logged: readonly LogRecord[];
+/** When GlobalServices were asked for. */
 let asked: number[];
-let clock: SteppedClock;
+/** In seconds of a run. */
+let now: () => number;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "selvedge-global-services-"));
@@ -39,66 +34,31 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const source: Fetch = async (url, init) => {
-  init.signal.throwIfAborted();
-  const { pathname, searchParams } = new URL(url);
-  if (searchParams.get("watch") === "true") {
-    const start = (controller: ReadableStreamDefaultController) =>
-      init.signal.addEventListener("abort", () => controller.error(init.signal.reason));
-    return new Response(new ReadableStream<Uint8Array>({ start }));
-  }
-  if (pathname === PATH) asked.push(clock.now() / 1000);
-  if (cloudAway) return Response.json(OWN_WORD);
-  const said = pathname === PATH ? answer : { metadata: { resourceVersion: "9" }, items: [] };
-  if (typeof said === "number") return Response.json({ code: said, message: "no" }, { status: said });
-  return Response.json(said);
-};
-
 /** One run of the cache. @param during what happens in it, after its first lists */
 async function run(
   kind: SourceKind | "none",
   during: (advance: (by: Duration) => Promise<void>) => unknown = () => {},
 ) {
-  clock = new SteppedClock();
-  logged = [];
   asked = [];
-  const scope = new Scope();
-  const health = new Health(
-    () => clock.wall(),
-    () => undefined,
-  );
-  const log = new Log((record) => logged.push(record), "debug");
-  const store = new CacheStore(folder);
-  const cache = new Cache({ store, health, metrics: new Metrics("x"), log, clock, random: () => 0.5 });
-  const loaded = [...cache.load()];
-  const came: ObjectChange[] = [];
-  let trusted = false;
-  const advance = async (by: Duration) => {
-    for (let passed = 0; passed <= by; passed += 1000) {
-      for (let i = 0; i < 8; i++) await new Promise(setImmediate);
-      await clock.advance(milliseconds(Math.min(1000, by)));
-    }
-    for (let i = 0; i < 8; i++) await new Promise(setImmediate);
-  };
+  const life = new CacheLife(folder);
+  now = () => life.clock.now() / 1000;
+  const source = listsOf((path) => {
+    if (path === PATH) asked.push(now());
+    if (cloudAway) return OWN_WORD;
+    return path === PATH ? answer : { metadata: { resourceVersion: "9" }, items: [] };
+  });
   if (kind !== "none") {
-    const endpoint = { url: "http://h", credentials: async () => ({ token: undefined, tls: undefined }) };
-    const client = new KubeClient(endpoint, "selvedge/1", source, clock);
-    const handlers = {
-      changes: (changes: readonly ObjectChange[]) => void came.push(...changes),
-      trusted: () => {
-        trusted = true;
-      },
-      slicesWithheld: () => undefined,
-    };
-    cache.start({ kind, client, nodeName: "e1" }, handlers, scope);
-    await advance(seconds(5));
-    await during(advance);
+    life.follow(kind, source);
+    await life.advance(seconds(5));
+    await during((by) => life.advance(by));
   }
-  const { connected, kinds } = cache.status();
-  const conditions = health.list().map(({ code }) => code);
-  await scope.close();
+  logged = life.logged;
+  const { connected, kinds } = life.cache.status();
+  const conditions = life.health.list().map(({ code }) => code);
+  await life.close();
   const status = kinds.find((one) => one.kind === "GlobalService");
-  return { loaded: loaded.map(summary), came: came.map(summary), trusted, connected, conditions, status };
+  const { trusted } = life;
+  return { loaded: life.loaded.map(summary), came: life.came.map(summary), trusted, connected, conditions, status };
 }
 
 function summary({ kind, key, value }: ObjectChange): string {
@@ -161,7 +121,7 @@ test("are asked for as soon as the cloud is back, however rarely they were befor
     await advance(seconds(300));
     expect(asked.length).toBeWithin(3, 6);
     cloudAway = false;
-    back = clock.now() / 1000;
+    back = now();
     // Services ask once a minute at least.
     await advance(seconds(65));
   });

@@ -2,19 +2,13 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Cache } from "../../../../edge/cache/cache.ts";
-import { CacheStore } from "../../../../edge/cache/store.ts";
-import { type Duration, milliseconds, seconds } from "../../../../src/base/duration.ts";
-import { Health } from "../../../../src/base/health.ts";
-import { Log, type LogRecord } from "../../../../src/base/log.ts";
-import { Metrics } from "../../../../src/base/metrics.ts";
-import { Scope } from "../../../../src/base/scope.ts";
+import { seconds } from "../../../../src/base/duration.ts";
+import type { LogRecord } from "../../../../src/base/log.ts";
 import { judgeTexts } from "../../../../src/certificate/fabric-credentials.ts";
-import { type Fetch, KubeClient } from "../../../../src/kube/client.ts";
 import { formatNodeConfig } from "../../../../src/network/node-config-text.ts";
 import type { ObjectChange } from "../../../../src/network/object-change.ts";
+import { CacheLife, listsOf } from "../../../support/cache-life.ts";
 import { type MadeCredentials, makeAuthority, makeCredentials } from "../../../support/node-credentials.ts";
-import { SteppedClock } from "../../../support/stepped-clock.ts";
 import { makeEdgeEndpoint } from "../../../support/tunnel-objects.ts";
 
 const CONFIG = { endpoint: makeEdgeEndpoint("paris.e1"), peers: [], mediator: undefined, peerShards: 0 };
@@ -47,65 +41,33 @@ function secret({ certificates, key, authorities }: MadeCredentials, privateKey 
   return { metadata, type: "kubernetes.io/tls", data };
 }
 
-const answer: Fetch = async (url, init) => {
-  init.signal.throwIfAborted();
-  const { pathname, searchParams } = new URL(url);
-  if (searchParams.get("watch") === "true") {
-    const start = (controller: ReadableStreamDefaultController) =>
-      init.signal.addEventListener("abort", () => controller.error(init.signal.reason));
-    return new Response(new ReadableStream<Uint8Array>({ start }));
-  }
-  asked.push(`${pathname} ${searchParams.get("fieldSelector") ?? ""}`.trim());
-  const items = answers[pathname] ?? [];
-  if (typeof items === "number") return Response.json({ code: items, message: "no" }, { status: items });
-  return Response.json({ metadata: { resourceVersion: "9" }, items });
+const source = listsOf((path, fieldSelector) => {
+  asked.push(`${path} ${fieldSelector}`.trim());
+  const items = answers[path] ?? [];
+  return typeof items === "number" ? items : { metadata: { resourceVersion: "9" }, items };
+});
+
+const DOCUMENTS = {
+  namespace: "fabedge",
+  configMap: "fabedge-agent-config-e1",
+  secret: "fabedge-agent-tls-e1",
+  judgeSecret: judgeTexts,
 };
 
 /** One run of the cache, against the answers of the moment. @returns what it loaded, what came, and what there is to tell */
 async function run({ online = true } = {}) {
-  const clock = new SteppedClock();
-  const scope = new Scope();
-  const health = new Health(
-    () => clock.wall(),
-    () => undefined,
-  );
-  const cache = new Cache({
-    store: new CacheStore(folder),
-    health,
-    metrics: new Metrics("x"),
-    log: new Log((record) => logged.push(record), "debug"),
-    clock,
-    random: () => 0.5,
-    documents: {
-      namespace: "fabedge",
-      configMap: "fabedge-agent-config-e1",
-      secret: "fabedge-agent-tls-e1",
-      judgeSecret: judgeTexts,
-    },
-  });
-  const loaded = [...cache.load()];
-  const came: ObjectChange[] = [];
-  let trusted = false;
+  const life = new CacheLife(folder, DOCUMENTS);
   if (online) {
-    const endpoint = { url: "http://h", credentials: async () => ({ token: undefined, tls: undefined }) };
-    const client = new KubeClient(endpoint, "selvedge/1", answer, clock);
-    const handlers = {
-      changes: (changes: readonly ObjectChange[]) => void came.push(...changes),
-      trusted: () => {
-        trusted = true;
-      },
-      slicesWithheld: () => undefined,
-    };
-    cache.start({ kind: "api-server", client, nodeName: "e1" }, handlers, scope);
-    for (const step of [milliseconds(0), milliseconds(100), seconds(2)]) {
-      for (let i = 0; i < 8; i++) await new Promise(setImmediate);
-      await clock.advance(step as Duration);
-    }
+    life.follow("api-server", source);
+    await life.advance(seconds(2));
   }
-  const status = cache.status();
-  const conditions = health.list().map(({ code, severity }) => `${severity} ${code}`);
-  await scope.close();
-  return { loaded, came, trusted, status, conditions, messages: health.list().map(({ message }) => message) };
+  const status = life.cache.status();
+  const told = life.health.list();
+  await life.close();
+  logged.push(...life.logged);
+  const { loaded, came, trusted } = life;
+  const conditions = told.map(({ code, severity }) => `${severity} ${code}`);
+  return { loaded, came, trusted, status, conditions, messages: told.map(({ message }) => message) };
 }
 
 const keysOf = (changes: readonly ObjectChange[]) =>
