@@ -1,7 +1,11 @@
 import { type Duration, formatDuration, milliseconds, seconds } from "../../src/base/duration.ts";
 import { errorText } from "../../src/base/errors.ts";
 
-const POLL_INTERVAL = milliseconds(10);
+/**
+ * Between two looks it is as long as a look takes: what is waited for needs the processors, too, and the event loop where it
+ * runs in this process.
+ */
+const PAUSE = { least: milliseconds(10), most: milliseconds(100) };
 
 export interface WaitOptions {
   /** 20 s unless told: a limit is for what never comes, on a machine that may be busy with something else. */
@@ -22,6 +26,7 @@ export async function waitFor<T>(
 ): Promise<Truthy<T>> {
   const deadline = performance.now() + timeout;
   for (;;) {
+    const began = performance.now();
     let seen: unknown;
     try {
       const value = await condition();
@@ -30,12 +35,13 @@ export async function waitFor<T>(
     } catch (error) {
       seen = error;
     }
-    if (performance.now() >= deadline) {
+    const ended = performance.now();
+    if (ended >= deadline) {
       const last = seen instanceof Error ? errorText(seen) : JSON.stringify(seen);
       throw new Error(`Cannot see ${what} within ${formatDuration(timeout)}: current value is ${last}`, {
         cause: seen,
       });
     }
-    await Bun.sleep(POLL_INTERVAL);
+    await Bun.sleep(Math.min(Math.max(ended - began, PAUSE.least), PAUSE.most));
   }
 }
