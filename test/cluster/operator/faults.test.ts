@@ -2,12 +2,13 @@ import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { seconds } from "../../../src/base/duration.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import type { Fault } from "../../support/fault-proxy.ts";
-import { inCluster, kubectl } from "../../support/in-cluster.ts";
+import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
 import {
   addCommunity,
   addNode,
   hasClusterStatus,
   installCrds,
+  type KubernetesJson,
   NAMESPACE,
   RunningOperator,
   see,
@@ -43,16 +44,18 @@ inCluster(import.meta.path, () => {
     readonly uid: string;
     readonly resourceVersion: string;
   }
-  function everything(): readonly Written[] {
-    const list = JSON.parse(kubectl("get", "configmaps,secrets", `--namespace=${NAMESPACE}`, "--output=json")) as {
-      items: { kind: string; metadata: { name: string; uid: string; resourceVersion: string } }[];
-    };
-    return list.items
-      .filter(({ metadata: { name } }) => name !== "kube-root-ca.crt")
-      .map(({ kind, metadata: { name, uid, resourceVersion } }) => ({ name: `${kind}/${name}`, uid, resourceVersion }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  async function everything(): Promise<readonly Written[]> {
+    const kinds = { ConfigMap: "configmaps", Secret: "secrets" };
+    const lists = Object.entries(kinds).map(async ([kind, plural]) => {
+      const text = await readText(`/api/v1/namespaces/${NAMESPACE}/${plural}`);
+      const { items } = JSON.parse(text) as { items: { metadata: Written }[] };
+      return items
+        .filter(({ metadata: { name } }) => name !== "kube-root-ca.crt")
+        .map(({ metadata: { name, uid, resourceVersion } }) => ({ name: `${kind}/${name}`, uid, resourceVersion }));
+    });
+    return (await Promise.all(lists)).flat().sort((a, b) => (a.name < b.name ? -1 : 1));
   }
-  const names = () => everything().map(({ name }) => name);
+  const names = async () => (await everything()).map(({ name }) => name);
   const wanted = () =>
     [
       ...["connector-config", ...NODES.map((node) => `fabedge-agent-config-${node}`)].map(
@@ -62,12 +65,11 @@ inCluster(import.meta.path, () => {
         (name) => `Secret/${name}`,
       ),
     ].sort();
-  const addressesOf = (node: string) =>
-    (
-      Bun.YAML.parse(see("configmap", `fabedge-agent-config-${node}`)?.data?.["tunnels.yaml"] ?? "") as {
-        readonly publicAddresses: readonly string[];
-      }
-    ).publicAddresses;
+  async function addressesOf(node: string): Promise<readonly string[]> {
+    const text = await readText(`/api/v1/namespaces/${NAMESPACE}/configmaps/fabedge-agent-config-${node}`);
+    const { data } = JSON.parse(text) as KubernetesJson;
+    return (Bun.YAML.parse(data?.["tunnels.yaml"] ?? "") as { publicAddresses: readonly string[] }).publicAddresses;
+  }
   let address = 1;
   /** @returns an address that a node has from now on */
   function change(node: string): string {
@@ -76,12 +78,12 @@ inCluster(import.meta.path, () => {
     return text;
   }
   const sees = (node: string, text: string) =>
-    waitFor(`${text} at ${node}`, () => addressesOf(node).includes(text), { timeout: seconds(20) });
+    waitFor(`${text} at ${node}`, async () => (await addressesOf(node)).includes(text), { timeout: seconds(20) });
 
   test("an operator that is killed at every one of its writes, before or after it, makes everything once", async () => {
     const made = new Map<string, string>();
     for (let attempt = 0; ; attempt++) {
-      if (attempt > 60) throw new Error(`Cannot see the end of it: there is ${names().join(", ")}`);
+      if (attempt > 60) throw new Error(`Cannot see the end of it: there is ${(await names()).join(", ")}`);
       const operator = await start(`killed-${attempt}`);
       // Nobody waits for the dead one's lease.
       kubectl("delete", "lease", "fabedge-operator-leader", `--namespace=${NAMESPACE}`, "--ignore-not-found");
@@ -99,23 +101,23 @@ inCluster(import.meta.path, () => {
       const ended = await waitFor("a write, or that nothing is left", async () => {
         if (writes > 0) return "write";
         const idle = /\nselvedge_workqueue_depth 0\n/.test(operator.metrics.render());
-        return idle && names().length === wanted().length && (await hasClusterStatus()) && "end";
+        return idle && (await names()).length === wanted().length && (await hasClusterStatus()) && "end";
       });
       if (ended === "end") await operator.settled();
       await operator.kill();
-      for (const { name, uid } of everything()) {
+      for (const { name, uid } of await everything()) {
         expect(`${name} ${made.get(name) ?? uid}`).toBe(`${name} ${uid}`);
         made.set(name, uid);
       }
       if (ended === "end") break;
     }
-    expect(names()).toEqual(wanted());
-    const before = everything();
+    expect(await names()).toEqual(wanted());
+    const before = await everything();
     kubectl("delete", "lease", "fabedge-operator-leader", `--namespace=${NAMESPACE}`);
     const last = await start("last");
     await last.settled();
     expect(last.writes).toEqual([]);
-    expect(everything()).toEqual(before);
+    expect(await everything()).toEqual(before);
   }, 120_000);
 
   test("of two operators one writes; when it is cut off the other goes on, and nothing is taken away or written twice", async () => {
@@ -125,22 +127,22 @@ inCluster(import.meta.path, () => {
     await waitFor("the second one has read everything", () => second.operator.status.planned);
     await sees("e1", change("e1"));
     expect(second.writes).toEqual([]);
-    const uids = everything().map(({ uid }) => uid);
-    const written = first.writes.length;
+    const uids = (await everything()).map(({ uid }) => uid);
+    const written = first.proxy.writes.length;
     first.proxy.become({ kind: "hang" });
     const text = change("e2");
     await sees("e2", text);
     first.proxy.become({ kind: "pass" });
     await waitFor("the first one follows", () => first.operator.status.holder === "second");
     await second.settled();
-    expect(everything().map(({ uid }) => uid)).toEqual(uids);
+    expect((await everything()).map(({ uid }) => uid)).toEqual(uids);
     expect(first.proxy.writes.slice(written).filter(({ status }) => status !== undefined && status < 300)).toEqual([]);
-    const before = everything();
+    const before = await everything();
     const third = change("e3");
     await sees("e3", third);
     await second.settled();
     expect(
-      everything().filter((one, i) => one.resourceVersion !== before[i]?.resourceVersion).length,
+      (await everything()).filter((one, i) => one.resourceVersion !== before[i]?.resourceVersion).length,
     ).toBeLessThanOrEqual(6);
   }, 60_000);
 
@@ -176,12 +178,12 @@ inCluster(import.meta.path, () => {
     addNode("late", 9);
     await sent();
     await replaced();
-    const made = () => everything().filter(({ name }) => name.endsWith("-late"));
-    await waitFor("the second one has made both", () => made().length === 2);
+    const made = async () => (await everything()).filter(({ name }) => name.endsWith("-late"));
+    await waitFor("the second one has made both", async () => (await made()).length === 2);
     await successor.settled();
-    const before = everything();
+    const before = await everything();
     expect(await release()).toEqual(["PATCH 409", "PATCH 409"]);
-    expect(everything()).toEqual(before);
+    expect(await everything()).toEqual(before);
   }, 60_000);
 
   test("what a leader deletes that has been replaced stays where its successor has written it meanwhile", async () => {
@@ -194,13 +196,16 @@ inCluster(import.meta.path, () => {
     kubectl("patch", "node", "late", "--subresource=status", "--type=merge", `--patch=${JSON.stringify({ status })}`);
     kubectl("label", "node", "late", "node-role.kubernetes.io/edge=");
     await replaced();
-    await waitFor("the second one has written both", () => addressesOf("late").includes("192.168.9.10"));
+    await waitFor("the second one has written both", async () => (await addressesOf("late")).includes("192.168.9.10"));
     await successor.settled();
-    const before = everything();
+    const before = await everything();
     expect(await release()).toEqual(["DELETE 409", "DELETE 409"]);
-    expect(everything()).toEqual(before);
+    expect(await everything()).toEqual(before);
     kubectl("delete", "node", "late");
-    await waitFor("what belonged to the node is gone", () => !names().some((name) => name.endsWith("-late")));
+    await waitFor(
+      "what belonged to the node is gone",
+      async () => !(await names()).some((name) => name.endsWith("-late")),
+    );
   }, 60_000);
 
   describe("a server that", () => {
@@ -219,7 +224,7 @@ inCluster(import.meta.path, () => {
       test(`${what} gets every change in the end, and loses nothing`, async () => {
         const operator = await start(what.replaceAll(" ", "-"));
         await operator.settled();
-        const uids = everything().map(({ uid }) => uid);
+        const uids = (await everything()).map(({ uid }) => uid);
         let count = 0;
         operator.proxy.choose(({ method, path }) =>
           method === "GET" || path.includes("/leases") ? { kind: "pass" } : fault(count++),
@@ -228,7 +233,7 @@ inCluster(import.meta.path, () => {
         for (const [node, text] of texts) await sees(node, text);
         operator.proxy.become({ kind: "pass" });
         await operator.settled();
-        expect(everything().map(({ uid }) => uid)).toEqual(uids);
+        expect((await everything()).map(({ uid }) => uid)).toEqual(uids);
       }, 60_000);
     }
   });
@@ -253,13 +258,13 @@ inCluster(import.meta.path, () => {
   test("a server that is away altogether is asked less and less, costs nobody anything, and is heard once it is back", async () => {
     const operator = await start("away");
     await operator.settled();
-    const before = everything();
+    const before = await everything();
     operator.proxy.become({ kind: "cut" });
     const since = operator.proxy.seen.length;
     const texts = NODES.map((node) => [node, change(node)] as const);
     await waitFor("it leads no longer", () => !operator.operator.status.leading);
     await waitFor("a few attempts", () => operator.proxy.seen.length > since + 30, { timeout: seconds(20) });
-    expect(everything()).toEqual(before);
+    expect(await everything()).toEqual(before);
     operator.proxy.become({ kind: "pass" });
     for (const [node, text] of texts) await sees(node, text);
   }, 60_000);
@@ -267,7 +272,7 @@ inCluster(import.meta.path, () => {
   test("a list of nodes that is suddenly empty withdraws nothing", async () => {
     const operator = await start("emptied");
     await operator.settled();
-    const before = everything();
+    const before = await everything();
     // The watch ends, where it stood is forgotten, and the list that follows has nobody.
     operator.proxy.become({ kind: "cut" });
     operator.proxy.choose(({ path }) => {
@@ -278,11 +283,11 @@ inCluster(import.meta.path, () => {
     await waitFor("it holds them", holds, { timeout: seconds(20) });
     await operator.settled();
     expect(operator.writes).toEqual([]);
-    expect(everything()).toEqual(before);
+    expect(await everything()).toEqual(before);
   });
 
   test("an authority that is there and was not seen is not replaced, and neither is any certificate", async () => {
-    const before = everything();
+    const before = await everything();
     const operator = await RunningOperator.start("blind", undefined, ({ method, path }) =>
       method === "GET" && path.includes("fabedge-ca") ? { kind: "empty" } : { kind: "pass" },
     );
@@ -290,11 +295,11 @@ inCluster(import.meta.path, () => {
     await operator.leads();
     await waitFor("it has tried", () => operator.writes.includes("POST v1/namespaces/fabedge/secrets"));
     await operator.settled();
-    expect(everything()).toEqual(before);
+    expect(await everything()).toEqual(before);
   });
 
   test("a first list of nodes that is empty withdraws nothing either", async () => {
-    const before = everything();
+    const before = await everything();
     let lists = 0;
     const operator = await RunningOperator.start("misled", undefined, ({ path }) => {
       if (!path.startsWith("/api/v1/nodes?")) return { kind: "pass" };
@@ -308,6 +313,6 @@ inCluster(import.meta.path, () => {
     await waitFor("it has planned", () => operator.operator.status.planned, { timeout: seconds(20) });
     await operator.settled();
     expect(operator.writes).toEqual([]);
-    expect(everything()).toEqual(before);
+    expect(await everything()).toEqual(before);
   });
 });
