@@ -195,7 +195,14 @@ export async function backendsOf(host: Host, address: string): Promise<readonly 
 }
 
 export async function ruleset(host: Host): Promise<string> {
-  return withoutClients(await host.output(["nft", "list", "ruleset"]));
+  const tables = (await host.output(["nft", "list", "ruleset"])).split(/^(?=table )/m);
+  return tables.map((table) => withoutClients(inOrderOfNames(table))).join("");
+}
+
+/** nft lists what is in a table as it was made, which says nothing. */
+function inOrderOfNames(table: string): string {
+  const [head = "", ...parts] = table.replace(/^\}\n/m, "").split(/^(?=\t[a-z])/m);
+  return [head, ...parts.map((part) => part.trimEnd()).sort(), "}", ""].join("\n");
 }
 
 /** What `nft` lists, without what the kernel itself notes there of those that ask for names. */
