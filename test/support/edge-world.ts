@@ -196,7 +196,7 @@ export async function backendsOf(host: Host, address: string): Promise<readonly 
 
 export async function ruleset(host: Host): Promise<string> {
   const tables = (await host.output(["nft", "list", "ruleset"])).split(/^(?=table )/m);
-  return tables.map((table) => withoutClients(inOrderOfNames(table))).join("");
+  return tables.map((table) => (table === "" ? "" : withoutClients(inOrderOfNames(table)))).join("");
 }
 
 /** nft lists what is in a table as it was made, which says nothing. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { closeSync, openSync, readdirSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
 import { DescriptorReserve } from "../../../src/linux/descriptor-reserve.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
 
@@ -13,15 +13,26 @@ function takeAll(): number[] {
   }
 }
 
+/** By their numbers in the kernel: the runtime closes some of its own when it comes to it. */
+function sockets(): readonly string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return /^socket:.*/.exec(readlinkSync(`/proc/self/fd/${fd}`)) ?? [];
+    } catch {
+      return []; // what the folder was read with
+    }
+  });
+}
+
 function give(descriptors: number[], count = descriptors.length): void {
   for (const fd of descriptors.splice(0, count)) closeSync(fd);
 }
 
 inNamespace(import.meta.path, () => {
   test("the reserve is given up when there is nothing else, and taken back when there is", () => {
-    const descriptors = () => readdirSync("/proc/self/fd").length;
-    run("prlimit", `--nofile=${descriptors() + 64}:`, "--pid", String(process.pid));
-    const before = descriptors();
+    run("prlimit", `--nofile=${readdirSync("/proc/self/fd").length + 64}:`, "--pid", String(process.pid));
+    const before = sockets();
+    const added = () => sockets().filter((socket) => !before.includes(socket));
     const reserve = new DescriptorReserve();
     const taken = takeAll();
     expect(reserve.short).toBeFalse();
@@ -45,8 +56,8 @@ inNamespace(import.meta.path, () => {
     expect(reserve.short).toBeFalse();
     expect(takeAll().map((fd) => closeSync(fd))).toHaveLength(1);
     give(taken);
-    expect(descriptors()).toBe(before + 1);
+    expect(added()).toHaveLength(1);
     reserve.close();
-    expect(descriptors()).toBe(before);
+    expect(added()).toEqual([]);
   });
 });
