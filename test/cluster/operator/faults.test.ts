@@ -1,6 +1,7 @@
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { seconds } from "../../../src/base/duration.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { milliseconds, seconds } from "../../../src/base/duration.ts";
 import { waitFor } from "../../lab/wait-for.ts";
+import { DrivenClock } from "../../support/driven-clock.ts";
 import type { Fault } from "../../support/fault-proxy.ts";
 import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
 import {
@@ -26,6 +27,11 @@ inCluster(import.meta.path, () => {
       NODES.map((name) => `paris.${name}`),
     );
   });
+
+  /** For ten seconds of doubt. */
+  const hasty = new DrivenClock(Date.now());
+  hasty.step = milliseconds(10);
+  afterAll(() => hasty.stop());
 
   let running: RunningOperator[] = [];
   afterEach(async () => {
@@ -301,11 +307,13 @@ inCluster(import.meta.path, () => {
   test("a first list of nodes that is empty withdraws nothing either", async () => {
     const before = await everything();
     let lists = 0;
-    const operator = await RunningOperator.start("misled", undefined, ({ path }) => {
+    const choose = ({ path }: { readonly path: string }): Fault => {
       if (!path.startsWith("/api/v1/nodes?")) return { kind: "pass" };
       if (!path.includes("watch=true")) lists += 1;
       return { kind: lists === 1 ? "empty" : "pass" };
-    });
+    };
+    void hasty.drive();
+    const operator = await RunningOperator.start("misled", undefined, choose, hasty);
     running.push(operator);
     await waitFor("it doubts", () => operator.log.some(({ event }) => event === "operator.doubt"));
     await waitFor("it leads", () => operator.operator.status.leading);
