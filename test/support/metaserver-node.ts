@@ -99,7 +99,7 @@ export class MetaServerNode implements AsyncDisposable {
     await this.edge.output(["ss", "-K", "dst", "127.0.0.1", "dport", "=", ":10550"]);
   }
 
-  /** @returns when the cloud has listed each kind that it gives anew, after which only watches tell of changes */
+  /** @returns when the cloud has listed each kind that it gives anew; with each watch another list follows in a moment */
   async nextLists(): Promise<void> {
     const before = new Date().toISOString();
     await this.endWatches();
@@ -121,14 +121,14 @@ export class MetaServerNode implements AsyncDisposable {
   }
 
   /** @returns when the service answers: in DNS, in the kernel, and with HTTP from a pod */
-  async serves(service: TestService): Promise<void> {
+  async serves(service: TestService, wait = SOON): Promise<void> {
     const backends = service.endpoints.map(podAt).sort();
     await waitFor(
       `${service.name} from ${backends}`,
       async () =>
         (await dig(this.edge, service.name)) === service.clusterIp &&
         Bun.deepEquals(await backendsOf(this.client, service.clusterIp), backends),
-      SOON,
+      wait,
     );
   }
 
