@@ -315,7 +315,8 @@ inNamespace(import.meta.path, () => {
     run("ip", "rule", "add", "lookup", "221", "pref", "500");
     await waitFor("a rule", () => seen.some(({ rules }) => rules));
     run("ip", "rule", "del", "pref", "500");
-    expect(seen.some(({ links }) => links)).toBeFalse();
+    // The kernel may have a late word about a carrier, which is no word about these.
+    expect(seen.some(({ links, tables, rules }) => links && (tables.size > 0 || rules))).toBeFalse();
     run("ip", "link", "set", "uplink", "mtu", "1480");
     await waitFor("a link", () => seen.some(({ links, linkIndexes }) => links && linkIndexes.has(uplink)));
     const { length } = seen;
