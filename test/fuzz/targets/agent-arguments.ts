@@ -7,7 +7,7 @@ import type { FuzzTarget } from "../target.ts";
 const NAMES = OPTION_KEYS.map((key) => `--${optionOf(key).name}`);
 
 /** What the settings mean together is asked of one case in so many: it is a hundred times the work of reading them. */
-const LOAD_EVERY = 8;
+const LOAD_EVERY = 32;
 let count = 0;
 
 /** A word a line: what stands behind "run". */
