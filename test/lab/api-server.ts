@@ -53,7 +53,16 @@ export class ApiServer {
   ): Promise<ApiServer> {
     const tokens = [`${ADMINISTRATOR},${ADMINISTRATOR},1,system:masters`, `${READER},${READER},2`];
     await host.writeFile(`${DIRECTORY}/tokens.csv`, `${tokens.join("\n")}\n`);
-    await host.output(["openssl", "genrsa", "-out", `${DIRECTORY}/accounts.key`, "2048"]);
+    await host.output([
+      "openssl",
+      "ecparam",
+      "-name",
+      "prime256v1",
+      "-genkey",
+      "-noout",
+      "-out",
+      `${DIRECTORY}/accounts.key`,
+    ]);
     await host.spawn([programs.etcd, "--data-dir", `${DIRECTORY}/etcd`, "--unsafe-no-fsync"], {
       ready: /ready to serve client requests/,
       timeout: START_TIMEOUT,

@@ -28,6 +28,8 @@ const MEMORY_MEGABYTES = 1024;
 const READY = "machine is ready";
 /** The serial port is for commands alone. */
 const SYSTEMD_OPTIONS = "systemd.show_status=no systemd.log_target=null systemd.getty_auto=no";
+/** An emulated processor leaks nothing, and each jump that is made safe costs it a tenth of its time. */
+const UNMITIGATED = "mitigations=off";
 
 /** Process 1. */
 function initScript(port: string): string {
@@ -115,7 +117,7 @@ export class Machine implements AsyncDisposable {
           ...emulation.command,
           ...["-m", String(memoryMegabytes), "-nodefaults", "-nic", "none", "-display", "none", "-serial", "stdio"],
           ...["-no-reboot", "-kernel", image.kernel, "-initrd", initramfs],
-          ...["-append", `console=${emulation.console} quiet panic=-1 ${SYSTEMD_OPTIONS}`],
+          ...["-append", `console=${emulation.console} quiet panic=-1 ${UNMITIGATED} ${SYSTEMD_OPTIONS}`],
         ],
         { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
       );
