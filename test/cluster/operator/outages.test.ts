@@ -156,13 +156,19 @@ inCluster(import.meta.path, () => {
       const later = perMinute.slice(1);
       expect(later.reduce((sum, count) => sum + count) / later.length).toBeLessThan(60);
 
+      /** What was waited for when the time was over. */
+      const late = new Set<string>();
       const isFollowed = () => {
         const { leading, kinds } = operator.operator.status;
-        return leading && kinds.every(({ connected }) => connected);
+        const missing = kinds.filter(({ connected }) => !connected);
+        if (clock.now() - steady > CONVERGED_WITHIN)
+          for (const { kind, error } of missing) late.add(`${kind}: ${error?.message}`);
+        return leading && missing.length === 0;
       };
       await waitFor("everything followed again", isFollowed, PATIENCE);
       await waitFor("the change", () => has("203.0.113.8"), PATIENCE);
       console.log(`followed ${((clock.now() - steady) / 1000).toFixed(1)} s after it stayed`);
+      expect([...late]).toEqual([]);
       expect(clock.now() - steady).toBeLessThan(CONVERGED_WITHIN);
       await operator.settled();
       expect(changedSince(before)).toEqual(changed);
