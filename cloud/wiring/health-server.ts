@@ -9,7 +9,7 @@ export interface HealthServerOptions {
   readonly metrics: Metrics;
 }
 
-/** /livez, /readyz and /metrics of what runs on every node. */
+/** /livez, /readyz and /metrics of a program of the cloud. */
 export function startHealthServer({ listen, notReady, metrics }: HealthServerOptions, scope: Scope): URL {
   const serve = (hostname: string) =>
     Bun.serve({

@@ -6,11 +6,11 @@ import { KubeWriter } from "../../src/kube/writer.ts";
 import { JoinDesk } from "../join/join-desk.ts";
 import { TokenSecrets } from "../join/token-secrets.ts";
 import { planJoinCertificate } from "../operator/admission.ts";
-import { startHttpServer } from "../operator/http-server.ts";
 import { FIELD_MANAGER } from "../operator/observed-documents.ts";
 import { Operator } from "../operator/operator.ts";
 import type { JoinOptions, OperatorOptions } from "../operator/operator-options.ts";
 import { openCluster } from "./cluster-access.ts";
+import { startHealthServer } from "./health-server.ts";
 import { JoinStation, joinNames } from "./join-station.ts";
 import { openLog } from "./program-log.ts";
 import { SecretRegistrar } from "./secret-registrar.ts";
@@ -30,7 +30,13 @@ export async function startOperator(options: OperatorOptions, system: System, sc
   const exporter = startServiceExport(parts, scope);
   const onTerm = (term: AbortSignal) => exporter.lead(term);
   const operator = new Operator({ ...parts, authoritySecret, leaseName, timing, metrics, onTerm }, scope);
-  const url = startHttpServer({ listen, status: () => operator.status, metrics }, scope);
+  // One that follows is ready as one that leads.
+  const notReady = () => {
+    const { planned, kinds } = operator.status;
+    const missing = kinds.filter(({ synced }) => !synced).map(({ kind }) => kind);
+    return planned ? undefined : `not read yet: ${missing.join(", ")}`;
+  };
+  const url = startHealthServer({ listen, notReady, metrics }, scope);
   log.info("operator.started", "The operator reads the cluster", { url: url.href, name: identity });
   if (join === undefined) return;
   if (settings.role === "member")

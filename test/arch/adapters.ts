@@ -14,7 +14,6 @@ export const ADAPTERS: readonly Adapter[] = [
   { file: "cloud/hub/state-folder.ts", touches: "the files of a hub's state" },
   { file: "cloud/hub/uid.ts", touches: "the runtime's SHA-256" },
   { file: "cloud/wiring/health-server.ts", touches: "the listening HTTP socket" },
-  { file: "cloud/operator/http-server.ts", touches: "the listening HTTP socket" },
   { file: "edge/cache/store.ts", touches: "the cache's files" },
   { file: "edge/cache/store-file.ts", touches: "one SQLite file" },
   { file: "edge/cli/control-client.ts", touches: "the agent's unix socket, as its client" },
