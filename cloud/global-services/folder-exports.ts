@@ -45,13 +45,13 @@ export function planFolderExports(objects: readonly FolderObject[], place: Place
   for (const { key, object } of exported) {
     const service = readable(parseExportedService(object));
     if (service === undefined) continue;
-    const lying = written.get(key);
-    const found = lying && readable(parseFoundGlobalService(lying.object));
+    const there = written.get(key);
+    const found = there && readable(parseFoundGlobalService(there.object));
     const own = slices.get(key) ?? endpoints.get(key) ?? [];
     const { spec, problem } = planExport(key, service, own, place, found);
     if (problem !== undefined) problems.push(problem);
     const step = planGlobalService(place, spec, found);
-    const global = lying ?? newGlobal(key);
+    const global = there ?? newGlobal(key);
     if ("spec" in step) globals.push({ ...global, object: { ...global.object, spec: step.spec } });
   }
   return { globals, problems };

@@ -56,8 +56,8 @@ const MOUNTED = { "local-cert": "tls.crt", "tunnels-conf": "/etc/fabedge/tunnels
 const HTTP_BIND = "127.0.0.1:10560";
 
 /**
- * What they take with 1,000 services and some dozen tunnels; without requests a busy node would leave them next to no
- * processor, and charon no time to answer its peers. The limits are those of their units in host mode.
+ * Of the agent's memory BENCHMARKS.md tells (74 MB with 1,000 services); the other requests are chosen, so that a busy node
+ * leaves them some processor, and charon time to answer its peers. The limits are those of their units in host mode.
  */
 const AGENT_RESOURCES = { requests: { cpu: "100m", memory: "96Mi" }, limits: { memory: "512Mi" } } as const;
 const CHARON_RESOURCES = { requests: { cpu: "50m", memory: "32Mi" }, limits: { memory: "512Mi" } } as const;

@@ -14,7 +14,7 @@ const AUDIT_EVERY = seconds(10);
 const REFUSED_AGAIN = seconds(30);
 
 /**
- * Charon takes 3 to 12 s to list 1,000 connections of 200 networks each, and milliseconds for their names. These come in one
+ * Charon takes seconds to list 1,000 connections of 200 networks each, and milliseconds for their names. These come in one
  * packet, in which there has to be room for others'.
  */
 const NAMES_BYTES_MAX = VICI_PACKET_BYTES_MAX / 2;
