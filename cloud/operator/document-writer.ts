@@ -229,6 +229,7 @@ export class DocumentWriter {
     if (kept?.value.hash === hash && kept.value.ended && !kept.value.terminating) {
       const wait = this.#ended.wait(object.node, clock.now());
       if (wait > 0) return wait;
+      this.#ended.replaced(object.node, clock.now());
     }
     for (const pod of kept !== undefined && isWanted(kept) ? others : pods) await this.#deletePod(key, pod, term);
     // One at a time: its successor waits until the node's kubelet has ended it, whose event brings us back here.

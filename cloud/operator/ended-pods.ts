@@ -14,15 +14,18 @@ export class EndedPods {
     this.#random = random;
   }
 
-  /** @returns how long to wait; 0: it is replaced now, and the next one of this node waits longer */
+  /** @returns how long the node's next one has to wait */
   wait(node: string, now: MonotonicTime): Duration {
+    return milliseconds(Math.max(0, (this.#nodes.get(node)?.until ?? now) - now));
+  }
+
+  /** It has a successor, whose own waits longer. */
+  replaced(node: string, now: MonotonicTime): void {
     const known = this.#nodes.get(node);
-    if (known !== undefined && now < known.until) return milliseconds(known.until - now);
     // One that ran for so long did not end at once.
     const again = known !== undefined && now < known.until + POLICY.limit;
     const backoff = again ? known.backoff : new Backoff(POLICY, this.#random);
     this.#nodes.set(node, { backoff, until: now + backoff.next() });
-    return milliseconds(0);
   }
 
   /** Nobody wants a pod there any more. */

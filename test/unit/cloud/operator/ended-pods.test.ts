@@ -12,6 +12,7 @@ function endAtOnce(pods: EndedPods, times: number): readonly number[] {
   let now = hours(1) as number;
   for (let i = 0; i < times; i++) {
     expect(pods.wait("e1", now as MonotonicTime)).toBe(NOW);
+    pods.replaced("e1", now as MonotonicTime);
     const wait = pods.wait("e1", now as MonotonicTime);
     waits.push(wait);
     now += wait;
@@ -31,6 +32,7 @@ test("one that ran for long ends for the first time, and so does one of another 
   const later = (hours(1) + hours(24)) as MonotonicTime;
   expect(pods.wait("e2", later)).toBe(NOW);
   expect(pods.wait("e1", later)).toBe(NOW);
+  pods.replaced("e1", later);
   expect(pods.wait("e1", later)).toBe(milliseconds(1000));
   pods.forget("e1");
   expect(pods.wait("e1", later)).toBe(NOW);
