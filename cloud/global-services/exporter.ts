@@ -8,6 +8,7 @@ import type { Rate } from "../../src/base/token-bucket.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { EventRecorder } from "../../src/kube/event-recorder.ts";
 import { Informer } from "../../src/kube/informer.ts";
+import { KindTrouble } from "../../src/kube/kind-trouble.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import type { StoreChange, Stored } from "../../src/kube/object-store.ts";
 import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
@@ -62,7 +63,6 @@ export class Exporter {
   /** What was said of a Service in an Event last. */
   readonly #told = new Map<ObjectKey, string>();
   #term: AbortSignal | undefined;
-  #failure = "";
 
   constructor(options: ExporterOptions, scope: Scope) {
     const { clock, random } = options;
@@ -108,8 +108,13 @@ export class Exporter {
     selection: Selection,
     onChange: (changes: readonly StoreChange<T>[]) => void,
   ): Informer<T> {
-    const { client, clock, random, recovery } = this.#options;
-    const onStatus = () => this.#statusChanged(informer as Informer<unknown>);
+    const { client, clock, random, recovery, log } = this.#options;
+    const trouble = new KindTrouble(log);
+    const onStatus = () => {
+      trouble.see(informer.status);
+      this.#tellUnreadable(informer as Informer<unknown>);
+      this.#sweep();
+    };
     const informer = new Informer<T>({ ...selection, client, decoder, clock, random, onChange, onStatus, recovery });
     this.#informers.push(informer as Informer<unknown>);
     return informer;
@@ -135,22 +140,6 @@ export class Exporter {
     return this.#informers.every(({ store }) => store.synced);
   }
 
-  #statusChanged(informer: Informer<unknown>): void {
-    this.#tellUnreadable(informer);
-    const failed = this.#informers.map(({ status }) => status).find(({ error }) => error !== undefined);
-    const failure = failed === undefined ? "" : `${failed.kind} ${failed.error?.code}`;
-    const news = failure !== this.#failure;
-    this.#failure = failure;
-    if (news && failed?.error?.code === "KUBE_NOT_FOUND") {
-      this.#options.log.warn(
-        "global.absent",
-        "Cannot export Services to other clusters as this one has no GlobalService: apply the chart's crds",
-        { name: failed.kind, code: failed.error.code },
-      );
-    }
-    this.#sweep();
-  }
-
   #sweep(): void {
     if (!this.#synced) return;
     for (const { key } of this.#services.store.values()) this.#queue.add(key, "sweep");
@@ -170,6 +159,8 @@ export class Exporter {
   async #work(key: ObjectKey): Promise<void> {
     const term = this.#term;
     if (term === undefined || !this.#synced) return;
+    // What it says of other clusters is not known, and would be lost.
+    if (this.#globals.store.rejected.has(key)) return;
     const { place } = this.#options;
     const service = this.#services.store.get(key)?.value;
     const slices = this.#slices.get(key)?.values() ?? [];
@@ -207,7 +198,7 @@ export class Exporter {
 
   #tellUnreadable(informer: Informer<unknown>): void {
     if (this.#term === undefined) return;
-    for (const event of describeUnreadable(informer)) this.#options.events.record(event);
+    for (const event of describeUnreadable(informer, "Export")) this.#options.events.record(event);
   }
 
   #tell(key: ObjectKey, problem: ExportProblem | undefined): void {

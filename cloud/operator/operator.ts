@@ -11,6 +11,7 @@ import type { LeaseTiming } from "../../src/kube/election.ts";
 import { Elector } from "../../src/kube/elector.ts";
 import { EventRecorder } from "../../src/kube/event-recorder.ts";
 import { Informer, type InformerStatus } from "../../src/kube/informer.ts";
+import { KindTrouble } from "../../src/kube/kind-trouble.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { type StoreChange, sameValue } from "../../src/kube/object-store.ts";
 import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
@@ -26,7 +27,6 @@ import type { OperatorChange, OperatorObjects, PlanChange } from "./change.ts";
 import type { Desired, DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
 import { FirstList } from "./first-list.ts";
-import { KindTrouble } from "./kind-trouble.ts";
 import { ObjectReports } from "./object-reports.ts";
 import {
   type AgentPod,
@@ -360,7 +360,7 @@ export class Operator {
 
   #tellUnreadable(informer: Informer<unknown>): void {
     if (!this.#elector.leading) return;
-    for (const event of describeUnreadable(informer)) this.#events.record(event);
+    for (const event of describeUnreadable(informer, "Plan")) this.#events.record(event);
   }
 
   *#everything(): Generator<PlanChange> {

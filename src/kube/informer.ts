@@ -92,6 +92,7 @@ export class Informer<T> {
   }
 
   #apply(event: ListWatchEvent<T>): void {
+    const rejected = this.store.rejected.size;
     const changes = this.store.apply(event);
     if (event.type === "list") this.#confirm();
     if (event.type === "state") {
@@ -99,7 +100,8 @@ export class Informer<T> {
       this.#error = event.error;
     }
     if (changes.length > 0) this.#options.onChange(changes);
-    if (event.type !== "upsert" && event.type !== "delete") this.#options.onStatus();
+    const ofObject = event.type === "upsert" || event.type === "delete";
+    if (!ofObject || this.store.rejected.size !== rejected) this.#options.onStatus();
   }
 
   #confirm(): void {

@@ -1,9 +1,9 @@
-import { errorText } from "../../src/base/errors.ts";
-import type { Log } from "../../src/base/log.ts";
-import type { InformerStatus } from "../../src/kube/informer.ts";
-import { isOutage } from "../../src/kube/status.ts";
+import { errorText } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { InformerStatus } from "./informer.ts";
+import { isOutage } from "./status.ts";
 
-/** Says why a kind cannot be read, once for each reason: readiness tells no more than that it is not. */
+/** Says why a kind cannot be read, once for each reason: what follows from it only shows that it is not. */
 export class KindTrouble {
   readonly #log: Log;
   #told = "";
@@ -21,6 +21,6 @@ export class KindTrouble {
     this.#told = text;
     if (trouble === undefined || !news) return;
     const { code, hint } = trouble;
-    this.#log.warn("operator.unread", text, { name: kind, code, ...(hint === undefined ? {} : { hint }) });
+    this.#log.warn("kube.unread", text, { name: kind, code, ...(hint === undefined ? {} : { hint }) });
   }
 }

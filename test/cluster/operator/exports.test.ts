@@ -159,11 +159,15 @@ inCluster(import.meta.path, () => {
     };
     await waitFor("the looser definition", () => tryToApply(global));
     addService("strange", { clusterIP: "10.96.0.84" });
-    await start("i");
+    const operator = await start("i");
     expect(await waitFor("the Event", () => eventOf("Unreadable"))).toMatchObject({
+      action: "Export",
       note: expect.stringContaining("spec.endpoints[0].cluster"),
       regarding: { kind: "GlobalService", namespace: SHOP, name: "strange" },
     });
+    addService("beside", { clusterIP: "10.96.0.85" });
+    await waitFor("the next one", () => globalService("beside"));
+    expect(globalWrites(operator)).toEqual([`POST dns.fabedge.io/v1alpha1/namespaces/${SHOP}/globalservices`]);
     expect(addressesOf("strange")).toEqual(["10.97.0.9"]);
     kubectl("delete", "globalservice", "strange", `--namespace=${SHOP}`);
     await waitFor("ours, once it is gone", () => Bun.deepEquals(addressesOf("strange"), ["10.96.0.84"]));
@@ -209,7 +213,7 @@ inCluster(import.meta.path, () => {
     await operator.settled();
     addNode("e1", 1);
     await waitFor("its ConfigMap", () => see("configmap", "fabedge-agent-config-e1"));
-    await waitFor("a word about it", () => operator.log.some(({ event }) => event === "global.absent"));
+    await waitFor("a word about it", () => operator.log.some(({ event }) => event === "kube.unread"));
     kubectl("apply", "--server-side", `--filename=${CRD}`);
     await waitFor("the GlobalService", () => addressesOf("web").includes("10.96.0.80"), { timeout: seconds(90) });
   }, 120_000);

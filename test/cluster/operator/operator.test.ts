@@ -105,7 +105,7 @@ inCluster(import.meta.path, () => {
         refused && path.includes("/communities") ? { kind: "answer", status: 403 } : { kind: "pass" },
       );
       running.push(operator);
-      const unread = () => operator.log.filter(({ event }) => event === "operator.unread");
+      const unread = () => operator.log.filter(({ event }) => event === "kube.unread");
       await waitFor("it says so", () => unread().length > 0);
       expect(unread()).toMatchObject([{ level: "warn", fields: { name: "Community", code: "KUBE_FORBIDDEN" } }]);
       expect(operator.operator.status.planned).toBe(false);

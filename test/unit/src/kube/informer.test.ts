@@ -14,13 +14,20 @@ class World {
   readonly changes: string[] = [];
   names: readonly string[] = ["a", "b", "c"];
   statusChanges = 0;
+  #watch: ReadableStreamDefaultController<Uint8Array> | undefined;
   readonly informer: Informer<string>;
 
   constructor() {
     const endpoint = { url: "http://h", credentials: async () => ({ token: undefined, tls: undefined }) };
     this.informer = new Informer<string>({
       client: new KubeClient(endpoint, "test", async (url, init) => this.#answer(url, init), this.clock),
-      decoder: { resource: CONFIG_MAPS, decode: () => ({ ok: true, value: "same" }) },
+      decoder: {
+        resource: CONFIG_MAPS,
+        decode: (json) =>
+          (json as { readonly data?: string }).data === "bad"
+            ? { ok: false, error: { at: "data", why: "bad" } }
+            : { ok: true, value: "same" },
+      },
       namespace: "n",
       labelSelector: "app=x",
       onChange: (changes) => this.changes.push(changes.map(({ key, now }) => `${now ? "+" : "-"}${key}`).join(" ")),
@@ -31,6 +38,12 @@ class World {
       random: () => 0.5,
     });
     this.informer.start(this.scope);
+  }
+
+  /** An event of the watch, about the object of that name. */
+  tell(type: "MODIFIED" | "DELETED", name: string, version: number, data?: string): void {
+    const metadata = { namespace: "n", name, uid: name, resourceVersion: String(version) };
+    this.#watch?.enqueue(Buffer.from(`${JSON.stringify({ type, object: { metadata, data } })}\n`));
   }
 
   async pass(seconds: number): Promise<void> {
@@ -49,8 +62,10 @@ class World {
     }
     return new Response(
       new ReadableStream({
-        start: (controller) =>
-          init.signal.addEventListener("abort", () => controller.error(init.signal.reason), { once: true }),
+        start: (controller) => {
+          this.#watch = controller;
+          init.signal.addEventListener("abort", () => controller.error(init.signal.reason), { once: true });
+        },
       }),
     );
   }
@@ -86,6 +101,23 @@ describe("an informer", () => {
     await world.pass(7);
     expect(world.changes).toEqual(["+n/a +n/b +n/c", "-n/a -n/b -n/c"]);
     expect(world.informer.status).toMatchObject({ objectCount: 0, heldDeletions: 0 });
+    await world.scope.close();
+  });
+
+  test.each(["MODIFIED", "DELETED"] as const)("says so when an object that could not be read is %s", async (type) => {
+    const world = new World();
+    await world.pass(1);
+    world.tell("MODIFIED", "a", 2, "bad");
+    await world.pass(1);
+    expect([...world.informer.status.rejected.keys()]).toEqual(["n/a"]);
+    const said = world.statusChanges;
+    world.tell("MODIFIED", "b", 3);
+    await world.pass(1);
+    expect(world.statusChanges).toBe(said);
+    world.tell(type, "a", 4);
+    await world.pass(1);
+    expect(world.informer.status.rejected.size).toBe(0);
+    expect(world.statusChanges).toBe(said + 1);
     await world.scope.close();
   });
 

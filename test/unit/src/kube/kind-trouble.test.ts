@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { KindTrouble } from "../../../../cloud/operator/kind-trouble.ts";
 import { type Retry, SelvedgeError } from "../../../../src/base/errors.ts";
 import { Log, type LogRecord } from "../../../../src/base/log.ts";
+import { KindTrouble } from "../../../../src/kube/kind-trouble.ts";
 
 function failure(code: string, retry: Retry = "later"): SelvedgeError {
   return new SelvedgeError(`Cannot list it: ${code}`, { code, blame: "user", retry, hint: "See why." });
@@ -15,7 +15,7 @@ test("why a kind is not read is said once for each reason, and not what passes o
     trouble.see({ kind: "Community", error });
     return records.map(({ level, event, fields }) => `${level} ${event} ${fields.name} ${fields.code} ${fields.hint}`);
   };
-  const forbidden = "warn operator.unread Community KUBE_FORBIDDEN See why.";
+  const forbidden = "warn kube.unread Community KUBE_FORBIDDEN See why.";
   expect(said(undefined)).toEqual([]);
   expect(said(failure("KUBE_FORBIDDEN"))).toEqual([forbidden]);
   expect(said(failure("KUBE_FORBIDDEN"))).toEqual([]);

@@ -27,11 +27,12 @@ test.each([
     });
     informer.start(scope);
     while (!informer.status.synced) await clock.advance(milliseconds(500));
-    expect([...describeUnreadable(informer)]).toMatchObject([
+    expect([...describeUnreadable(informer, "Plan")]).toMatchObject([
       {
         regarding: { apiVersion, kind: resource.kind, ...name },
         reason: "Unreadable",
-        note: expect.stringContaining("spec.x is wrong: missing"),
+        action: "Plan",
+        note: expect.stringContaining("spec.x is wrong: missing. It does not count until it can be"),
       },
     ]);
     await scope.close();
