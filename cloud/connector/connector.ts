@@ -149,7 +149,7 @@ export class Connector {
       look();
     };
     this.#observer = new ConnectorObserver(
-      { client, namespace, node, calico, snapshot, clock, random, onChange },
+      { client, namespace, node, calico, snapshot, clock, random, log, onChange },
       scope,
     );
     const question = { verb: "get", method: "GET", path: "/version", timeout: PULSE_PATIENCE } as const;

@@ -1,10 +1,12 @@
 import type { Random } from "../../src/base/backoff.ts";
 import type { Clock } from "../../src/base/clock.ts";
+import type { Log } from "../../src/base/log.ts";
 import { type DecodeError, fail, ok, type Result } from "../../src/base/result.ts";
 import type { Scope } from "../../src/base/scope.ts";
 import { judgeName, readCredentials } from "../../src/certificate/fabric-credentials.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
-import { Informer, type InformerStatus } from "../../src/kube/informer.ts";
+import type { Informer, InformerStatus } from "../../src/kube/informer.ts";
+import { InformerFactory } from "../../src/kube/informer-factory.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import type { ObjectStore } from "../../src/kube/object-store.ts";
 import { parseClusterNode } from "../../src/kube/objects/cluster-node.ts";
@@ -40,6 +42,7 @@ export interface ObserverOptions {
   readonly snapshot: Snapshot;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
   /** The facts, or what there is to say about them, may be others. */
   readonly onChange: () => void;
 }
@@ -56,8 +59,7 @@ const NODE_DECODER: ObjectDecoder<ClusterNode> = {
  */
 export class ConnectorObserver {
   readonly #options: ObserverOptions;
-  readonly #recovery: Recovery;
-  readonly #informers: Informer<unknown>[] = [];
+  readonly #observed: InformerFactory;
   readonly #documents: Informer<ConnectorDocument>;
   readonly #node: Informer<ClusterNode>;
   readonly #blocks: Informer<IpamBlock> | undefined;
@@ -72,9 +74,10 @@ export class ConnectorObserver {
   #place: ConnectorPlace | undefined;
 
   constructor(options: ObserverOptions, scope: Scope) {
-    const { namespace, node, calico, snapshot, clock, random } = options;
+    const { client, namespace, node, calico, snapshot, clock, random, log, onChange } = options;
     this.#options = options;
-    this.#recovery = new Recovery(clock, random, scope);
+    const recovery = new Recovery(clock, random, scope);
+    this.#observed = new InformerFactory({ client, onStatus: () => onChange(), recovery, clock, random, log });
     this.#documentsInUse = snapshot.documents;
     this.#config = joinConnectorConfig(snapshot.documents.values());
     this.#takeCredentials(snapshot.credentials);
@@ -103,7 +106,7 @@ export class ConnectorObserver {
     for (const [of, value] of snapshot.publications) {
       remember(this.#publications.store, `${namespace}/${publicationName(of)}`, value);
     }
-    for (const informer of this.#informers) informer.start(scope);
+    this.#observed.start(scope);
   }
 
   get facts(): ConnectorFacts {
@@ -129,7 +132,7 @@ export class ConnectorObserver {
 
   /** Asks for everything anew: what came meanwhile may have been missed. */
   relist(): void {
-    for (const informer of this.#informers) informer.relist();
+    this.#observed.relist();
   }
 
   /** Why the credentials that were delivered last are not those in use. */
@@ -138,25 +141,14 @@ export class ConnectorObserver {
   }
 
   get kinds(): readonly InformerStatus[] {
-    return this.#informers.map(({ status }) => status);
+    return this.#observed.statuses;
   }
 
   #observe<T>(decoder: ObjectDecoder<T>, selection: Selection, onChange: (store: ObjectStore<T>) => void): Informer<T> {
-    const { client, clock, random } = this.#options;
-    const informer = new Informer<T>({
-      ...selection,
-      client,
-      decoder,
-      clock,
-      random,
-      recovery: this.#recovery,
-      onChange: () => {
-        onChange(informer.store);
-        this.#options.onChange();
-      },
-      onStatus: () => this.#options.onChange(),
+    const informer: Informer<T> = this.#observed.observe(decoder, selection, () => {
+      onChange(informer.store);
+      this.#options.onChange();
     });
-    this.#informers.push(informer as Informer<unknown>);
     return informer;
   }
 

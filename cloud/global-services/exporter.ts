@@ -7,14 +7,13 @@ import type { Scope } from "../../src/base/scope.ts";
 import type { Rate } from "../../src/base/token-bucket.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { EventRecorder } from "../../src/kube/event-recorder.ts";
-import { Informer } from "../../src/kube/informer.ts";
-import { KindTrouble } from "../../src/kube/kind-trouble.ts";
-import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import type { Informer } from "../../src/kube/informer.ts";
+import { InformerFactory } from "../../src/kube/informer-factory.ts";
 import type { StoreChange, Stored } from "../../src/kube/object-store.ts";
 import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
 import { reasonOf } from "../../src/kube/reason.ts";
 import type { Recovery } from "../../src/kube/recovery.ts";
-import { apiVersion, GLOBAL_SERVICES, SERVICES, type Selection } from "../../src/kube/resource.ts";
+import { apiVersion, GLOBAL_SERVICES, SERVICES } from "../../src/kube/resource.ts";
 import { isOutage } from "../../src/kube/status.ts";
 import { describeUnreadable } from "../../src/kube/unreadable.ts";
 import type { KubeWriter } from "../../src/kube/writer.ts";
@@ -55,7 +54,7 @@ const SWEEP_PERIOD = minutes(30);
  */
 export class Exporter {
   readonly #options: ExporterOptions;
-  readonly #informers: Informer<unknown>[] = [];
+  readonly #observed: InformerFactory;
   readonly #services: Informer<ExportedService>;
   readonly #globals: Informer<FoundGlobalService>;
   readonly #slices = new Map<ObjectKey, Map<ObjectKey, ExportedSlice>>();
@@ -65,16 +64,21 @@ export class Exporter {
   #term: AbortSignal | undefined;
 
   constructor(options: ExporterOptions, scope: Scope) {
-    const { clock, random } = options;
+    const { client, recovery, clock, random, log } = options;
     this.#options = options;
+    const onStatus = (informer: Informer<unknown>) => {
+      this.#tellUnreadable(informer);
+      this.#sweep();
+    };
+    this.#observed = new InformerFactory({ client, onStatus, recovery, clock, random, log });
     const touch = (changes: readonly StoreChange<unknown>[]) => {
       for (const { key } of changes) this.#queue.add(key);
     };
     const exported = { labelSelector: EXPORTED };
-    this.#services = this.#observe(EXPORTED_SERVICE_DECODER, exported, touch);
-    this.#observe(EXPORTED_SLICE_DECODER, exported, (changes) => this.#slicesChanged(changes));
-    this.#globals = this.#observe(GLOBAL_SERVICE_DECODER, {}, touch);
-    for (const informer of this.#informers) informer.start(scope);
+    this.#services = this.#observed.observe(EXPORTED_SERVICE_DECODER, exported, touch);
+    this.#observed.observe(EXPORTED_SLICE_DECODER, exported, (changes) => this.#slicesChanged(changes));
+    this.#globals = this.#observed.observe(GLOBAL_SERVICE_DECODER, {}, touch);
+    this.#observed.start(scope);
     this.#queue = new WorkQueue<ObjectKey>(
       {
         work: (key) => this.#work(key),
@@ -94,30 +98,13 @@ export class Exporter {
   lead(term: AbortSignal): void {
     this.#term = term;
     this.#told.clear();
-    for (const informer of this.#informers) this.#tellUnreadable(informer);
+    for (const informer of this.#observed.informers) this.#tellUnreadable(informer);
     this.#sweep();
     this.#queue.resume();
     term.addEventListener("abort", () => {
       this.#term = undefined;
       void this.#queue.pause();
     });
-  }
-
-  #observe<T>(
-    decoder: ObjectDecoder<T>,
-    selection: Selection,
-    onChange: (changes: readonly StoreChange<T>[]) => void,
-  ): Informer<T> {
-    const { client, clock, random, recovery, log } = this.#options;
-    const trouble = new KindTrouble(log);
-    const onStatus = () => {
-      trouble.see(informer.status);
-      this.#tellUnreadable(informer as Informer<unknown>);
-      this.#sweep();
-    };
-    const informer = new Informer<T>({ ...selection, client, decoder, clock, random, onChange, onStatus, recovery });
-    this.#informers.push(informer as Informer<unknown>);
-    return informer;
   }
 
   #slicesChanged(changes: readonly StoreChange<ExportedSlice>[]): void {
@@ -136,12 +123,8 @@ export class Exporter {
     return slices;
   }
 
-  get #synced(): boolean {
-    return this.#informers.every(({ store }) => store.synced);
-  }
-
   #sweep(): void {
-    if (!this.#synced) return;
+    if (!this.#observed.synced) return;
     for (const { key } of this.#services.store.values()) this.#queue.add(key, "sweep");
     for (const { key } of this.#globals.store.values()) this.#queue.add(key, "sweep");
   }
@@ -158,7 +141,7 @@ export class Exporter {
 
   async #work(key: ObjectKey): Promise<void> {
     const term = this.#term;
-    if (term === undefined || !this.#synced) return;
+    if (term === undefined || !this.#observed.synced) return;
     // What it says of other clusters is not known, and would be lost.
     if (this.#globals.store.rejected.has(key)) return;
     const { place } = this.#options;

@@ -10,13 +10,13 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import type { LeaseTiming } from "../../src/kube/election.ts";
 import { Elector } from "../../src/kube/elector.ts";
 import { EventRecorder } from "../../src/kube/event-recorder.ts";
-import { Informer, type InformerStatus } from "../../src/kube/informer.ts";
-import { KindTrouble } from "../../src/kube/kind-trouble.ts";
+import type { Informer, InformerStatus } from "../../src/kube/informer.ts";
+import { InformerFactory } from "../../src/kube/informer-factory.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
 import { type StoreChange, sameValue } from "../../src/kube/object-store.ts";
 import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
 import type { Recovery } from "../../src/kube/recovery.ts";
-import { CLUSTERS, type Selection } from "../../src/kube/resource.ts";
+import { CLUSTERS } from "../../src/kube/resource.ts";
 import { isOutage } from "../../src/kube/status.ts";
 import { describeUnreadable } from "../../src/kube/unreadable.ts";
 import { KubeWriter } from "../../src/kube/writer.ts";
@@ -99,7 +99,7 @@ export class Operator {
   readonly #options: OperatorOptions;
   readonly #queue: WorkQueue<WorkKey>;
   readonly #elector: Elector;
-  readonly #informers: Informer<unknown>[] = [];
+  readonly #observed: InformerFactory;
   readonly #documents: DocumentWriter;
   readonly #statuses: StatusWriter;
   readonly #events: EventRecorder;
@@ -118,9 +118,11 @@ export class Operator {
   #term: AbortSignal | undefined;
 
   constructor(options: OperatorOptions, scope: Scope) {
-    const { client, settings, clock, random, log, metrics } = options;
+    const { client, settings, recovery, clock, random, log, metrics } = options;
     const { namespace } = settings;
     this.#options = options;
+    const onStatus = (informer: Informer<unknown>) => this.#statusChanged(informer);
+    this.#observed = new InformerFactory({ client, onStatus, recovery, clock, random, log });
     const writer = new KubeWriter(client, FIELD_MANAGER);
     const wall = () => clock.wall();
     const written = metrics.counter("operator_writes_total", "Objects written or deleted, by verb.");
@@ -148,22 +150,24 @@ export class Operator {
       Cluster: this.#observeInput("Cluster", reportedDecoder(kinds.Cluster, CONDITION)),
     };
     const calico = settings.cni === "calico";
-    this.#blocks = calico ? this.#observe(kinds.IPAMBlock, {}, (changes) => this.#blocksChanged(changes)) : undefined;
+    this.#blocks = calico
+      ? this.#observed.observe(kinds.IPAMBlock, {}, (changes) => this.#blocksChanged(changes))
+      : undefined;
     const ours = { namespace, labelSelector: OURS };
-    this.#configMaps = this.#observe(CONFIG_MAP_DECODER, ours, (c) => this.#drifted("ConfigMap", c));
+    this.#configMaps = this.#observed.observe(CONFIG_MAP_DECODER, ours, (c) => this.#drifted("ConfigMap", c));
     const bundles = new Pool<string>((text) => text);
-    this.#secrets = this.#observe(
+    this.#secrets = this.#observed.observe(
       leafDecoder((text) => bundles.intern(text)),
       ours,
       (c) => this.#drifted("Secret", c),
     );
-    this.#pods = this.#observe(POD_DECODER, agentPods(namespace), (changes) => this.#podsChanged(changes));
+    this.#pods = this.#observed.observe(POD_DECODER, agentPods(namespace), (changes) => this.#podsChanged(changes));
     this.#ipPools =
       calico && settings.keepIpPools
-        ? this.#observe(IP_POOL_DECODER, { labelSelector: OURS }, (c) => this.#drifted("IPPool", c))
+        ? this.#observed.observe(IP_POOL_DECODER, { labelSelector: OURS }, (c) => this.#drifted("IPPool", c))
         : undefined;
     const only = { namespace, fieldSelector: `metadata.name=${options.authoritySecret}` };
-    const authority = this.#observe(SECRET_DECODER, only, () => this.#authorityChanged());
+    const authority = this.#observed.observe(SECRET_DECODER, only, () => this.#authorityChanged());
 
     this.#authority = new AuthorityKeeper({
       informer: authority,
@@ -208,7 +212,7 @@ export class Operator {
 
     // In this order, since closing goes the other way: work ends before the lease is given up.
     this.#elector.start(scope);
-    for (const informer of this.#informers) informer.start(scope);
+    this.#observed.start(scope);
     this.#queue = new WorkQueue<WorkKey>(
       {
         work: (key) => this.#work(key),
@@ -230,7 +234,7 @@ export class Operator {
       leading: this.#elector.leading,
       holder: this.#elector.holder,
       planned: this.#planner !== undefined,
-      kinds: this.#informers.map((informer) => informer.status),
+      kinds: this.#observed.statuses,
     };
   }
 
@@ -265,35 +269,11 @@ export class Operator {
     });
   }
 
-  #observe<T>(
-    decoder: ObjectDecoder<T>,
-    selection: Selection,
-    onChange: (changes: readonly StoreChange<T>[]) => void,
-  ): Informer<T> {
-    const { client, clock, random, recovery, log } = this.#options;
-    const trouble = new KindTrouble(log);
-    const informer = new Informer<T>({
-      ...selection,
-      client,
-      decoder,
-      clock,
-      random,
-      onChange,
-      onStatus: () => {
-        trouble.see(informer.status);
-        this.#statusChanged(informer as Informer<unknown>);
-      },
-      recovery,
-    });
-    this.#informers.push(informer as Informer<unknown>);
-    return informer;
-  }
-
   #observeInput<K extends Exclude<keyof OperatorObjects, "IPAMBlock">>(
     kind: K,
     decoder: ObjectDecoder<Reported<OperatorObjects[K]>>,
   ): Informer<Reported<OperatorObjects[K]>> {
-    return this.#observe(decoder, {}, (changes) => {
+    return this.#observed.observe(decoder, {}, (changes) => {
       const news = changes.filter(({ before, now }) => !sameValue(before?.value.value, now?.value.value));
       this.#plan(news.map(({ key, now }) => ({ kind, key, value: now?.value.value }) as OperatorChange));
       // What we say of it has been changed, perhaps by somebody else.
@@ -347,7 +327,7 @@ export class Operator {
   /** Plans as soon as everything has been read. What came before is in the stores. */
   #statusChanged(informer: Informer<unknown>): void {
     this.#tellUnreadable(informer);
-    if (this.#planner !== undefined || !this.#informers.every(({ store }) => store.synced)) return;
+    if (this.#planner !== undefined || !this.#observed.synced) return;
     const planner = new OperatorPlanner(this.#options.settings, this.#everything());
     if (this.#firstList.isDoubted((key) => planner.has(key))) return;
     this.#planner = planner;
@@ -377,7 +357,7 @@ export class Operator {
     log.info("operator.leading", "This operator leads");
     this.#term = term;
     this.#statuses.forget();
-    for (const informer of this.#informers) this.#tellUnreadable(informer);
+    for (const informer of this.#observed.informers) this.#tellUnreadable(informer);
     this.#sweep();
     this.#queue.resume();
     this.#options.onTerm(term);
