@@ -9,11 +9,12 @@ import type { Manifest } from "../../src/kube/manifest.ts";
 import type { Stored } from "../../src/kube/object-store.ts";
 import { CONNECTOR_CONFIG } from "../../src/kube/objects/connector-documents.ts";
 import { appliedPart, contentDigest } from "../../src/kube/owned-fields.ts";
-import { CONFIG_MAPS, IP_POOLS, NODES, PODS, type Resource, SECRETS } from "../../src/kube/resource.ts";
+import { CONFIG_MAPS, IP_POOLS, NODES, type Resource, SECRETS } from "../../src/kube/resource.ts";
 import type { KubeWriter, Precondition, Written } from "../../src/kube/writer.ts";
 import { YoungGarbage } from "../../src/kube/young-garbage.ts";
 import type { Cluster } from "../../src/network/cluster.ts";
 import type { ClusterNode } from "../../src/network/cluster-node.ts";
+import { AgentPodWriter } from "./agent-pod-writer.ts";
 import { trustBundle } from "./authority-plan.ts";
 import { readLeaf, type Signer, takeLeafStep } from "./certificates.ts";
 import type {
@@ -24,13 +25,12 @@ import type {
   DesiredPod,
   DocumentKey,
 } from "./document.ts";
-import { EndedPods } from "./ended-pods.ts";
-import { fnv1a } from "./fnv.ts";
 import { keepCertificate, pemOf } from "./kept-certificate.ts";
 import { planLeaf } from "./leaf-plan.ts";
-import { ownedBy, type PlannedManifest, planManifest } from "./manifest-plan.ts";
-import { agentConfigName, agentTlsName, POD_HASH_LABEL } from "./object-names.ts";
+import { type PlannedManifest, planManifest } from "./manifest-plan.ts";
+import { agentConfigName, agentTlsName } from "./object-names.ts";
 import { type AgentPod, LEAF_TEXTS_DECODER, type LeafSecret, type Reported } from "./observed-documents.ts";
+import type { Rollout } from "./rollout.ts";
 import { type LeafTexts, planLeafManifest, planLeafMetadata } from "./secret-manifest.ts";
 
 /** What is there of what the plan wants. */
@@ -50,6 +50,7 @@ export interface DocumentWriterOptions {
   readonly writer: KubeWriter;
   /** Undefined: certificates are another cluster's to issue. @throws SelvedgeError where the authority is unusable */
   readonly signer: () => Signer | undefined;
+  readonly rollout: Rollout;
   readonly clock: Clock;
   readonly random: Random;
   readonly onWrite: (verb: "apply" | "delete", key: DocumentKey) => void;
@@ -67,11 +68,11 @@ export class DocumentWriter {
   readonly #garbage = new YoungGarbage();
   /** Documents whose names are taken, it turned out, by objects that no watch shows: they lack our label. */
   readonly #unseen = new Set<DocumentKey>();
-  readonly #ended: EndedPods;
+  readonly #agentPods: AgentPodWriter;
 
   constructor(options: DocumentWriterOptions) {
     this.#options = options;
-    this.#ended = new EndedPods(options.random);
+    this.#agentPods = new AgentPodWriter({ ...options, pods: options.observed.pods });
   }
 
   /**
@@ -82,7 +83,7 @@ export class DocumentWriter {
     this.#garbage.add(desired.state === "present" ? textBytesOf(desired.object) : 0);
     if (desired.state === "absent") await this.#absent(key, term);
     if (desired.state !== "present") return undefined;
-    if (desired.object.kind === "Pod") return await this.#run(key, desired.object, term);
+    if (desired.object.kind === "Pod") return await this.#agentPods.run(key, desired.object, term);
     await this.#present(key, desired.object, term);
     return undefined;
   }
@@ -218,33 +219,6 @@ export class DocumentWriter {
     return planLeaf(object, state, trustBundle(signer.state), this.#options.clock.wall()).step === "keep";
   }
 
-  async #run(key: DocumentKey, object: DesiredPod, term: AbortSignal): Promise<Duration | undefined> {
-    const { observed, writer, clock, onWrite } = this.#options;
-    const pods = this.#podsOf(object.node);
-    const hash = object.labels[POD_HASH_LABEL] ?? "";
-    const isWanted = ({ value }: Stored<AgentPod>) => value.hash === hash && !value.ended;
-    const [kept, ...others] = pods.toSorted(
-      (a, b) => Number(isWanted(b)) - Number(isWanted(a)) || (a.key < b.key ? -1 : 1),
-    );
-    if (kept?.value.hash === hash && kept.value.ended && !kept.value.terminating) {
-      const wait = this.#ended.wait(object.node, clock.now());
-      if (wait > 0) return wait;
-      this.#ended.replaced(object.node, clock.now());
-    }
-    for (const pod of kept !== undefined && isWanted(kept) ? others : pods) await this.#deletePod(key, pod, term);
-    // One at a time: its successor waits until the node's kubelet has ended it, whose event brings us back here.
-    if (kept !== undefined) return undefined;
-    onWrite("apply", key);
-    const { namespace, labels, spec } = object;
-    const name = podName(object);
-    const metadata = { namespace, name, labels, ...ownedBy(object.owner) };
-    const written = await writer.create(PODS, { metadata, spec }, term);
-    const storeKey = `${namespace}/${name}`;
-    const value = { node: object.node, hash, terminating: false, ended: false };
-    observed.pods.store.wrote({ key: storeKey, ...written, value });
-    return undefined;
-  }
-
   async #absent(key: DocumentKey, term: AbortSignal): Promise<void> {
     const { observed } = this.#options;
     const [kind = "", ...rest] = key.split("/");
@@ -257,13 +231,8 @@ export class DocumentWriter {
     } else if (kind === "IPPool") {
       await this.#delete(key, IP_POOLS, observed.ipPools?.store.get(storeKey), term);
     } else if (kind === "Pod") {
-      this.#ended.forget(name);
-      for (const pod of this.#podsOf(name)) await this.#deletePod(key, pod, term);
+      await this.#agentPods.end(key, name, term);
     }
-  }
-
-  async #deletePod(key: DocumentKey, pod: Stored<AgentPod>, term: AbortSignal): Promise<void> {
-    if (!pod.value.terminating) await this.#delete(key, PODS, pod, term);
   }
 
   async #delete(
@@ -275,26 +244,13 @@ export class DocumentWriter {
     if (stored === undefined) return;
     const [namespace, name = ""] = resource.namespaced ? stored.key.split("/") : [undefined, stored.key];
     this.#options.onWrite("delete", key);
-    // A pod's status changes all the time, and says nothing of whether it is wanted.
-    const seen = resource === PODS ? { uid: stored.uid } : versionOf(stored);
-    await this.#options.writer.delete(resource, { namespace, name }, seen ?? {}, term);
-  }
-
-  #podsOf(node: string): readonly Stored<AgentPod>[] {
-    return [...this.#options.observed.pods.store.values()].filter((pod) => pod.value.node === node);
+    await this.#options.writer.delete(resource, { namespace, name }, versionOf(stored) ?? {}, term);
   }
 }
 
 function textBytesOf(object: DesiredObject): number {
   if (object.kind === "Secret") return CERTIFICATE_TEXT_BYTES;
   return object.kind === "ConfigMap" ? Object.values(object.data).reduce((sum, text) => sum + text.length, 0) : 0;
-}
-
-/**
- * A pod of one node and one spec has one name: that it is made twice, as when an answer gets lost, makes it once.
- */
-function podName({ generateName, node, owner, labels }: DesiredPod): string {
-  return generateName + fnv1a(`${node} ${owner.uid} ${labels[POD_HASH_LABEL]}`).toString(16).padStart(8, "0");
 }
 
 function versionOf(stored: Stored<unknown> | undefined) {

@@ -1,6 +1,7 @@
 import { type DecodeError, ok, type Result } from "../../src/base/result.ts";
 import { parseJson } from "../../src/kube/json-view.ts";
 import type { ObjectDecoder } from "../../src/kube/object-reader.ts";
+import { type ObjectCondition, readCondition } from "../../src/kube/objects/condition.ts";
 import { CREATED_BY, CREATED_BY_LABEL } from "../../src/kube/objects/created-by.ts";
 import { NAME_LENGTH_MAX } from "../../src/kube/objects/metadata.ts";
 import { parseSecret } from "../../src/kube/objects/secret.ts";
@@ -17,7 +18,7 @@ export const FIELD_MANAGER = "selvedge-operator";
 /** Something that is planned from, and what is said of it in its status. */
 export interface Reported<T> {
   readonly value: T;
-  readonly condition: { readonly status: string; readonly lastTransitionTime: string } | undefined;
+  readonly condition: ObjectCondition | undefined;
   /** Of what we applied of its status; empty: nothing. */
   readonly statusDigest: string;
   /** Of what we applied of the object itself; empty: nothing. */
@@ -40,6 +41,8 @@ export interface AgentPod {
   readonly node: string;
   /** Of its spec; undefined: this operator has not made it. */
   readonly hash: string | undefined;
+  /** Its probes have been answered. */
+  readonly ready: boolean;
   readonly terminating: boolean;
   /** For good, as when its node was shut down or short of memory: no kubelet starts it again. */
   readonly ended: boolean;
@@ -48,8 +51,6 @@ export interface AgentPod {
 /** PodPhase of core/v1: those that a pod does not leave. */
 const ENDED = new Set(["Failed", "Succeeded"]);
 const LEAF_KEYS = ["tls.crt", "tls.key", "ca.crt"];
-/** Nodes have half a dozen, custom resources a few. */
-const CONDITIONS_MAX = 64;
 
 /** The digest of what we applied; empty: nothing. What the object says is not kept. */
 export const CONFIG_MAP_DECODER: ObjectDecoder<string> = {
@@ -79,6 +80,7 @@ export const POD_DECODER: ObjectDecoder<AgentPod> = {
       return {
         node: object.field("spec").field("nodeName").optionalString(NAME_LENGTH_MAX) ?? "",
         hash: label(MANAGED_BY_LABEL) === MANAGED_BY ? label(POD_HASH_LABEL) : undefined,
+        ready: readCondition(json, "Ready")?.status === "True",
         terminating: !metadata.field("deletionTimestamp").absent,
         ended: ENDED.has(object.field("status").field("phase").optionalString(NAME_LENGTH_MAX) ?? ""),
       };
@@ -142,19 +144,4 @@ function isNodeHeld(json: unknown): boolean {
 function readTexts(json: unknown): Result<SecretTexts, DecodeError> {
   const secret = parseSecret(json);
   return secret.ok ? ok(textsOf(secret.value)) : secret;
-}
-
-function readCondition(json: unknown, type: string): Reported<unknown>["condition"] {
-  const found = parseJson(json, (object) =>
-    object
-      .field("status")
-      .field("conditions")
-      .array(CONDITIONS_MAX)
-      .filter((condition) => condition.field("type").optionalString(NAME_LENGTH_MAX) === type)
-      .map((condition) => ({
-        status: condition.field("status").string(NAME_LENGTH_MAX),
-        lastTransitionTime: condition.field("lastTransitionTime").optionalString(NAME_LENGTH_MAX) ?? "",
-      })),
-  );
-  return found.ok ? found.value[0] : undefined;
 }

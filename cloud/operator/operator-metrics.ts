@@ -5,8 +5,19 @@ import type { InformerStatus } from "../../src/kube/informer.ts";
 export function registerOperator(
   metrics: Metrics,
   status: () => { readonly leading: boolean; readonly kinds: readonly InformerStatus[] },
+  rollout: { readonly unreadyCount: number; readonly waitingCount: number },
 ): void {
   metrics.gauge("operator_leader", "1 while this process leads.", () => Number(status().leading));
+  metrics.gauge(
+    "operator_agents_unready",
+    "Nodes that live, without an agent's pod that is ready.",
+    () => rollout.unreadyCount,
+  );
+  metrics.gauge(
+    "operator_agents_waiting",
+    "Agents' pods that wait to be replaced until more are ready.",
+    () => rollout.waitingCount,
+  );
   metrics.gauge("operator_objects", "Objects in memory, by kind.", () =>
     byKind(
       status().kinds,

@@ -27,6 +27,7 @@ import type { OperatorChange, OperatorObjects, PlanChange } from "./change.ts";
 import type { Desired, DocumentKey } from "./document.ts";
 import { DocumentWriter } from "./document-writer.ts";
 import { FirstList } from "./first-list.ts";
+import { nameFew } from "./named-few.ts";
 import { ObjectReports } from "./object-reports.ts";
 import {
   type AgentPod,
@@ -46,6 +47,7 @@ import { registerOperator } from "./operator-metrics.ts";
 import { OperatorPlanner, type PlanDelta } from "./planner.ts";
 import { Pool } from "./pool.ts";
 import type { Subject } from "./problem.ts";
+import { Rollout } from "./rollout.ts";
 import type { OperatorSettings } from "./settings.ts";
 import { CONDITION, NODE_CONDITION, StatusWriter } from "./status-writer.ts";
 
@@ -102,6 +104,7 @@ export class Operator {
   readonly #observed: InformerFactory;
   readonly #documents: DocumentWriter;
   readonly #statuses: StatusWriter;
+  readonly #rollout: Rollout;
   readonly #events: EventRecorder;
   readonly #firstList: FirstList;
   readonly #authority: AuthorityKeeper;
@@ -179,6 +182,16 @@ export class Operator {
       leftNodes: () => this.#planner?.leftNodes() ?? [],
       onStep: (news) => this.#statuses.tell(CLUSTERS, settings.cluster, news),
     });
+    this.#rollout = new Rollout({
+      isLive: (node) => this.#inputs.Node.store.get(node)?.value.value.ready === true,
+      agentCount: () => this.#pods.store.size,
+      onTurn: (node) => this.#touch(`Pod/${namespace}/${node}`),
+      onWait: (unready) =>
+        log.info("operator.rollout", "Agents of another spec wait until more of those that were replaced are ready", {
+          name: nameFew(unready),
+          object_count: unready.length,
+        }),
+    });
     this.#documents = new DocumentWriter({
       observed: {
         configMaps: this.#configMaps,
@@ -191,6 +204,7 @@ export class Operator {
       client,
       writer,
       signer: () => (settings.role === "host" ? this.signer : undefined),
+      rollout: this.#rollout,
       clock,
       random,
       onWrite,
@@ -208,7 +222,7 @@ export class Operator {
       { nodes: this.#inputs.Node as Informer<unknown>, configMaps: this.#configMaps as Informer<unknown>, clock, log },
       scope,
     );
-    registerOperator(metrics, () => this.status);
+    registerOperator(metrics, () => this.status, this.#rollout);
 
     // In this order, since closing goes the other way: work ends before the lease is given up.
     this.#elector.start(scope);
@@ -357,6 +371,7 @@ export class Operator {
     log.info("operator.leading", "This operator leads");
     this.#term = term;
     this.#statuses.forget();
+    this.#rollout.begin([...this.#pods.store.values()].map(({ value }) => value));
     for (const informer of this.#observed.informers) this.#tellUnreadable(informer);
     this.#sweep();
     this.#queue.resume();

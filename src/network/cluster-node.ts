@@ -11,6 +11,8 @@ export interface ClusterNode {
   readonly labels: Readonly<Record<string, string>>;
   /** Only annotations that decide something here, as they are written. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** Its kubelet says so, and was heard lately: what is to run there can start. */
+  readonly ready: boolean;
   readonly internalIps: readonly Ip[];
   readonly podCidrs: readonly Prefix[];
 }

@@ -62,6 +62,7 @@ function makeNode(name: string, labels: ClusterNode["labels"], description: Node
     uid: `uid-${name}`,
     created: "2026-01-01T00:00:00Z",
     annotations: {},
+    ready: true,
     internalIps: address === undefined ? [] : [ip(address)],
     podCidrs: cidrs.map(prefix),
     ...over,

@@ -1,6 +1,7 @@
 import type { DecodeError, Result } from "../../base/result.ts";
 import type { ClusterNode } from "../../network/cluster-node.ts";
 import { type JsonView, parseJson } from "../json-view.ts";
+import { readCondition } from "./condition.ts";
 import { readCreated, readName, readUid } from "./metadata.ts";
 import { NODE_ADDRESSES_MAX, readPodCidrs } from "./node.ts";
 import { readIp } from "./service.ts";
@@ -28,6 +29,7 @@ export function parseClusterNode(json: unknown, filter: NodeMetadataFilter): Res
       created: readCreated(object),
       labels: readTexts(metadata.field("labels"), (name) => filter.labels.has(name), LABEL_VALUE_LENGTH_MAX),
       annotations: readTexts(metadata.field("annotations"), filter.annotations, NODE_ANNOTATION_LENGTH_MAX),
+      ready: readCondition(json, "Ready")?.status === "True",
       internalIps: object
         .field("status")
         .field("addresses")

@@ -216,5 +216,42 @@ inCluster(import.meta.path, () => {
       });
       expect(successor).toMatchObject({ status: { phase: "Pending" }, spec: { priority: SYSTEM_NODE_CRITICAL } });
     });
+
+    test("replaces agents that work one after the other, as the successor of each becomes ready", async () => {
+      const agent = { ...SETTINGS.agent, mode: "pod" } as const;
+      const before = await start("i", { ...SETTINGS, agent });
+      await waitFor("three pods", async () => (await pods()).length === 3);
+      const conditions = [{ type: "Ready", status: "True" }];
+      const ready = (kind: string, name: string) =>
+        kubectl(
+          ...["patch", kind, name, `-n${NAMESPACE}`, "--subresource=status", "--type=merge"],
+          `--patch=${JSON.stringify({ status: { conditions } })}`,
+        );
+      for (const { metadata, spec } of await pods()) {
+        ready("node", spec.nodeName);
+        ready("pod", metadata.name);
+      }
+      await before.close();
+      const operator = await start("j", { ...SETTINGS, agent: { ...agent, image: "selvedge:2" } });
+      const replaced: string[] = [];
+      while (replaced.length < 3) {
+        const old = await waitFor("one that ends", async () =>
+          (await pods()).find(({ metadata }) => metadata.deletionTimestamp !== undefined),
+        );
+        await operator.settled();
+        expect((await pods()).filter(({ metadata }) => metadata.deletionTimestamp !== undefined)).toHaveLength(1);
+        kubectl("delete", "pod", old.metadata.name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
+        const { nodeName } = old.spec;
+        const successor = await waitFor("its successor", async () =>
+          (await pods()).find(({ metadata, spec }) => spec.nodeName === nodeName && metadata.uid !== old.metadata.uid),
+        );
+        await operator.settled();
+        expect((await pods()).filter(({ metadata }) => metadata.deletionTimestamp !== undefined)).toEqual([]);
+        replaced.push(nodeName);
+        ready("pod", successor.metadata.name);
+      }
+      expect(replaced.toSorted()).toEqual(["e1", "e2", "e3"]);
+      expect(operator.log.filter(({ event }) => event === "operator.rollout")).toHaveLength(1);
+    });
   });
 });

@@ -8,7 +8,11 @@ const PLANNER = new OperatorPlanner(makeCalicoSettings(), [
   edgeNode("e2", { ip: "192.0.2.2", labels: { "selvedge.io/agent-mode": "pod" } }),
   edgeNode("e3"),
   edgeNode("e4", { ip: "192.0.2.4" }),
-  { kind: "AgentPod", key: "fabedge/old", value: { node: "e4", hash: undefined, terminating: false, ended: false } },
+  {
+    kind: "AgentPod",
+    key: "fabedge/old",
+    value: { node: "e4", hash: undefined, ready: false, terminating: false, ended: false },
+  },
   cloudNode("c1", { ip: "10.0.0.1" }),
 ]);
 const admit = (node: string) => admittedCertificate(node, "fabedge", (key) => PLANNER.document(key));

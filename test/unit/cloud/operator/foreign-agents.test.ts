@@ -18,7 +18,7 @@ function node(said?: string): PlanChange {
 
 /** @param hash undefined: as FabEdge's are */
 function pod(key: string, hash?: string, at = "e1"): PlanChange {
-  return { kind: "AgentPod", key, value: { node: at, hash, terminating: false, ended: false } };
+  return { kind: "AgentPod", key, value: { node: at, hash, ready: false, terminating: false, ended: false } };
 }
 
 const gone = (key: string): PlanChange => ({ kind: "AgentPod", key, value: undefined });

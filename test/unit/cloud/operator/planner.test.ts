@@ -245,7 +245,7 @@ describe("edge nodes with one address", () => {
     if (!config.ok) throw new Error(config.error.why);
     return config.value.endpoint.nodeSubnets;
   };
-  const foreign: AgentPod = { node: "e7", hash: undefined, terminating: false, ended: false };
+  const foreign: AgentPod = { node: "e7", hash: undefined, ready: false, terminating: false, ended: false };
 
   test("leave it to the first of them, in all documents", () => {
     const planner = new OperatorPlanner(FLANNEL, [...nodes, community("home", ["paris.e1", "paris.e2"])]);

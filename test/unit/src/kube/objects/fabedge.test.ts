@@ -30,6 +30,10 @@ describe("a node of the cluster", () => {
       {
         spec: { podCIDRs: ["10.1.7.0/24", "fd00:7::/64"] },
         status: {
+          conditions: [
+            { type: "MemoryPressure", status: "False" },
+            { type: "Ready", status: "True" },
+          ],
           addresses: [
             { type: "InternalIP", address: "192.168.9.7" },
             { type: "ExternalIP", address: "203.0.113.7" },
@@ -50,6 +54,7 @@ describe("a node of the cluster", () => {
       created: "2026-01-01T00:00:00Z",
       labels: { role: "" },
       annotations: { "fabedge.io/subnets": "10.1.7.0/24" },
+      ready: true,
       internalIps: ["192.168.9.7"],
       podCidrs: [
         { address: "10.1.7.0", length: 24 },
@@ -59,7 +64,13 @@ describe("a node of the cluster", () => {
   });
 
   test("may have nothing yet", () => {
-    expect(read(parseNode(node()))).toMatchObject({ labels: {}, annotations: {}, internalIps: [], podCidrs: [] });
+    expect(read(parseNode(node()))).toMatchObject({
+      labels: {},
+      annotations: {},
+      ready: false,
+      internalIps: [],
+      podCidrs: [],
+    });
   });
 
   test("that is beyond a bound is refused", () => {
