@@ -53,6 +53,10 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
+const KEYS_BY_ENVIRONMENT: ReadonlyMap<string, OptionKey> = new Map(
+  OPTION_KEYS.map((key) => [environmentName(optionOf(key)), key]),
+);
+
 /** The file to read before `loadConfig`: flag, then environment, then the default, which need not exist. */
 export function configFilePath(
   argv: readonly string[],
@@ -122,10 +126,9 @@ function collectOffers(sources: ConfigSources, findings: Finding[]): ReadonlyMap
     else offerFlag(key, given, offer, findings);
   }
 
-  const environment = new Map(OPTION_KEYS.map((key) => [environmentName(optionOf(key)), key]));
   for (const [name, text] of Object.entries(sources.env)) {
     if (!name.startsWith("SELVEDGE_") || text === undefined || text === "") continue;
-    const key = environment.get(name);
+    const key = KEYS_BY_ENVIRONMENT.get(name);
     if (key !== undefined) offer(key, { kind: "environment", at: name, text });
     else findings.push(unknownSetting(name, name.slice("SELVEDGE_".length).toLowerCase().replaceAll("_", "-")));
   }

@@ -427,8 +427,10 @@ export function optionOf(key: OptionKey): Option<unknown> {
   return OPTIONS[key] as Option<unknown>;
 }
 
+const KEYS_BY_NAME: ReadonlyMap<string, OptionKey> = new Map(OPTION_KEYS.map((key) => [OPTIONS[key].name, key]));
+
 export function optionKeyOfName(name: string): OptionKey | undefined {
-  return OPTION_KEYS.find((key) => OPTIONS[key].name === name);
+  return KEYS_BY_NAME.get(name);
 }
 
 export function environmentName(option: { readonly name: string }): string {

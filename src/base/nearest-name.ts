@@ -3,10 +3,9 @@ export function nearestName(wrong: string, known: Iterable<string>): string | un
   const wanted = plain(wrong);
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const name of known) {
-    const distance = editDistance(wanted, plain(name));
-    if (distance <= Math.max(1, Math.floor(name.length / 3)) && (best === undefined || distance < best.distance)) {
-      best = { name, distance };
-    }
+    const most = Math.min(Math.max(1, Math.floor(name.length / 3)), (best?.distance ?? Number.POSITIVE_INFINITY) - 1);
+    const distance = editDistance(wanted, plain(name), most);
+    if (distance <= most) best = { name, distance };
   }
   return best?.name;
 }
@@ -15,16 +14,23 @@ function plain(name: string): string {
   return name.slice(0, 64).toLowerCase().replace(/[-_]/g, "");
 }
 
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+/** Levenshtein's, or some number above `most`: nearly all names are far from each other, and soon seen to be. */
+function editDistance(a: string, b: string, most: number): number {
+  if (Math.abs(a.length - b.length) > most) return most + 1;
+  const row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
+    let corner = i - 1;
+    let left = i;
+    let least = i;
+    row[0] = i;
     for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const above = row[j] ?? 0;
+      left = Math.min(corner + (a[i - 1] === b[j - 1] ? 0 : 1), above + 1, left + 1);
+      row[j] = left;
+      corner = above;
+      least = Math.min(least, left);
     }
-    row = next;
+    if (least > most) return least;
   }
   return row[b.length] ?? 0;
 }

@@ -10,6 +10,15 @@ test("a slip, another case or other separators find the name", () => {
   expect(nearestName("enable-prox", KNOWN)).toBe("enable-proxy");
 });
 
+test("a third of a name's letters may be wrong, and the nearest of several is found", () => {
+  expect(nearestName("oddily", ["family"])).toBeUndefined();
+  expect(nearestName("fodily", ["family"])).toBe("family");
+  expect(nearestName("familyes", ["family"])).toBe("family");
+  expect(nearestName("familyish", ["family"])).toBeUndefined();
+  expect(nearestName("famly", ["folly", "family", "facility"])).toBe("family");
+  expect(nearestName("folli", ["folly", "family"])).toBe("folly");
+});
+
 test("something else finds nothing", () => {
   expect(nearestName("frobnicate", KNOWN)).toBeUndefined();
   expect(nearestName("", KNOWN)).toBeUndefined();
