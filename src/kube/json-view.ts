@@ -2,11 +2,13 @@ import { type DecodeError, fail, ok, type Result } from "../base/result.ts";
 
 const NOTHING: readonly never[] = [];
 
-/** Raised by a view and caught by {@link parseJson}: it never leaves this file. */
-class Refusal extends Error {
+/**
+ * Raised by a view and caught by {@link parseJson}: it never leaves this file. It is no Error, whose stack, that nobody
+ * sees, costs more than reading the object: a source may send objects that are wrong as fast as it can.
+ */
+class Refusal {
   readonly detail: DecodeError;
   constructor(detail: DecodeError) {
-    super(detail.why);
     this.detail = detail;
   }
 }
