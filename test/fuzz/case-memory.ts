@@ -10,6 +10,8 @@ const HEADER_BYTES = 8;
 export class CaseMemory {
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
+  /** By their lengths: a view is dear to make, and there are millions of cases. */
+  readonly #places: Uint8Array[] = [];
 
   static create(path: string, mostBytes: number): CaseMemory {
     writeFileSync(path, "");
@@ -28,11 +30,13 @@ export class CaseMemory {
 
   /** @returns the case, in its place */
   put(bytes: Uint8Array): Uint8Array {
-    const start = this.#bytes.length - bytes.length;
+    const { length } = bytes;
+    const start = this.#bytes.length - length;
     this.#bytes.set(bytes, start);
-    this.#words[1] = bytes.length;
+    this.#words[1] = length;
     this.#words[0] = (this.#words[0] ?? 0) + 1;
-    return this.#bytes.subarray(start);
+    this.#places[length] ??= this.#bytes.subarray(start);
+    return this.#places[length];
   }
 
   get begun(): number {

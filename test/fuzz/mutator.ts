@@ -8,10 +8,16 @@ const TELLING_NUMBERS = [0, 1, 3, 4, 5, 15, 16, 17, 0x7fff, 0x8000, 0xffff, 0x7f
 const STRANGERS = ["null", "true", "-1", "0", "1e999", "65536", '""', "[]", "{}", '"\\u0000"', "[[[[[[]]]]]]"];
 const MOST_CHANGES = 4;
 
-const [QUOTE, BACKSLASH, COLON, COMMA, BRACKET] = [0x22, 0x5c, 0x3a, 0x2c, 0x5b];
-const OPENING = new Set([0x7b, 0x5b]);
-const CLOSING = new Set([0x7d, 0x5d]);
-const ENDS = new Set([0x0a, COMMA, ...CLOSING]);
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const BRACKET = 0x5b;
+const BRACKET_END = 0x5d;
+const BRACE = 0x7b;
+const BRACE_END = 0x7d;
+const NEWLINE = 0x0a;
+const NOTHING = new Uint8Array();
 
 /** Changes seeds in one piece of memory, so that millions of cases cost no garbage. */
 export class Mutator {
@@ -23,6 +29,8 @@ export class Mutator {
   readonly #words: readonly Uint8Array[];
   readonly #values: readonly Uint8Array[];
   readonly #view: DataView;
+  /** By their lengths: a view is dear to make, and there are millions of cases. */
+  readonly #results: Uint8Array[] = [];
   #length = 0;
 
   constructor({ mostBytes, form, words = [] }: Pick<FuzzTarget, "mostBytes" | "form" | "words">, random: Random) {
@@ -42,8 +50,8 @@ export class Mutator {
    * @returns a view that the next call outdates; one in sixteen is the seed itself
    */
   mutate(seed: Uint8Array, other: Uint8Array): Uint8Array {
-    this.#length = Math.min(seed.length, this.#bytes.length);
-    this.#bytes.set(seed.subarray(0, this.#length));
+    this.#length = 0;
+    this.#replace(0, 0, seed);
     const random = this.#random();
     if (random % 16 > 0) {
       // One broken bracket hides whatever stands inside.
@@ -53,7 +61,8 @@ export class Mutator {
         else this.#change(other);
       }
     }
-    return this.#bytes.subarray(0, this.#length);
+    this.#results[this.#length] ??= this.#bytes.subarray(0, this.#length);
+    return this.#results[this.#length] ?? NOTHING;
   }
 
   #change(other: Uint8Array): void {
@@ -73,7 +82,7 @@ export class Mutator {
         this.#length = at;
         break;
       case 4:
-        this.#replace(at, this.#below(this.#length - at), this.#bytes.subarray(0, 0));
+        this.#replace(at, this.#below(this.#length - at), NOTHING);
         break;
       case 5: {
         const from = this.#below(this.#length);
@@ -126,29 +135,36 @@ export class Mutator {
 
   /** Behind the next colon or bracket: behind a comma may be a name. */
   #valueAfter(at: number): number {
-    for (let n = 0; n < this.#length; n++) {
-      const i = (at + n) % this.#length;
-      const byte = this.#bytes[i] ?? 0;
-      if (byte !== COLON && byte !== BRACKET) continue;
-      return this.#bytes[i + 1] === 0x20 ? Math.min(i + 2, this.#length) : i + 1;
+    const bytes = this.#bytes;
+    const length = this.#length;
+    let i = at;
+    for (let n = 0; n < length; n++) {
+      const byte = bytes[i];
+      i += 1;
+      if (byte === COLON || byte === BRACKET) return bytes[i] === 0x20 ? Math.min(i + 1, length) : i;
+      if (i === length) i = 0;
     }
     return at;
   }
 
   #valueEnd(start: number): number {
+    const bytes = this.#bytes;
+    const length = this.#length;
     let depth = 0;
     let inString = false;
-    for (let i = start; i < this.#length; i++) {
-      const byte = this.#bytes[i] ?? 0;
+    for (let i = start; i < length; i++) {
+      const byte = bytes[i];
       if (inString) {
         if (byte === BACKSLASH) i += 1;
         else if (byte === QUOTE) inString = false;
       } else if (byte === QUOTE) inString = true;
-      else if (OPENING.has(byte)) depth += 1;
-      else if (depth === 0 && ENDS.has(byte)) return i;
-      else if (CLOSING.has(byte)) depth -= 1;
+      else if (byte === BRACE || byte === BRACKET) depth += 1;
+      else if (byte === BRACE_END || byte === BRACKET_END) {
+        if (depth === 0) return i;
+        depth -= 1;
+      } else if (depth === 0 && (byte === COMMA || byte === NEWLINE)) return i;
     }
-    return this.#length;
+    return length;
   }
 
   /** @param by not part of this memory, unless it is empty */
@@ -157,7 +173,7 @@ export class Mutator {
     const room = this.#bytes.length - at;
     const length = Math.min(by.length, room);
     const tail = Math.min(this.#length - end, room - length);
-    this.#bytes.copyWithin(at + length, end, end + tail);
+    if (tail > 0) this.#bytes.copyWithin(at + length, end, end + tail);
     this.#bytes.set(length === by.length ? by : by.subarray(0, length), at);
     this.#length = at + length + tail;
   }

@@ -30,5 +30,5 @@ export function unwrap<T>(result: Result<T, unknown>, what: string): T {
 
 /** As programs read what they are sent: what is no UTF-8 becomes U+FFFD. */
 export function textOf(input: Uint8Array): string {
-  return Buffer.from(input.buffer, input.byteOffset, input.length).toString();
+  return Buffer.prototype.toString.call(input);
 }
