@@ -26,7 +26,8 @@ export const target: FuzzTarget = {
   run: (input) => {
     const text = textOf(input);
     const outcome = attempt(() => readConfig(text));
-    for (const word of text.split('"').slice(0, 2)) attempt(() => readEnvironment(word));
+    const words = text.split('"');
+    attempt(() => readEnvironment(words[text.length % words.length] ?? ""));
     return outcome;
   },
 };
@@ -51,8 +52,9 @@ function readConfig(text: string): string {
 
 function readEnvironment(word: string): string {
   parseCniVersion(word);
-  const names = ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS"];
-  const request = parseCniRequest({ CNI_COMMAND: "DEL", ...Object.fromEntries(names.map((name) => [name, word])) });
+  const env = { CNI_COMMAND: "DEL", CNI_CONTAINERID: word, CNI_IFNAME: word };
+  // What is no path ends the reading.
+  const request = parseCniRequest(word.length % 2 === 0 ? env : { ...env, CNI_NETNS: word });
   hold(request.command === "DEL" && !/[/\s]/.test(request.attachment.ifName), "an interface's name that is a path");
   return request.command;
 }
