@@ -21,9 +21,11 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 
 export function parseIp(text: string): Result<Ip, DecodeError> {
-  const bytes = text.includes(":") ? ipv6Bytes(text) : ipv4Bytes(text);
+  const isV6 = text.includes(":");
+  const bytes = isV6 ? ipv6Bytes(text) : ipv4Bytes(text);
   if (bytes === undefined) return fail({ at: text.slice(0, 64), why: "not an IPv4 or IPv6 address" });
-  return ok(ipFromBytes(bytes));
+  // Of IPv4 nothing but the canonical text is taken.
+  return ok(isV6 ? ipFromBytes(bytes) : (text as Ip));
 }
 
 export function ipFamily(ip: Ip): Family {
@@ -40,15 +42,21 @@ export function ipBytes(ip: Ip): IpBytes {
 export function ipFromBytes(bytes: IpBytes): Ip {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Ip;
   if (bytes.length !== 16) throw new RangeError(`Cannot make an address as bytes are not 4 or 16: got ${bytes.length}`);
-  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
-  // RFC 5952 section 5: an IPv4-mapped address keeps its dotted tail.
-  if (groups.slice(0, 5).every((g) => g === 0) && groups[5] === 0xffff) {
-    return `::ffff:${bytes.subarray(12).join(".")}` as Ip;
-  }
+  const groups: number[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
   const [start, length] = longestZeroRun(groups);
-  const hex = (part: readonly number[]) => part.map((g) => g.toString(16)).join(":");
-  if (length < 2) return hex(groups) as Ip;
-  return `${hex(groups.slice(0, start))}::${hex(groups.slice(start + length))}` as Ip;
+  // RFC 5952 section 5: an IPv4-mapped address keeps its dotted tail.
+  if (start === 0 && length === 5 && groups[5] === 0xffff) {
+    return `::ffff:${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}` as Ip;
+  }
+  if (length < 2) return formatGroups(groups, 0, 8) as Ip;
+  return `${formatGroups(groups, 0, start)}::${formatGroups(groups, start + length, 8)}` as Ip;
+}
+
+function formatGroups(groups: readonly number[], start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += `${i > start ? ":" : ""}${groups[i]?.toString(16)}`;
+  return text;
 }
 
 export function parsePrefix(text: string): Result<Prefix, DecodeError> {

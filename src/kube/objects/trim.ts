@@ -15,10 +15,9 @@ export function trimObject(json: unknown, fields: Fields): unknown {
   if (Array.isArray(json)) return json.map((item) => (Array.isArray(item) ? item : trimObject(item, fields)));
   if (typeof json !== "object" || json === null) return json;
   const kept: Record<string, unknown> = {};
-  for (const [name, inner] of Object.entries(fields)) {
-    if (!Object.hasOwn(json, name)) continue;
-    const value = (json as Record<string, unknown>)[name];
-    if (value === null || value === undefined) continue;
+  for (const name of Object.keys(fields)) {
+    const [value, inner] = [(json as Record<string, unknown>)[name], fields[name]];
+    if (value === null || value === undefined || inner === undefined || !Object.hasOwn(json, name)) continue;
     kept[name] = inner === true ? value : trimObject(value, inner);
   }
   return kept;
