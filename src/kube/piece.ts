@@ -9,6 +9,9 @@ export const OBJECT_BYTES_MAX = 3 * 1024 * 1024;
 /** How much of an oversized object is kept so that it can be named. */
 export const HEAD_BYTES = 4096;
 
+/** A mark of the byte order is not passed over: in JSON there is none (RFC 8259 section 8.1). */
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** One item of a list or one line of a watch; of an oversized one only the beginning. */
 export interface Piece {
   readonly text: string;
@@ -46,7 +49,7 @@ export class PieceBuffer {
     this.#parts = [];
     this.#sizeBytes = 0;
     if (bytes === undefined) return undefined;
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString().trim();
+    const text = UTF8.decode(bytes).trim();
     return text === "" ? undefined : { text, oversized: sizeBytes > this.#mostBytes, sizeBytes };
   }
 }

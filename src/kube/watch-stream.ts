@@ -19,6 +19,6 @@ export class LineSplitter {
       const line = this.#line.take();
       if (line !== undefined) yield line;
     }
-    this.#line.push(chunk.subarray(from));
+    this.#line.push(from === 0 ? chunk : chunk.subarray(from));
   }
 }
