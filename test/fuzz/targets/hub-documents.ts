@@ -37,7 +37,8 @@ export const target: FuzzTarget = {
     if (!read.ok) {
       const { line, reason } = read.error;
       hold(line >= 1 && line <= lines, `line ${line} of ${lines}`);
-      return `refused: ${reason.split(" ", 2).join(" ")}`;
+      // Without what it cites, or each citation would become a seed.
+      return `refused: ${reason.replace(/".*"/s, "it").split(" ", 2).join(" ")}`;
     }
     for (const { line, value } of read.value) {
       hold(line >= 1 && line <= lines && value !== null, `a document on line ${line} of ${lines}`);

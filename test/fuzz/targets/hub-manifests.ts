@@ -1,5 +1,5 @@
 import { parseManifestFile } from "../../../cloud/hub/manifests.ts";
-import { hold, textOf } from "../property.ts";
+import { hold, textOf, withoutNumbers } from "../property.ts";
 import type { FuzzTarget } from "../target.ts";
 
 export const target: FuzzTarget = {
@@ -27,7 +27,9 @@ export const target: FuzzTarget = {
     if (!read.ok) {
       const { line, reason } = read.error;
       hold(line >= 1 && line <= text.split("\n").length, `line ${line}`);
-      return `refused: ${reason.split(" ", 2).join(" ")}`;
+      // Without what it cites and the object's name, or each of them would become a seed.
+      const kind = withoutNumbers(reason.replace(/".*"/s, "it")).split(": ").slice(-2).join(": ");
+      return `refused: ${kind.split(" ", 2).join(" ")}`;
     }
     const { manifests, passedOver } = read.value;
     for (const { key, resource, object } of manifests) {
