@@ -19,6 +19,10 @@ export interface Prefix {
 
 const DOT = 0x2e;
 const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const LETTER_A = 0x61;
+const LETTER_F = 0x66;
 
 export function parseIp(text: string): Result<Ip, DecodeError> {
   const isV6 = text.includes(":");
@@ -128,30 +132,46 @@ function ipv4Bytes(text: string): IpBytes | undefined {
   return bytes;
 }
 
+/** Digit by digit as well. RFC 4291 section 2.2: "::" stands for the groups that are missing, one at least. */
 function ipv6Bytes(text: string): IpBytes | undefined {
-  if (text.length > 45) return undefined;
-  let groups = text;
-  const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
-  if (tail !== null) {
-    const v4 = ipv4Bytes(tail[2] ?? "");
-    if (v4 === undefined) return undefined;
-    const [a = 0, b = 0, c = 0, d = 0] = v4;
-    groups = `${tail[1]}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  }
-  const halves = groups.split("::");
-  if (halves.length > 2) return undefined;
-  const [head = [], rest = []] = halves.map((half) => (half === "" ? [] : half.split(":")));
-  const missing = 8 - head.length - rest.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
-  const all = [...head, ...Array<string>(missing).fill("0"), ...rest];
   const bytes = new Uint8Array(16);
-  for (const [i, group] of all.entries()) {
-    if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return undefined;
-    const value = Number.parseInt(group, 16);
-    bytes[2 * i] = value >> 8;
-    bytes[2 * i + 1] = value & 0xff;
+  let at = 0;
+  let gap = text.startsWith("::") ? 0 : undefined;
+  for (let i = gap === undefined ? 0 : 2; i < text.length; ) {
+    const start = i;
+    let value = 0;
+    for (let digit = hexDigit(text.charCodeAt(i)); digit !== undefined; digit = hexDigit(text.charCodeAt(++i))) {
+      value = 16 * value + digit;
+    }
+    if (text.charCodeAt(i) === DOT) {
+      const tail = ipv4Bytes(text.slice(start));
+      if (tail === undefined || at > 12) return undefined;
+      bytes.set(tail, at);
+      at += 4;
+      break;
+    }
+    if (i === start || i > start + 4 || at === 16) return undefined;
+    bytes[at++] = value >> 8;
+    bytes[at++] = value & 0xff;
+    if (i === text.length) break;
+    if (text.charCodeAt(i++) !== COLON || i === text.length) return undefined;
+    if (text.charCodeAt(i) !== COLON) continue;
+    if (gap !== undefined) return undefined;
+    gap = at;
+    i += 1;
   }
-  return bytes;
+  if (gap === undefined) return at === 16 ? bytes : undefined;
+  if (at === 16) return undefined;
+  const behind = 16 - (at - gap);
+  bytes.copyWithin(behind, gap, at);
+  return bytes.fill(0, gap, behind);
+}
+
+/** @returns undefined for what is none, NaN behind the end of a text among it */
+function hexDigit(char: number): number | undefined {
+  if (char >= ZERO && char <= NINE) return char - ZERO;
+  const letter = char | 0x20;
+  return letter >= LETTER_A && letter <= LETTER_F ? letter - LETTER_A + 10 : undefined;
 }
 
 function longestZeroRun(groups: readonly number[]): readonly [start: number, length: number] {

@@ -33,6 +33,12 @@ describe("parseIp()", () => {
     );
   });
 
+  test("takes groups of zeros for an address that is mapped only when all five of them are there", () => {
+    expect<string>(ip("::ffff:0:1")).toBe("::ffff:0.0.0.1");
+    expect<string>(ip("1::ffff:0:1")).toBe("1::ffff:0:1");
+    expect<string>(ip("::1:ffff:102:304")).toBe("::1:ffff:102:304");
+  });
+
   test("gives one text to one address, the one of RFC 5952", () => {
     fc.assert(
       fc.property(fc.oneof(bytes4, bytes16, sparse16), (bytes) => {
@@ -67,6 +73,10 @@ describe("parseIp()", () => {
     ["::01.2.3.4"],
     ["1:2:3:4:5:6:7::8:9"],
     ["1:2:3:4:5:6:7:1.2.3.4"],
+    ["1:2:3:4:5:6:7::8"],
+    ["1::2:"],
+    [":1::2"],
+    ["::g"],
   ])("refuses %p", (text) => {
     expect(parseIp(text).ok).toBe(false);
   });
