@@ -9,8 +9,10 @@ export const target: FuzzTarget = {
   mostBytes: 1536,
   form: "big-endian",
   run: (input) => {
-    const elements = decodeDer(new Uint8Array(input));
+    const der = new Uint8Array(input);
+    const elements = decodeDer(der);
     if (elements.ok) {
+      hold(der.length === 0 || !decodeDer(der.subarray(0, -1)).ok, "an element that is cut short");
       const length = elements.value.reduce((sum, { whole }) => sum + whole.length, 0);
       hold(length === input.length, `${length} bytes in elements of ${input.length}`);
     }
