@@ -17,6 +17,7 @@ test("a third of a name's letters may be wrong, and the nearest of several is fo
   expect(nearestName("familyish", ["family"])).toBeUndefined();
   expect(nearestName("famly", ["folly", "family", "facility"])).toBe("family");
   expect(nearestName("folli", ["folly", "family"])).toBe("folly");
+  expect(nearestName("folli", ["folly", "folla"])).toBe("folly");
 });
 
 test("something else finds nothing", () => {
