@@ -78,7 +78,11 @@ async function makeImages(
   const work = mkdtempSync(join(tmpdir(), "selvedge-images-"));
   try {
     const bases = new Map<Architecture, ImageLayer>();
-    for (const each of architectures) bases.set(each, await makeLayer(await placeLibrary(each, work), level));
+    for (const each of architectures) {
+      mkdirSync(debianFolder(each, work));
+      await unpackDebianPackages(each, ["libc6", ...CHARON.packages], debianFolder(each, work));
+      bases.set(each, await makeLayer(await placeLibrary(each, work), level));
+    }
     for (const image of IMAGES) {
       const description = JSON.parse(readFileSync(join(ROOT, `cloud/images/${image}.json`), "utf8"));
       // A tag has no "+" (OCI distribution specification).
@@ -113,13 +117,16 @@ async function makeLayer(tree: string, level: string): Promise<ImageLayer> {
   return { tar, compressed: `${tar}.gz` };
 }
 
+/** What is taken of Debian's packages for an architecture is taken from here. */
+function debianFolder(architecture: Architecture, work: string): string {
+  return join(work, `debian-${architecture}`);
+}
+
 /** Everything but the program: no shell, no package manager, nobody to log in. */
 async function placeLibrary(architecture: Architecture, work: string): Promise<string> {
   const { triplet, loader } = PLATFORMS[architecture];
-  const debian = join(work, `debian-${architecture}`);
+  const debian = debianFolder(architecture, work);
   const tree = join(work, `base-${architecture}`);
-  mkdirSync(debian);
-  await unpackDebianPackages(architecture, ["libc6"], debian);
   cpSync(join(ROOT, "cloud/images/rootfs"), tree, { recursive: true });
   const copy = (from: string, to: string) => cpSync(join(debian, from), join(tree, to), { dereference: true });
   copy(`lib/${triplet}/${loader.split("/").at(-1)}`, loader);
@@ -145,10 +152,8 @@ async function placeProgram(program: string, architecture: Architecture, work: s
 /** Debian's files, and the configuration of either role for a kernel that does ESP. */
 async function placeCharon(image: string, architecture: Architecture, work: string): Promise<string> {
   const { triplet } = PLATFORMS[architecture];
-  const debian = join(work, `debian-${image}-${architecture}`);
+  const debian = debianFolder(architecture, work);
   const tree = join(work, `${image}-${architecture}`);
-  mkdirSync(debian);
-  await unpackDebianPackages(architecture, CHARON.packages, debian);
   const wanted = [
     ...CHARON.files,
     ...CHARON.plugins.map((plugin) => `usr/lib/ipsec/plugins/libstrongswan-${plugin}.so`),
