@@ -3,8 +3,9 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { waitFor } from "../lab/wait-for.ts";
 import { FLANNEL, operatorCommand, render } from "../support/chart.ts";
+import { applyObject } from "../support/cluster-objects.ts";
 import { administrator, inCluster, kubectl, toolPath } from "../support/in-cluster.ts";
-import { addCommunity, addNode, installCrds, kubectlApply, NAMESPACE, see } from "../support/operator-world.ts";
+import { addCommunity, addNode, installCrds, NAMESPACE, see } from "../support/operator-world.ts";
 
 const PROGRAM = join(import.meta.dir, "../../dist/selvedge-cloud-linux-x64");
 /** Where a pod finds them. */
@@ -21,18 +22,18 @@ inCluster(import.meta.path, () => {
     const { credentials, url: server } = await administrator();
     const url = new URL(server);
     inPod = { HOME: "/nonexistent", KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port };
-    installCrds();
+    await installCrds();
     const objects = render(FLANNEL);
-    for (const object of objects) if (object.kind !== "Pod") kubectlApply(object);
+    for (const object of objects) if (object.kind !== "Pod") await applyObject(object);
     kubectl("create", "serviceaccount", "default", `-n${NAMESPACE}`);
-    addNode("e1", 7);
-    addNode("e2", 8);
-    addNode("cloud-1", 1, false);
+    await addNode("e1", 7);
+    await addNode("e2", 8);
+    await addNode("cloud-1", 1, false);
     kubectl("annotate", "node", "e1", "fabedge.io/node-public-addresses=203.0.113.7,e1.example.org");
     kubectl("label", "node", "e2", "selvedge.io/agent-mode=pod", "region=north");
-    addCommunity("line-3", ["paris.e1", "paris.e2"]);
-    addCommunity("clouds", ["paris.connector", "lyon.connector"]);
-    kubectlApply(LYON);
+    await addCommunity("line-3", ["paris.e1", "paris.e2"]);
+    await addCommunity("clouds", ["paris.connector", "lyon.connector"]);
+    await applyObject(LYON);
 
     // As its Deployment would, of which nothing makes pods here.
     const deployment = objects.find(({ kind }) => kind === "Deployment");
@@ -42,11 +43,14 @@ inCluster(import.meta.path, () => {
     mkdirSync(ACCOUNT, { recursive: true });
     await Bun.write(`${ACCOUNT}/ca.crt`, (await credentials()).tls?.ca ?? "");
     await Bun.write(`${ACCOUNT}/token`, kubectl("create", "token", spec.serviceAccountName, `-n${NAMESPACE}`).trim());
-    kubectlApply({ apiVersion: "v1", kind: "Pod", metadata: { name: "operator-1", namespace: NAMESPACE }, spec });
+    await applyObject({ apiVersion: "v1", kind: "Pod", metadata: { name: "operator-1", namespace: NAMESPACE }, spec });
     const { words, environment } = operatorCommand(deployment);
     const env = { ...environment, ...inPod };
     operator = Bun.spawn([PROGRAM, ...words], { env, stdin: "ignore", stdout: "ignore", stderr: "ignore" });
-    await waitFor("certificates", () => see("secret", "fabedge-agent-tls-e2") && see("secret", "connector-tls"));
+    await waitFor(
+      "certificates",
+      async () => (await see("secret", "fabedge-agent-tls-e2")) && (await see("secret", "connector-tls")),
+    );
     await waitFor("the agent's pod", () => kubectl("get", "pods", `-n${NAMESPACE}`).includes("fabedge-agent-"));
   });
   afterAll(() => operator?.kill());
@@ -62,7 +66,7 @@ inCluster(import.meta.path, () => {
   }
 
   describe("selvedge-cloud shows a cluster", () => {
-    test("nodes, as the operator plans for them", () => {
+    test("nodes, as the operator plans for them", async () => {
       const { items } = json("nodes");
       expect(items).toMatchObject([
         {
@@ -82,7 +86,7 @@ inCluster(import.meta.path, () => {
         },
         { name: "e2", role: "edge", mode: "pod", nodeAddresses: ["192.168.9.8"] },
       ]);
-      const tunnels = see("configmap", "fabedge-agent-config-e1")?.data?.["tunnels.yaml"] ?? "";
+      const tunnels = (await see("configmap", "fabedge-agent-config-e1"))?.data?.["tunnels.yaml"] ?? "";
       const written = (Bun.YAML.parse(tunnels) as { peers: { name: string }[] }).peers.map(({ name }) => name);
       expect(items[2].peers).toEqual(written.toSorted());
 
@@ -128,10 +132,10 @@ inCluster(import.meta.path, () => {
       expect(days(items[2].renewal)).toBeWithin(50, 65);
     });
 
-    test("images of the operator, of agents, and of what is left of FabEdge", () => {
+    test("images of the operator, of agents, and of what is left of FabEdge", async () => {
       const labels = { app: "connector" };
       const container = { name: "strongswan", image: "fabedge/connector:v1.0.0" };
-      kubectlApply({
+      await applyObject({
         apiVersion: "apps/v1",
         kind: "Deployment",
         metadata: { name: "connector", namespace: NAMESPACE },
@@ -198,17 +202,17 @@ inCluster(import.meta.path, () => {
       expect(code).toBe(0);
     });
 
-    test("names what the account lacks", () => {
+    test("names what the account lacks", async () => {
       kubectl("delete", "rolebinding", "fabedge-operator", `-n${NAMESPACE}`);
       const { code, out } = run(["check"]);
       expect(out).toContain("PERMISSION_MISSING\n");
       expect(out).toContain("may not list configmaps in fabedge, watch configmaps in fabedge");
       expect(code).toBe(3);
-      for (const object of render(FLANNEL)) if (object.kind === "RoleBinding") kubectlApply(object);
+      for (const object of render(FLANNEL)) if (object.kind === "RoleBinding") await applyObject(object);
     });
 
-    test("names what is wrong with nodes, with the code and a way out", () => {
-      kubectlApply({
+    test("names what is wrong with nodes, with the code and a way out", async () => {
+      await applyObject({
         ...{ apiVersion: "v1", kind: "Node" },
         metadata: { name: "e3", labels: { "node-role.kubernetes.io/edge": "" } },
       });

@@ -99,11 +99,25 @@ export function toolPath(name: string): string {
   return found;
 }
 
-/** What the API server answers there. Not by kubectl: while a program is waited for, this process stands still. */
-export async function readText(path: string): Promise<string> {
-  const { url, credentials } = await administrator();
+let endpoint: Promise<KubeEndpoint> | undefined;
+
+/**
+ * A request to the API server, as its administrator. Not by kubectl, a run of which takes 50 ms of a processor and lets this
+ * process stand still, with the operator under test in it.
+ */
+export async function request(method: string, path: string, type?: string, body?: object): Promise<Response> {
+  endpoint ??= administrator();
+  const { url, credentials } = await endpoint;
   const { token, tls } = await credentials();
-  const headers = { authorization: `Bearer ${token}` };
-  const answer = await fetch(url + path, { headers, ...(tls === undefined ? {} : { tls: { ...tls } }) });
-  return await answer.text();
+  const headers = { authorization: `Bearer ${token}`, ...(type && { "content-type": type }) };
+  return await fetch(url + path, {
+    ...{ method, headers },
+    ...(body && { body: JSON.stringify(body) }),
+    ...(tls && { tls: { ...tls } }),
+  });
+}
+
+/** What the API server answers there. */
+export async function readText(path: string): Promise<string> {
+  return await (await request("GET", path)).text();
 }

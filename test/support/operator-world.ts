@@ -11,8 +11,9 @@ import type { LeaseTiming } from "../../src/kube/election.ts";
 import { Recovery } from "../../src/kube/recovery.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
 import { waitFor } from "../lab/wait-for.ts";
+import { applyObject, type KubernetesJson, type Manifest, patchObject, readObject } from "./cluster-objects.ts";
 import { FaultProxy } from "./fault-proxy.ts";
-import { administrator, kubectl, readText, realFetch } from "./in-cluster.ts";
+import { administrator, readText, realFetch } from "./in-cluster.ts";
 import { prefix } from "./network-objects.ts";
 
 export const NAMESPACE = "fabedge";
@@ -147,22 +148,31 @@ export async function hasClusterStatus(): Promise<boolean> {
   return (await readText(`/apis/fabedge.io/v1alpha1/clusters/${SETTINGS.cluster}`)).includes('"Ready"');
 }
 
-export function installCrds(): void {
+export async function installCrds(): Promise<void> {
   const folder = `${import.meta.dir}/../../cloud/crds`;
-  kubectl("apply", "--server-side", `--filename=${folder}`);
-  kubectl("wait", "--for=condition=Established", "crd/communities.fabedge.io", "crd/clusters.fabedge.io");
-  kubectl("wait", "--for=condition=Established", "crd/globalservices.dns.fabedge.io");
-  kubectl("create", "namespace", NAMESPACE);
+  const files = ["clusters", "communities", "globalservices"].map((name) => Bun.file(`${folder}/${name}.yaml`));
+  const crds = await Promise.all(files.map(async (file) => Bun.YAML.parse(await file.text()) as Manifest));
+  await Promise.all(crds.map(establish));
+  await applyObject({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
+}
+
+async function establish(crd: Manifest): Promise<void> {
+  await applyObject(crd);
+  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${crd.metadata.name}`;
+  await waitFor(`${crd.metadata.name} established`, async () => {
+    const { status } = JSON.parse(await readText(path)) as KubernetesJson;
+    return status?.conditions?.some((each) => each["type"] === "Established" && each["status"] === "True");
+  });
 }
 
 /** Calico's two kinds that an operator meets, with any content. */
-export function installCalicoCrds(): void {
+export async function installCalicoCrds(): Promise<void> {
   for (const [kind, plural] of [
     ["IPAMBlock", "ipamblocks"],
     ["IPPool", "ippools"],
   ]) {
     const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
-    kubectlApply({
+    const crd = {
       apiVersion: "apiextensions.k8s.io/v1",
       kind: "CustomResourceDefinition",
       metadata: { name: `${plural}.crd.projectcalico.org` },
@@ -172,56 +182,34 @@ export function installCalicoCrds(): void {
         names: { kind, plural },
         versions: [{ name: "v1", served: true, storage: true, schema }],
       },
-    });
-    kubectl("wait", "--for=condition=Established", `crd/${plural}.crd.projectcalico.org`);
+    };
+    await establish(crd);
   }
 }
 
 /** A Node with flannel's pod network and an address, n from 1 to 250. */
-export function addNode(name: string, n: number, edge = true): void {
+export async function addNode(name: string, n: number, edge = true): Promise<void> {
   const labels = edge ? { "node-role.kubernetes.io/edge": "" } : {};
   const cidr = `10.1.${n}.0/24`;
-  kubectlApply({
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: { name, labels },
-    spec: { podCIDR: cidr, podCIDRs: [cidr] },
-  });
+  const spec = { podCIDR: cidr, podCIDRs: [cidr] };
+  await applyObject({ apiVersion: "v1", kind: "Node", metadata: { name, labels }, spec });
   const status = { addresses: [{ type: "InternalIP", address: `192.168.9.${n}` }] };
-  kubectl("patch", "node", name, "--subresource=status", "--type=merge", `--patch=${JSON.stringify({ status })}`);
+  await patchObject("node", name, { status }, { part: "/status" });
 }
 
-export function addCommunity(name: string, members: readonly string[]): void {
-  kubectlApply({ apiVersion: "fabedge.io/v1alpha1", kind: "Community", metadata: { name }, spec: { members } });
-}
-
-export function kubectlApply(object: object): void {
-  kubectl("apply", "--server-side", "--force-conflicts", `--filename=${writeTemporary(JSON.stringify(object))}`);
-}
-
-let count = 0;
-function writeTemporary(text: string): string {
-  const path = `/run/kubernetes/applied-${count++}.json`;
-  Bun.spawnSync(["tee", path], { stdin: Buffer.from(text), stdout: "ignore" });
-  return path;
+export async function addCommunity(name: string, members: readonly string[]): Promise<void> {
+  await applyObject({ apiVersion: "fabedge.io/v1alpha1", kind: "Community", metadata: { name }, spec: { members } });
 }
 
 /** @returns the object, or undefined where there is none */
-export function see(kind: string, name: string, ...more: readonly string[]): KubernetesJson | undefined {
-  const text = kubectl("get", kind, name, "--namespace", NAMESPACE, "--output=json", "--ignore-not-found", ...more);
-  return text === "" ? undefined : JSON.parse(text);
+export function see(kind: string, name: string, namespace = NAMESPACE): Promise<KubernetesJson | undefined> {
+  return readObject(kind, name, namespace);
 }
 
-// What the API server answers, as far as the tests look at it.
-export interface KubernetesJson {
-  readonly metadata: {
-    readonly uid: string;
-    readonly resourceVersion: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-    readonly ownerReferences?: readonly object[];
-  };
-  readonly data?: Readonly<Record<string, string>>;
-  readonly spec?: Readonly<Record<string, unknown>>;
-  readonly status?: { readonly conditions?: readonly Readonly<Record<string, string>>[] };
+/** What Events tell of an object that is in no namespace, of which there is one by that name. */
+export async function eventsOf<Event>(name: string): Promise<readonly Event[]> {
+  const text = await readText(
+    `/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector=regarding.name%3D${name}`,
+  );
+  return (JSON.parse(text) as { readonly items: readonly Event[] }).items;
 }

@@ -4,9 +4,10 @@ import { waitFor } from "../../lab/wait-for.ts";
 import { mayDo, writeObject } from "../../support/account-rules.ts";
 import { AUDIT_FLAGS, auditLines, refusals } from "../../support/audit-log.ts";
 import { CALICO, CHART, FLANNEL, helm } from "../../support/chart.ts";
+import { applyObject } from "../../support/cluster-objects.ts";
 import { covers, formatGrant, type Grant, usesOf } from "../../support/grants.ts";
 import { inCluster, kubectl } from "../../support/in-cluster.ts";
-import { addNode, installCalicoCrds, kubectlApply, NAMESPACE, see } from "../../support/operator-world.ts";
+import { addNode, installCalicoCrds, NAMESPACE, see } from "../../support/operator-world.ts";
 import { enterPod, PodProgram } from "../../support/pod-program.ts";
 
 const RELEASE = ["fabedge", CHART, `--namespace=${NAMESPACE}`, "--values=-"];
@@ -46,12 +47,12 @@ interface PodSpec {
 inCluster(import.meta.path, () => {
   let program: PodProgram | undefined;
 
-  beforeAll(() => {
-    installCalicoCrds();
+  beforeAll(async () => {
+    await installCalicoCrds();
     helm(["install", ...RELEASE, "--create-namespace"], FLANNEL);
-    addNode(NODE, 100, false);
+    await addNode(NODE, 100, false);
     // As the operator makes it, which does not run here.
-    kubectlApply({
+    await applyObject({
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name: "connector-config", namespace: NAMESPACE, labels: { "fabedge.io/name": "connector-config" } },
@@ -109,10 +110,10 @@ inCluster(import.meta.path, () => {
       60_000,
     );
 
-    test("a connector's ConfigMap goes with its node, and its labels tell others what it is", () => {
-      expect(see("configmap", `fabedge-connector-${NODE}`)?.metadata).toMatchObject({
+    test("a connector's ConfigMap goes with its node, and its labels tell others what it is", async () => {
+      expect((await see("configmap", `fabedge-connector-${NODE}`))?.metadata).toMatchObject({
         labels: { "fabedge.io/connector": NODE },
-        ownerReferences: [{ kind: "Node", name: NODE, uid: see("node", NODE)?.metadata.uid }],
+        ownerReferences: [{ kind: "Node", name: NODE, uid: (await see("node", NODE))?.metadata.uid }],
       });
     });
   });

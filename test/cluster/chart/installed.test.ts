@@ -5,16 +5,10 @@ import { waitFor } from "../../lab/wait-for.ts";
 import { mayDo, writeObject } from "../../support/account-rules.ts";
 import { AUDIT_FLAGS, auditLines, refusals } from "../../support/audit-log.ts";
 import { CALICO, CHART, FLANNEL, helm, objectsOf, operatorCommand, packagedChart } from "../../support/chart.ts";
+import { applyObject, type Manifest } from "../../support/cluster-objects.ts";
 import { covers, formatGrant, usesOf } from "../../support/grants.ts";
 import { administrator, inCluster, kubectl } from "../../support/in-cluster.ts";
-import {
-  addCommunity,
-  addNode,
-  installCalicoCrds,
-  kubectlApply,
-  NAMESPACE,
-  see,
-} from "../../support/operator-world.ts";
+import { addCommunity, addNode, installCalicoCrds, NAMESPACE, see } from "../../support/operator-world.ts";
 import { CLOUD_PROGRAM, enterPod, PodProgram } from "../../support/pod-program.ts";
 
 const AGENT = join(import.meta.dir, "../../../dist/selvedge-linux-x64");
@@ -59,7 +53,7 @@ const GRANTS = {
   },
 };
 
-function webService(port: number): object {
+function webService(port: number): Manifest {
   const metadata = { name: "web", namespace: "default", labels: { "fabedge.io/global-service": "true" } };
   return { apiVersion: "v1", kind: "Service", metadata, spec: { ports: [{ port, protocol: "TCP" }] } };
 }
@@ -92,8 +86,8 @@ inCluster(import.meta.path, () => {
     waitFor(what, condition).catch((error) => {
       throw new Error(`${error.message}\n${log()}`);
     });
-  const condition = (kind: string, name: string, type: string) =>
-    see(kind, name)?.status?.conditions?.find((each) => each["type"] === type);
+  const condition = async (kind: string, name: string, type: string) =>
+    (await see(kind, name))?.status?.conditions?.find((each) => each["type"] === type);
   const config = (node: string) => see("configmap", `fabedge-agent-config-${node}`);
   const podsOf = (node: string) =>
     (
@@ -104,39 +98,54 @@ inCluster(import.meta.path, () => {
 
   /** Lets the operator do everything that it can be asked for. */
   async function exercise(): Promise<void> {
-    await until("ConfigMaps", () => config("e1") && config("e2") && see("configmap", "connector-config"));
-    await until("Secrets", () => see("secret", "fabedge-agent-tls-e2") && see("secret", "connector-tls"));
+    await until(
+      "ConfigMaps",
+      async () => (await config("e1")) && (await config("e2")) && (await see("configmap", "connector-config")),
+    );
+    await until(
+      "Secrets",
+      async () => (await see("secret", "fabedge-agent-tls-e2")) && (await see("secret", "connector-tls")),
+    );
     await until("its own Cluster", () => see("cluster", "paris"));
-    const lease = see("lease", "fabedge-operator-leader");
+    const lease = await see("lease", "fabedge-operator-leader");
     expect(lease?.spec?.["holderIdentity"]).toBeTruthy();
 
-    addCommunity("pair", ["paris.e1", "paris.e2"]);
-    await until("the Community's condition", () => condition("community", "pair", "Ready")?.["status"] === "True");
+    await addCommunity("pair", ["paris.e1", "paris.e2"]);
+    await until(
+      "the Community's condition",
+      async () => (await condition("community", "pair", "Ready"))?.["status"] === "True",
+    );
     const eventsOf = (node: string) =>
       kubectl("get", "events.events.k8s.io", `--field-selector=regarding.name=${node}`, "--output=yaml");
     for (const seen of ["reason: ArgumentMalformed", "count: 2"]) {
       kubectl("annotate", "node", "e1", "argument.fabedge.io/sync-period=soon");
       await until(
         "the Node's condition",
-        () => condition("node", "e1", "SelvedgeReady")?.["reason"] === "ArgumentMalformed",
+        async () => (await condition("node", "e1", "SelvedgeReady"))?.["reason"] === "ArgumentMalformed",
       );
       await until("the Event", () => eventsOf("e1").includes(seen));
       kubectl("annotate", "node", "e1", "argument.fabedge.io/sync-period-");
-      await until("the Node's condition", () => condition("node", "e1", "SelvedgeReady")?.["reason"] === "AsWanted");
+      await until(
+        "the Node's condition",
+        async () => (await condition("node", "e1", "SelvedgeReady"))?.["reason"] === "AsWanted",
+      );
     }
-    kubectlApply(lyon(["10.1.0.0/16"]));
+    await applyObject(lyon(["10.1.0.0/16"]));
     await until("the Cluster's condition", () => condition("cluster", "lyon", "Ready"));
-    kubectlApply(lyon(["10.2.0.0/16"]));
+    await applyObject(lyon(["10.2.0.0/16"]));
     kubectl("patch", "cluster", "paris", "--type=merge", '--patch={"spec":{"cidrs":["10.99.0.0/16"]}}');
-    await until("its Cluster as it was", () => !JSON.stringify(see("cluster", "paris")?.spec).includes("10.99.0.0"));
+    await until(
+      "its Cluster as it was",
+      async () => !JSON.stringify((await see("cluster", "paris"))?.spec).includes("10.99.0.0"),
+    );
 
-    const exported = () => JSON.stringify(see("globalservice", "web", "--namespace=default")?.spec?.["ports"] ?? "");
+    const exported = async () => JSON.stringify((await see("globalservice", "web", "default"))?.spec?.["ports"] ?? "");
     for (const port of [80, 8080]) {
-      kubectlApply(webService(port));
-      await until("the GlobalService", () => exported().includes(`:${port},`));
+      await applyObject(webService(port));
+      await until("the GlobalService", async () => (await exported()).includes(`:${port},`));
     }
     kubectl("label", "service", "web", "fabedge.io/global-service-");
-    await until("its end", () => exported() === '""');
+    await until("its end", async () => (await exported()) === '""');
 
     kubectl("label", "node", "e1", "selvedge.io/agent-mode=pod");
     await until("the agent's pod", () => podsOf("e1").length === 1);
@@ -147,14 +156,23 @@ inCluster(import.meta.path, () => {
       kubectl("delete", "pod", metadata.name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
 
     await letIn("e2");
-    await until("its key on the node", () =>
-      Bun.deepEquals(see("secret", "fabedge-agent-tls-e2")?.metadata.labels?.["selvedge.io/private-key"], "node"),
+    await until("its key on the node", async () =>
+      Bun.deepEquals(
+        (await see("secret", "fabedge-agent-tls-e2"))?.metadata.labels?.["selvedge.io/private-key"],
+        "node",
+      ),
     );
 
     kubectl("label", "node", "e2", "node-role.kubernetes.io/edge-");
-    await until("what belonged to e2 gone", () => !config("e2") && !see("secret", "fabedge-agent-tls-e2"));
+    await until(
+      "what belonged to e2 gone",
+      async () => !(await config("e2")) && !(await see("secret", "fabedge-agent-tls-e2")),
+    );
     kubectl("label", "node", "e2", "node-role.kubernetes.io/edge=");
-    await until("what belongs to e2", () => config("e2") && see("secret", "fabedge-agent-tls-e2"));
+    await until(
+      "what belongs to e2",
+      async () => (await config("e2")) && (await see("secret", "fabedge-agent-tls-e2")),
+    );
   }
 
   /** By the line that an administrator gets for the node. */
@@ -181,11 +199,11 @@ inCluster(import.meta.path, () => {
       helm(["install", ...RELEASE, "--create-namespace"], FLANNEL);
       kubectl("wait", "--for=condition=Established", "crd/communities.fabedge.io", "crd/clusters.fabedge.io");
       const kinds = ["deployment", "serviceaccount", "networkpolicy", "poddisruptionbudget", "service"];
-      for (const kind of kinds) expect(see(kind, NAME), kind).toBeDefined();
+      for (const kind of kinds) expect(await see(kind, NAME), kind).toBeDefined();
       kubectl("create", "serviceaccount", "default", `-n${NAMESPACE}`);
-      addNode("cloud1", 100, false);
-      for (const n of [1, 2, 3]) addNode(`e${n}`, n);
-      kubectlApply({
+      await addNode("cloud1", 100, false);
+      for (const n of [1, 2, 3]) await addNode(`e${n}`, n);
+      await applyObject({
         apiVersion: "v1",
         kind: "Pod",
         metadata: { name: "fabedge-agent-old", namespace: NAMESPACE, labels: FABEDGE_AGENT },
@@ -219,7 +237,7 @@ inCluster(import.meta.path, () => {
       // No controller runs here, which would make it.
       const { template } = JSON.parse(kubectl("get", "deployment", NAME, `-n${NAMESPACE}`, "--output=json")).spec;
       const metadata = { ...template.metadata, name: "operator", namespace: NAMESPACE };
-      kubectlApply({ apiVersion: "v1", kind: "Pod", metadata, spec: template.spec });
+      await applyObject({ apiVersion: "v1", kind: "Pod", metadata, spec: template.spec });
       expect(run("--wait=1")).toMatchObject({ exitCode: 3, text: expect.stringContaining("leads") });
       await startOperator();
       expect(run()).toMatchObject({ exitCode: 0 });
@@ -268,8 +286,8 @@ inCluster(import.meta.path, () => {
         if (cni === "calico") await exerciseCalico();
         await stopOperator();
         // As docs/cloud.md has it for whoever comes from FabEdge.
-        expect(see("pod", "fabedge-agent-old")?.metadata).not.toHaveProperty("deletionTimestamp");
-        expect(condition("node", "e3", "SelvedgeReady")?.["reason"]).toBe("FabedgeAgent");
+        expect((await see("pod", "fabedge-agent-old"))?.metadata).not.toHaveProperty("deletionTimestamp");
+        expect((await condition("node", "e3", "SelvedgeReady"))?.["reason"]).toBe("FabedgeAgent");
         expect(log()).not.toMatch(/KUBE_(?:FORBIDDEN|UNAUTHORIZED)/);
         expect(refusals(auditLines(firstLine))).toEqual([]);
       }, 90_000);
@@ -282,8 +300,8 @@ inCluster(import.meta.path, () => {
       });
     });
 
-    test("where owners that hold up deletions are for whoever may, the account may", () => {
-      const owner = { apiVersion: "v1", kind: "Node", name: "e1", uid: see("node", "e1")?.metadata.uid };
+    test("where owners that hold up deletions are for whoever may, the account may", async () => {
+      const owner = { apiVersion: "v1", kind: "Node", name: "e1", uid: (await see("node", "e1"))?.metadata.uid };
       const metadata = { name: "owned", ownerReferences: [{ ...owner, blockOwnerDeletion: true }] };
       const file = writeObject({ apiVersion: "v1", kind: "ConfigMap", metadata });
       const create = () =>
@@ -298,9 +316,9 @@ inCluster(import.meta.path, () => {
       expect(create).toThrow("cannot set blockOwnerDeletion");
     });
 
-    test("what the operator has made outlives the release: certificates, CRDs and communities", () => {
+    test("what the operator has made outlives the release: certificates, CRDs and communities", async () => {
       helm(["uninstall", "fabedge", `--namespace=${NAMESPACE}`]);
-      expect(see("deployment", NAME)).toBeUndefined();
+      expect(await see("deployment", NAME)).toBeUndefined();
       expect(kubectl("get", "clusterroles,clusterrolebindings,roles,rolebindings", "-A", "-oname")).not.toContain(NAME);
       for (const [kind, name] of [
         ["secret", "fabedge-ca"],
@@ -308,10 +326,10 @@ inCluster(import.meta.path, () => {
         ["configmap", "fabedge-agent-config-e1"],
         ["community", "pair"],
       ] as const)
-        expect(see(kind, name), name).toBeDefined();
+        expect(await see(kind, name), name).toBeDefined();
     });
 
-    test("as one file for kubectl, it is the same", () => {
+    test("as one file for kubectl, it is the same", async () => {
       const words = Object.entries(FLANNEL.cluster).flatMap(([name, value]) =>
         Array.isArray(value) ? ["--set", `cluster.${name}={${value}}`] : ["--set", `cluster.${name}=${value}`],
       );
@@ -319,20 +337,20 @@ inCluster(import.meta.path, () => {
       const file = join(dirname(chart), "install.yaml");
       const apply = () => kubectl("apply", "--server-side", `--filename=${file}`);
       expect(apply().match(/serverside-applied/g)).toHaveLength(objectsOf(readFileSync(file, "utf8")).length);
-      expect(see("deployment", NAME)).toBeDefined();
-      const version = () => see("deployment", NAME)?.metadata.resourceVersion;
-      const before = version();
+      expect(await see("deployment", NAME)).toBeDefined();
+      const version = async () => (await see("deployment", NAME))?.metadata.resourceVersion;
+      const before = await version();
       apply();
-      expect(version()).toBe(before);
+      expect(await version()).toBe(before);
     });
   });
 
   async function exerciseCalico(): Promise<void> {
     const pool = "paris-10-200-0-0-16";
-    await until("subnets", () => see("node", "e1")?.metadata.annotations?.["fabedge.io/subnets"]);
+    await until("subnets", async () => (await see("node", "e1"))?.metadata.annotations?.["fabedge.io/subnets"]);
     await until("the pool", () => see("ippool", pool));
     kubectl("patch", "ippool", pool, "--type=merge", '--patch={"spec":{"natOutgoing":true}}');
-    await until("the pool as it was", () => see("ippool", pool)?.spec?.["natOutgoing"] === false);
+    await until("the pool as it was", async () => (await see("ippool", pool))?.spec?.["natOutgoing"] === false);
     await until("lyon's pool", () => kubectl("get", "ippools", "-oname").includes("10-2-0-0-16"));
     kubectl("delete", "cluster", "lyon");
     await until("lyon's pool gone", () => !kubectl("get", "ippools", "-oname").includes("10-2-0-0-16"));
@@ -349,7 +367,7 @@ function grantsOf(cni: keyof typeof GRANTS) {
 }
 
 /** Another cluster, as a host has it. */
-function lyon(cidrs: readonly string[]): object {
+function lyon(cidrs: readonly string[]): Manifest {
   const endpoint = {
     id: "C=CN, O=fabedge.io, CN=lyon.connector",
     name: "lyon.connector",

@@ -2,8 +2,9 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { packagedChart } from "../../support/chart.ts";
+import { applyObject } from "../../support/cluster-objects.ts";
 import { inCluster, kubectl, toolPath } from "../../support/in-cluster.ts";
-import { addNode, installCalicoCrds, kubectlApply, NAMESPACE, see } from "../../support/operator-world.ts";
+import { addNode, installCalicoCrds, NAMESPACE, see } from "../../support/operator-world.ts";
 
 const QUICKSTART = join(import.meta.dir, "../../../scripts/quickstart");
 const PROGRAMS = "/run/programs";
@@ -34,10 +35,10 @@ function valuesOf(steps: readonly string[]): readonly string[] {
   return [...install.matchAll(/--set (\S+)/g)].map(([, value = ""]) => value.replaceAll("\\", ""));
 }
 
-function addDaemonSet(namespace: string, name: string, affinity?: object): void {
+async function addDaemonSet(namespace: string, name: string, affinity?: object): Promise<void> {
   const labels = { app: name };
   const spec = { ...(affinity && { affinity }), containers: [{ name, image: name }] };
-  kubectlApply({
+  await applyObject({
     apiVersion: "apps/v1",
     kind: "DaemonSet",
     metadata: { namespace, name },
@@ -45,14 +46,14 @@ function addDaemonSet(namespace: string, name: string, affinity?: object): void 
   });
 }
 
-function addConfigMap(namespace: string, name: string, data: Readonly<Record<string, string>>): void {
-  kubectlApply({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data });
+async function addConfigMap(namespace: string, name: string, data: Readonly<Record<string, string>>): Promise<void> {
+  await applyObject({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data });
 }
 
 /** As kubeadm's kubelet shows one of a control plane. */
-function addStaticPod(component: string, options: readonly string[]): void {
+async function addStaticPod(component: string, options: readonly string[]): Promise<void> {
   const command = [component, ...options];
-  kubectlApply({
+  await applyObject({
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
@@ -80,7 +81,7 @@ const NOT_ON_EDGES = { key: "node-role.kubernetes.io/edge", operator: "DoesNotEx
 const ON_LINUX = { key: "kubernetes.io/os", operator: "In", values: ["linux"] };
 
 inCluster(import.meta.path, () => {
-  beforeAll(() => {
+  beforeAll(async () => {
     chart = packagedChart();
     mkdirSync(PROGRAMS, { recursive: true });
     for (const name of ["kubectl", "helm"]) symlinkSync(toolPath(name), join(PROGRAMS, name));
@@ -89,7 +90,7 @@ inCluster(import.meta.path, () => {
       ["e1", 1],
       ["e2", 2],
     ] as const)
-      addNode(name, n, false);
+      await addNode(name, n, false);
   });
 
   describe("quickstart", () => {
@@ -127,20 +128,20 @@ inCluster(import.meta.path, () => {
       expect(valuesOf(plan())).toContain("cluster.clusterCIDR={10.52.0.0/16}");
     });
 
-    test("finds kubeadm's cluster with flannel and KubeEdge, and says what it would do without doing it", () => {
+    test("finds kubeadm's cluster with flannel and KubeEdge, and says what it would do without doing it", async () => {
       kubectl("annotate", "node", "cloud1", "k3s.io/node-args-", "flannel.alpha.coreos.com/backend-type-");
       const version = { status: { nodeInfo: { kubeletVersion: "v1.34.4" } } };
       kubectl("patch", "node", "cloud1", "--subresource=status", "--type=merge", `--patch=${JSON.stringify(version)}`);
       for (const name of ["kubeedge", "kube-flannel"]) kubectl("create", "namespace", name);
-      addConfigMap("kube-system", "kubeadm-config", {
+      await addConfigMap("kube-system", "kubeadm-config", {
         ClusterConfiguration:
           "networking:\n  dnsDomain: cluster.local\n  podSubnet: 10.1.0.0/16,fd00:1::/56\n  serviceSubnet: 10.96.0.0/12\n",
       });
       const linux = {
         requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [ON_LINUX] }] },
       };
-      addDaemonSet("kube-flannel", "kube-flannel-ds", { nodeAffinity: linux });
-      addDaemonSet("kube-system", "kube-proxy");
+      await addDaemonSet("kube-flannel", "kube-flannel-ds", { nodeAffinity: linux });
+      await addDaemonSet("kube-system", "kube-proxy");
       const steps = plan("--edges=e1,e2", "--connectors", "cloud1", "--cluster-region=north", "--init-token=x");
       expect(steps.filter((step) => !step.startsWith("helm")).map((step) => step.replace(/ --type.*/, ""))).toEqual([
         "kubectl label node e1 node-role.kubernetes.io/edge= --overwrite",
@@ -159,19 +160,19 @@ inCluster(import.meta.path, () => {
         ]),
       );
       expect(quickstart(...NEEDED, "--init-token=x").stdout).toContain("--init-token does nothing here.");
-      expect(see("node", "e1")?.metadata.labels ?? {}).not.toHaveProperty(["node-role.kubernetes.io/edge"]);
-      expect(see("deployment", "fabedge-operator")).toBeUndefined();
+      expect((await see("node", "e1"))?.metadata.labels ?? {}).not.toHaveProperty(["node-role.kubernetes.io/edge"]);
+      expect(await see("deployment", "fabedge-operator")).toBeUndefined();
     });
 
-    test("does what it said with --yes, and when it is asked again, no more than an upgrade", () => {
+    test("does what it said with --yes, and when it is asked again, no more than an upgrade", async () => {
       const { code, stdout, stderr } = quickstart(...NEEDED, "--edges=e1,e2", "--connectors=cloud1", "--yes");
       expect(stderr).toBe("");
       expect(stdout).toContain("STATUS: deployed");
       expect(code).toBe(0);
-      expect(see("node", "e2")?.metadata.labels).toMatchObject({ "node-role.kubernetes.io/edge": "" });
+      expect((await see("node", "e2"))?.metadata.labels).toMatchObject({ "node-role.kubernetes.io/edge": "" });
       expect(termsOf("kube-flannel", "kube-flannel-ds")).toEqual([{ matchExpressions: [ON_LINUX, NOT_ON_EDGES] }]);
       expect(termsOf("kube-system", "kube-proxy")).toEqual([{ matchExpressions: [NOT_ON_EDGES] }]);
-      expect(see("deployment", "fabedge-operator")).toBeDefined();
+      expect(await see("deployment", "fabedge-operator")).toBeDefined();
       const again = plan();
       expect(again.map((step) => step.replace(/^(\S+ \S+ \S+).*/, "$1"))).toEqual([
         "helm show crds",
@@ -180,9 +181,9 @@ inCluster(import.meta.path, () => {
       expect(quickstart(...NEEDED, "--yes").code).toBe(0);
     });
 
-    test("finds networks where flannel keeps them, as its manifest writes them", () => {
+    test("finds networks where flannel keeps them, as its manifest writes them", async () => {
       kubectl("delete", "configmap", "kubeadm-config", "-nkube-system");
-      addConfigMap("kube-flannel", "kube-flannel-cfg", {
+      await addConfigMap("kube-flannel", "kube-flannel-cfg", {
         "cni-conf.json": '{\n  "name": "cbr0",\n  "cniVersion": "0.3.1"\n}\n',
         "net-conf.json":
           '{\n  "Network": "10.244.0.0/16",\n  "EnableIPv6": true,\n  "IPv6Network": "2001:cafe:42::/56",\n  "EnableNFTables": false,\n  "Backend": {\n    "Type": "vxlan"\n  }\n}\n',
@@ -190,16 +191,19 @@ inCluster(import.meta.path, () => {
       expect(valuesOf(plan())).toContain("cluster.clusterCIDR={10.244.0.0/16,2001:cafe:42::/56}");
     });
 
-    test("finds networks in the arguments of static pods, before what flannel says", () => {
+    test("finds networks in the arguments of static pods, before what flannel says", async () => {
       kubectl("create", "serviceaccount", "default", "--namespace=kube-system");
-      addStaticPod("kube-controller-manager", [
+      await addStaticPod("kube-controller-manager", [
         "--allocate-node-cidrs=true",
         "--bind-address=127.0.0.1",
         "--cluster-cidr=10.233.64.0/18,fd85:ee78:d8a6:8607::1:0000/112",
         "--cluster-name=cluster.local",
         "--service-cluster-ip-range=10.233.0.0/18",
       ]);
-      addStaticPod("kube-apiserver", ["--secure-port=6443", "--service-cluster-ip-range=10.233.0.0/18,fd85::/116"]);
+      await addStaticPod("kube-apiserver", [
+        "--secure-port=6443",
+        "--service-cluster-ip-range=10.233.0.0/18,fd85::/116",
+      ]);
       expect(valuesOf(plan())).toEqual(
         expect.arrayContaining([
           "cluster.clusterCIDR={10.233.64.0/18,fd85:ee78:d8a6:8607::1:0000/112}",
@@ -208,12 +212,12 @@ inCluster(import.meta.path, () => {
       );
     });
 
-    test("finds SuperEdge and its edge nodes", () => {
+    test("finds SuperEdge and its edge nodes", async () => {
       kubectl("label", "node", "--all", "node-role.kubernetes.io/edge-");
       kubectl("delete", "namespace", "kubeedge", "--wait=false");
       kubectl("create", "namespace", "edge-system");
       kubectl("label", "node", "e1", "superedge.io/edge-node=enable");
-      addDaemonSet("edge-system", "application-grid-wrapper-node");
+      await addDaemonSet("edge-system", "application-grid-wrapper-node");
       const { stdout } = quickstart(...NEEDED);
       expect(stdout).toMatch(/edge framework {6}(?:KubeEdge )?SuperEdge\n/);
       expect(stdout).toMatch(/edge nodes {10}e1\n/);
@@ -225,20 +229,20 @@ inCluster(import.meta.path, () => {
       kubectl("delete", "configmap", "kube-flannel-cfg", "-nkube-flannel");
     });
 
-    test("finds calico and OpenYurt's edge nodes, and asks for a network for their pods", () => {
+    test("finds calico and OpenYurt's edge nodes, and asks for a network for their pods", async () => {
       kubectl("delete", "daemonset", "kube-flannel-ds", "-nkube-flannel");
       kubectl("label", "node", "e2", "openyurt.io/is-edge-worker=true");
-      addDaemonSet("kube-system", "calico-node");
-      installCalicoCrds();
-      const pool = (name: string, cidr: string, labels: object) =>
-        kubectlApply({
+      await addDaemonSet("kube-system", "calico-node");
+      await installCalicoCrds();
+      const pool = async (name: string, cidr: string, labels: object) =>
+        await applyObject({
           apiVersion: "crd.projectcalico.org/v1",
           kind: "IPPool",
           metadata: { name, labels },
           spec: { cidr },
         });
-      pool("default-ipv4-ippool", "10.233.64.0/18", {});
-      pool("ours", "10.200.0.0/16", { "fabedge.io/created-by": "fabedge-operator" });
+      await pool("default-ipv4-ippool", "10.233.64.0/18", {});
+      await pool("ours", "10.200.0.0/16", { "fabedge.io/created-by": "fabedge-operator" });
       const refused = quickstart(...NEEDED);
       expect(refused.code).toBe(1);
       expect(refused.stderr).toContain("pods have 10.233.64.0/18, services have 10.96.0.0/16,fd00:10:96::/112");

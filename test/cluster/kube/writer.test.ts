@@ -21,7 +21,7 @@ inCluster(import.meta.path, () => {
   let other: KubeWriter;
 
   beforeAll(async () => {
-    installCalicoCrds();
+    await installCalicoCrds();
     client = new KubeClient(await administrator(), "selvedge-cloud/test", realFetch, new SystemClock());
     operator = new KubeWriter(client, "selvedge-operator");
     other = new KubeWriter(client, "somebody-else");

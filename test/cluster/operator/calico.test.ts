@@ -1,13 +1,13 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import type { OperatorSettings } from "../../../cloud/operator/settings.ts";
 import { waitFor } from "../../lab/wait-for.ts";
+import { applyObject } from "../../support/cluster-objects.ts";
 import { inCluster, kubectl } from "../../support/in-cluster.ts";
 import { prefix } from "../../support/network-objects.ts";
 import {
   addNode,
   installCalicoCrds,
   installCrds,
-  kubectlApply,
   RunningOperator,
   SETTINGS,
   see,
@@ -20,18 +20,18 @@ const CALICO: OperatorSettings = {
   keepIpPools: true,
 };
 
-function addBlock(name: string, cidr: string, node: string): void {
+async function addBlock(name: string, cidr: string, node: string): Promise<void> {
   const spec = { cidr, affinity: `host:${node}`, deleted: false };
-  kubectlApply({ apiVersion: "crd.projectcalico.org/v1", kind: "IPAMBlock", metadata: { name }, spec });
+  await applyObject({ apiVersion: "crd.projectcalico.org/v1", kind: "IPAMBlock", metadata: { name }, spec });
 }
 
 inCluster(import.meta.path, () => {
-  beforeAll(() => {
-    installCrds();
-    installCalicoCrds();
-    addNode("cloud1", 100, false);
-    addBlock("10-1-100-0-26", "10.1.100.0/26", "cloud1");
-    for (const n of [1, 2]) addNode(`e${n}`, n);
+  beforeAll(async () => {
+    await installCrds();
+    await installCalicoCrds();
+    await addNode("cloud1", 100, false);
+    await addBlock("10-1-100-0-26", "10.1.100.0/26", "cloud1");
+    for (const n of [1, 2]) await addNode(`e${n}`, n);
   });
 
   let running: RunningOperator[] = [];
@@ -45,10 +45,10 @@ inCluster(import.meta.path, () => {
     return one;
   }
 
-  const subnetsOf = (node: string) => see("node", node)?.metadata.annotations?.["fabedge.io/subnets"];
-  const connectorSubnets = () =>
+  const subnetsOf = async (node: string) => (await see("node", node))?.metadata.annotations?.["fabedge.io/subnets"];
+  const connectorSubnets = async () =>
     (
-      Bun.YAML.parse(see("configmap", "connector-config")?.data?.["tunnels.yaml"] ?? "") as {
+      Bun.YAML.parse((await see("configmap", "connector-config"))?.data?.["tunnels.yaml"] ?? "") as {
         subnets: readonly string[];
       }
     ).subnets;
@@ -56,15 +56,15 @@ inCluster(import.meta.path, () => {
   describe("beside Calico, an operator", () => {
     test("gives each edge node a part of its pool, once, which two leaders agree on", async () => {
       const [first, second] = await Promise.all([start("a"), start("b")]);
-      await waitFor("both annotations", () => subnetsOf("e1") && subnetsOf("e2"));
-      const given = [subnetsOf("e1"), subnetsOf("e2")];
+      await waitFor("both annotations", async () => (await subnetsOf("e1")) && (await subnetsOf("e2")));
+      const given = [await subnetsOf("e1"), await subnetsOf("e2")];
       expect(given[0]).toMatch(/^10\.200\.\d+\.0\/24$/);
       expect(new Set(given).size).toBe(2);
       const [leader, other] = first.operator.status.leading ? [first, second] : [second, first];
       await leader.settled();
       await leader.kill();
       await other.settled();
-      expect([subnetsOf("e1"), subnetsOf("e2")]).toEqual(given);
+      expect([await subnetsOf("e1"), await subnetsOf("e2")]).toEqual(given);
       expect(other.writes.filter((write) => write.includes("nodes/"))).toEqual([]);
     });
 
@@ -72,7 +72,11 @@ inCluster(import.meta.path, () => {
       const operator = await start("c");
       await operator.settled();
       const name = "paris-10-200-0-0-16";
-      expect(see("ippool", name)?.spec).toMatchObject({ cidr: "10.200.0.0/16", disabled: true, natOutgoing: false });
+      expect((await see("ippool", name))?.spec).toMatchObject({
+        cidr: "10.200.0.0/16",
+        disabled: true,
+        natOutgoing: false,
+      });
       kubectl("delete", "ippool", name);
       await waitFor("the pool", () => see("ippool", name));
     });
@@ -80,11 +84,11 @@ inCluster(import.meta.path, () => {
     test("notices a new block of a cloud node at once", async () => {
       const operator = await start("d");
       await operator.settled();
-      expect(connectorSubnets()).toContain("10.1.100.0/26");
-      addBlock("10-1-101-0-26", "10.1.101.0/26", "cloud1");
-      await waitFor("the block", () => connectorSubnets().includes("10.1.101.0/26"));
+      expect(await connectorSubnets()).toContain("10.1.100.0/26");
+      await addBlock("10-1-101-0-26", "10.1.101.0/26", "cloud1");
+      await waitFor("the block", async () => (await connectorSubnets()).includes("10.1.101.0/26"));
       kubectl("delete", "ipamblock", "10-1-101-0-26");
-      await waitFor("that it is gone", () => !connectorSubnets().includes("10.1.101.0/26"));
+      await waitFor("that it is gone", async () => !(await connectorSubnets()).includes("10.1.101.0/26"));
     });
   });
 });

@@ -2,8 +2,9 @@ import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { seconds } from "../../../src/base/duration.ts";
 import { waitFor } from "../../lab/wait-for.ts";
-import { inCluster, kubectl } from "../../support/in-cluster.ts";
-import { addNode, installCrds, kubectlApply, RunningOperator, see } from "../../support/operator-world.ts";
+import { applyObject, type Manifest } from "../../support/cluster-objects.ts";
+import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
+import { addNode, installCrds, RunningOperator, see } from "../../support/operator-world.ts";
 
 const CRD = join(import.meta.dir, "../../../cloud/crds/globalservices.yaml");
 const SHOP = "shop";
@@ -12,16 +13,19 @@ const EXPORTED = { [LABEL]: "true" };
 const PARIS = { cluster: "paris", zone: "default", region: "default" };
 const LYON = { addresses: ["10.97.0.9"], cluster: "lyon", zone: "sud", region: "fr" };
 
-function addService(name: string, spec: object, labels: object = EXPORTED): void {
+async function addService(name: string, spec: object, labels: object = EXPORTED): Promise<void> {
   const ports = [{ name: "http", port: 80, protocol: "TCP" }];
-  kubectlApply({
+  await applyObject({
     ...{ apiVersion: "v1", kind: "Service", metadata: { name, namespace: SHOP, labels } },
     spec: { ports, ...spec },
   });
 }
 
-function addSlice(service: string, pods: readonly { readonly name: string; readonly address: string }[]): void {
-  kubectlApply({
+async function addSlice(
+  service: string,
+  pods: readonly { readonly name: string; readonly address: string }[],
+): Promise<void> {
+  await applyObject({
     ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: "IPv4" },
     metadata: {
       name: `${service}-1`,
@@ -42,20 +46,20 @@ interface Spec {
   readonly endpoints: readonly { readonly addresses: readonly string[]; readonly cluster: string }[];
 }
 
-const globalService = (name: string) => see("globalservice", name, `--namespace=${SHOP}`);
-const specOf = (name: string) => globalService(name)?.spec as Spec | undefined;
-const addressesOf = (name: string) => specOf(name)?.endpoints.flatMap(({ addresses }) => addresses) ?? [];
+const globalService = (name: string) => see("globalservice", name, SHOP);
+const specOf = async (name: string) => (await globalService(name))?.spec as Spec | undefined;
+const addressesOf = async (name: string) => (await specOf(name))?.endpoints.flatMap(({ addresses }) => addresses) ?? [];
 
-function eventOf(wanted: string) {
-  const text = kubectl("get", "events.events.k8s.io", `--namespace=${SHOP}`, "--output=json");
+async function eventOf(wanted: string) {
+  const text = await readText(`/apis/events.k8s.io/v1/namespaces/${SHOP}/events`);
   const { items } = JSON.parse(text) as { items: { reason: string; note: string; regarding: object }[] };
   return items.find(({ reason }) => reason === wanted);
 }
 
 /** The API server takes a moment to go by a definition that has changed. */
-function tryToApply(object: object): boolean {
+async function tryToApply(object: Manifest): Promise<boolean> {
   try {
-    kubectlApply(object);
+    await applyObject(object);
     return true;
   } catch {
     return false;
@@ -63,9 +67,9 @@ function tryToApply(object: object): boolean {
 }
 
 inCluster(import.meta.path, () => {
-  beforeAll(() => {
-    installCrds();
-    addNode("cloud1", 100, false);
+  beforeAll(async () => {
+    await installCrds();
+    await addNode("cloud1", 100, false);
     kubectl("create", "namespace", SHOP);
   });
 
@@ -85,25 +89,25 @@ inCluster(import.meta.path, () => {
   describe("a labelled Service", () => {
     test("becomes a GlobalService, which follows it and goes with its label", async () => {
       await start("a");
-      addService("web", { clusterIP: "10.96.0.80" });
+      await addService("web", { clusterIP: "10.96.0.80" });
       await waitFor("it", () => globalService("web"));
-      expect(specOf("web")).toEqual({
+      expect(await specOf("web")).toEqual({
         type: "ClusterIP",
         ports: [{ name: "http", port: 80, protocol: "TCP" }],
         endpoints: [{ addresses: ["10.96.0.80"], ...PARIS }],
       } as unknown as Spec);
-      addService("web", { clusterIP: "10.96.0.80", ports: [{ name: "http", port: 8080, protocol: "TCP" }] });
-      await waitFor("the other port", () => specOf("web")?.ports[0]?.port === 8080);
+      await addService("web", { clusterIP: "10.96.0.80", ports: [{ name: "http", port: 8080, protocol: "TCP" }] });
+      await waitFor("the other port", async () => (await specOf("web"))?.ports[0]?.port === 8080);
       kubectl("label", "service", "web", `--namespace=${SHOP}`, `${LABEL}-`);
-      await waitFor("its end", () => globalService("web") === undefined);
+      await waitFor("its end", async () => (await globalService("web")) === undefined);
     });
 
     test("has its ready pods exported where it is headless, as they come and go", async () => {
       await start("b");
-      addService("db", { clusterIP: "None" });
-      addSlice("db", [{ name: "db-0", address: "10.1.1.5" }]);
-      await waitFor("its pod", () => addressesOf("db").includes("10.1.1.5"));
-      expect(specOf("db")).toMatchObject({
+      await addService("db", { clusterIP: "None" });
+      await addSlice("db", [{ name: "db-0", address: "10.1.1.5" }]);
+      await waitFor("its pod", async () => (await addressesOf("db")).includes("10.1.1.5"));
+      expect(await specOf("db")).toMatchObject({
         type: "Headless",
         endpoints: [{ hostname: "db-0", targetRef: { kind: "Pod", name: "db-0", namespace: SHOP }, ...PARIS }],
       });
@@ -111,38 +115,38 @@ inCluster(import.meta.path, () => {
         { name: "db-1", address: "10.1.1.6" },
         { name: "db-0", address: "10.1.1.5" },
       ];
-      addSlice("db", both);
-      await waitFor("both", () => Bun.deepEquals(addressesOf("db"), ["10.1.1.5", "10.1.1.6"]));
-      addSlice("db", []);
-      await waitFor("none", () => globalService("db") && addressesOf("db").length === 0);
+      await addSlice("db", both);
+      await waitFor("both", async () => Bun.deepEquals(await addressesOf("db"), ["10.1.1.5", "10.1.1.6"]));
+      await addSlice("db", []);
+      await waitFor("none", async () => (await globalService("db")) && (await addressesOf("db")).length === 0);
       kubectl("delete", "service", "db", `--namespace=${SHOP}`);
-      await waitFor("its end", () => globalService("db") === undefined);
+      await waitFor("its end", async () => (await globalService("db")) === undefined);
     });
 
     test("shares its GlobalService with other clusters, whose word stays", async () => {
       const theirs = { type: "ClusterIP", ports: [{ port: 80, protocol: "TCP" }], endpoints: [LYON] };
-      kubectlApply({
+      await applyObject({
         ...{ apiVersion: "dns.fabedge.io/v1alpha1", kind: "GlobalService" },
         metadata: { name: "shared", namespace: SHOP },
         spec: theirs,
       });
-      addService("shared", { clusterIP: "10.96.0.81" });
+      await addService("shared", { clusterIP: "10.96.0.81" });
       await start("c");
-      await waitFor("both", () => Bun.deepEquals(addressesOf("shared"), ["10.97.0.9", "10.96.0.81"]));
-      expect(specOf("shared")?.endpoints[0]).toEqual(LYON);
+      await waitFor("both", async () => Bun.deepEquals(await addressesOf("shared"), ["10.97.0.9", "10.96.0.81"]));
+      expect((await specOf("shared"))?.endpoints[0]).toEqual(LYON);
       kubectl("delete", "service", "shared", `--namespace=${SHOP}`);
-      await waitFor("theirs alone", () => Bun.deepEquals(addressesOf("shared"), ["10.97.0.9"]));
-      expect(specOf("shared")?.endpoints).toEqual([LYON]);
+      await waitFor("theirs alone", async () => Bun.deepEquals(await addressesOf("shared"), ["10.97.0.9"]));
+      expect((await specOf("shared"))?.endpoints).toEqual([LYON]);
     });
 
     test("that other clusters could not reach says so in an Event of its own", async () => {
-      addService("alias", { type: "ExternalName", externalName: "web.example" });
+      await addService("alias", { type: "ExternalName", externalName: "web.example" });
       await start("d");
       expect(await waitFor("the Event", () => eventOf("ExportRefused"))).toMatchObject({
         note: expect.stringContaining("ExternalName"),
         regarding: { kind: "Service", namespace: SHOP, name: "alias" },
       });
-      expect(globalService("alias")).toBeUndefined();
+      expect(await globalService("alias")).toBeUndefined();
     });
   });
 
@@ -158,35 +162,35 @@ inCluster(import.meta.path, () => {
       spec: { type: "ClusterIP", ports: [{ port: 80, protocol: "TCP" }], endpoints },
     };
     await waitFor("the looser definition", () => tryToApply(global));
-    addService("strange", { clusterIP: "10.96.0.84" });
+    await addService("strange", { clusterIP: "10.96.0.84" });
     const operator = await start("i");
     expect(await waitFor("the Event", () => eventOf("Unreadable"))).toMatchObject({
       action: "Export",
       note: expect.stringContaining("spec.endpoints[0].cluster"),
       regarding: { kind: "GlobalService", namespace: SHOP, name: "strange" },
     });
-    addService("beside", { clusterIP: "10.96.0.85" });
+    await addService("beside", { clusterIP: "10.96.0.85" });
     await waitFor("the next one", () => globalService("beside"));
     expect(globalWrites(operator)).toEqual([`POST dns.fabedge.io/v1alpha1/namespaces/${SHOP}/globalservices`]);
-    expect(addressesOf("strange")).toEqual(["10.97.0.9"]);
+    expect(await addressesOf("strange")).toEqual(["10.97.0.9"]);
     kubectl("delete", "globalservice", "strange", `--namespace=${SHOP}`);
-    await waitFor("ours, once it is gone", () => Bun.deepEquals(addressesOf("strange"), ["10.96.0.84"]));
+    await waitFor("ours, once it is gone", async () => Bun.deepEquals(await addressesOf("strange"), ["10.96.0.84"]));
     kubectl("apply", "--server-side", "--force-conflicts", `--filename=${CRD}`);
   });
 
   test("what stands there already is not written again by the next operator", async () => {
-    addService("web", { clusterIP: "10.96.0.80" });
+    await addService("web", { clusterIP: "10.96.0.80" });
     const first = await start("e");
     await waitFor("it", () => globalService("web"));
     await first.close();
     running = [];
-    const before = globalService("web")?.metadata.resourceVersion;
+    const before = (await globalService("web"))?.metadata.resourceVersion;
     const second = await start("f");
     await second.settled();
-    addService("next", { clusterIP: "10.96.0.82" });
+    await addService("next", { clusterIP: "10.96.0.82" });
     await waitFor("what came after it", () => globalService("next"));
     expect(globalWrites(second)).toEqual([`POST dns.fabedge.io/v1alpha1/namespaces/${SHOP}/globalservices`]);
-    expect(globalService("web")?.metadata.resourceVersion).toBe(before);
+    expect((await globalService("web"))?.metadata.resourceVersion).toBe(before);
   });
 
   test("two who lead for a moment, or an answer that gets lost, leave one GlobalService that is right", async () => {
@@ -197,24 +201,26 @@ inCluster(import.meta.path, () => {
       return { kind: isWrite ? "lose" : "pass" };
     });
     await losing.leads();
-    addService("lost", { clusterIP: "10.96.0.83" });
-    await waitFor("it", () => Bun.deepEquals(addressesOf("lost"), ["10.96.0.83"]));
-    const { uid } = globalService("lost")?.metadata ?? {};
-    addService("lost", { clusterIP: "10.96.0.83", ports: [{ name: "http", port: 81, protocol: "TCP" }] });
-    await waitFor("the other port", () => specOf("lost")?.ports[0]?.port === 81);
+    await addService("lost", { clusterIP: "10.96.0.83" });
+    await waitFor("it", async () => Bun.deepEquals(await addressesOf("lost"), ["10.96.0.83"]));
+    const { uid } = (await globalService("lost"))?.metadata ?? {};
+    await addService("lost", { clusterIP: "10.96.0.83", ports: [{ name: "http", port: 81, protocol: "TCP" }] });
+    await waitFor("the other port", async () => (await specOf("lost"))?.ports[0]?.port === 81);
     await waitFor("both answers lost", () => lost === 2);
-    expect(globalService("lost")?.metadata.uid).toBe(uid);
-    expect(addressesOf("lost")).toEqual(["10.96.0.83"]);
+    expect((await globalService("lost"))?.metadata.uid).toBe(uid);
+    expect(await addressesOf("lost")).toEqual(["10.96.0.83"]);
   });
 
   test("a cluster without the kind gets everything else, and exports as soon as it has it", async () => {
     kubectl("delete", "crd", "globalservices.dns.fabedge.io");
     const operator = await start("h");
     await operator.settled();
-    addNode("e1", 1);
+    await addNode("e1", 1);
     await waitFor("its ConfigMap", () => see("configmap", "fabedge-agent-config-e1"));
     await waitFor("a word about it", () => operator.log.some(({ event }) => event === "kube.unread"));
     kubectl("apply", "--server-side", `--filename=${CRD}`);
-    await waitFor("the GlobalService", () => addressesOf("web").includes("10.96.0.80"), { timeout: seconds(90) });
+    await waitFor("the GlobalService", async () => (await addressesOf("web")).includes("10.96.0.80"), {
+      timeout: seconds(90),
+    });
   }, 120_000);
 });

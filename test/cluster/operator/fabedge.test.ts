@@ -4,11 +4,12 @@ import { issueAuthority } from "../../../src/certificate/issue.ts";
 import { PrivateKey } from "../../../src/certificate/private-key.ts";
 import { SystemClock } from "../../../src/linux/system-clock.ts";
 import { waitFor } from "../../lab/wait-for.ts";
-import { inCluster, kubectl } from "../../support/in-cluster.ts";
+import { applyObject } from "../../support/cluster-objects.ts";
+import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
 import {
   addNode,
+  eventsOf,
   installCrds,
-  kubectlApply,
   NAMESPACE,
   RunningOperator,
   SETTINGS,
@@ -20,13 +21,13 @@ const NODES = ["e1", "e2", "e3"];
 const AGENTS = { ...SETTINGS, agent: { ...SETTINGS.agent, mode: "pod" } } as const;
 
 inCluster(import.meta.path, () => {
-  beforeAll(() => {
-    installCrds();
+  beforeAll(async () => {
+    await installCrds();
     kubectl("create", "serviceaccount", "default", "--namespace", NAMESPACE);
-    addNode("cloud1", 100, false);
+    await addNode("cloud1", 100, false);
     for (const [i, node] of NODES.entries()) {
-      addNode(node, i + 1);
-      addFabEdgeAgent(node);
+      await addNode(node, i + 1);
+      await addFabEdgeAgent(node);
     }
   });
 
@@ -41,23 +42,31 @@ inCluster(import.meta.path, () => {
   }
 
   const label = (node: string, mode: string) => kubectl("label", "node", node, `selvedge.io/agent-mode=${mode}`);
-  const condition = (node: string) =>
-    see("node", node)?.status?.conditions?.find((each) => each["type"] === "SelvedgeReady");
-  const untouched = (node: string) => podsOf(node).every((pod) => pod.name === `fabedge-agent-${node}` && !pod.ending);
+  const condition = async (node: string) =>
+    (await see("node", node))?.status?.conditions?.find((each) => each["type"] === "SelvedgeReady");
+  const untouched = async (node: string) =>
+    (await podsOf(node)).every((pod) => pod.name === `fabedge-agent-${node}` && !pod.ending);
 
   describe("where FabEdge's agents run", () => {
     test("what FabEdge has written is taken over as it stands, labelled or not", async () => {
-      const made = ["connector-config", "fabedge-agent-config-e1"].map((name) => {
+      const names = ["connector-config", "fabedge-agent-config-e1"];
+      const makeAsFabEdge = async (name: string) => {
         const metadata = { name, namespace: NAMESPACE };
-        kubectlApply({ apiVersion: "v1", kind: "ConfigMap", metadata, data: { "tunnels.yaml": "name: fabedges\n" } });
-        return { name, uid: see("configmap", name)?.metadata.uid };
-      });
+        await applyObject({
+          apiVersion: "v1",
+          kind: "ConfigMap",
+          metadata,
+          data: { "tunnels.yaml": "name: fabedges\n" },
+        });
+        return { name, uid: (await see("configmap", name))?.metadata.uid };
+      };
+      const made = await Promise.all(names.map(makeAsFabEdge));
       const operator = await start("heir");
       for (const { name, uid } of made) {
-        await waitFor(`ours in ${name}`, () =>
-          see("configmap", name)?.data?.["tunnels.yaml"]?.includes("name: paris."),
+        await waitFor(`ours in ${name}`, async () =>
+          (await see("configmap", name))?.data?.["tunnels.yaml"]?.includes("name: paris."),
         );
-        expect(see("configmap", name)?.metadata).toMatchObject({
+        expect((await see("configmap", name))?.metadata).toMatchObject({
           uid,
           labels: { "fabedge.io/created-by": "fabedge-operator" },
         });
@@ -72,66 +81,78 @@ inCluster(import.meta.path, () => {
       const operator = await start(mode, mode === "host" ? SETTINGS : AGENTS);
       expect(operator.writes.filter((write) => write.includes("/pods"))).toEqual([]);
       for (const node of NODES) {
-        await waitFor(`${node} says so`, () => condition(node)?.["reason"] === "FabedgeAgent");
-        expect(condition(node)).toMatchObject({ status: "True", message: expect.stringContaining("agent-mode") });
-        expect(podsOf(node)).toHaveLength(1);
-        expect(untouched(node)).toBe(true);
+        await waitFor(`${node} says so`, async () => (await condition(node))?.["reason"] === "FabedgeAgent");
+        expect(await condition(node)).toMatchObject({ status: "True", message: expect.stringContaining("agent-mode") });
+        expect(await podsOf(node)).toHaveLength(1);
+        expect(await untouched(node)).toBe(true);
       }
     });
 
     test("a node is moved by its label, and no other one with it", async () => {
       await start("mover");
       label("e1", "host");
-      await waitFor("the end of e1's", () => podsOf("e1").every(({ ending }) => ending));
-      endPodsOf("e1");
-      await waitFor("e1 is as wanted", () => condition("e1")?.["reason"] === "AsWanted");
-      expect(podsOf("e1")).toEqual([]);
+      await waitFor("the end of e1's", async () => (await podsOf("e1")).every(({ ending }) => ending));
+      await endPodsOf("e1");
+      await waitFor("e1 is as wanted", async () => (await condition("e1"))?.["reason"] === "AsWanted");
+      expect(await podsOf("e1")).toEqual([]);
 
       label("e2", "pod");
-      await waitFor("the end of e2's", () => podsOf("e2").every(({ ending }) => ending));
-      endPodsOf("e2");
-      const [successor] = await waitFor("its successor", () => podsOf("e2").length === 1 && podsOf("e2"));
+      await waitFor("the end of e2's", async () => (await podsOf("e2")).every(({ ending }) => ending));
+      await endPodsOf("e2");
+      const [successor] = await waitFor(
+        "its successor",
+        async () => (await podsOf("e2")).length === 1 && (await podsOf("e2")),
+      );
       expect(successor?.labels).toMatchObject({ "app.kubernetes.io/managed-by": "selvedge-operator" });
 
-      expect(untouched("e3")).toBe(true);
-      expect(condition("e3")?.["reason"]).toBe("FabedgeAgent");
+      expect(await untouched("e3")).toBe(true);
+      expect((await condition("e3"))?.["reason"]).toBe("FabedgeAgent");
     });
 
     test("an authority of FabEdge's goes on signing until the last node is moved, and the cluster says so", async () => {
       const { certificate, key } = fabedgeAuthority();
       kubectl("delete", "secret", "fabedge-ca", `-n${NAMESPACE}`);
       const data = { "ca.crt": btoa(certificate), "ca.key": btoa(key) };
-      kubectlApply({ apiVersion: "v1", kind: "Secret", metadata: { name: "fabedge-ca", namespace: NAMESPACE }, data });
-      const authority = () => see("secret", "fabedge-ca")?.data ?? {};
-      const own = () => see("cluster", "paris")?.status?.conditions?.find((each) => each["type"] === "Ready");
+      await applyObject({
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: "fabedge-ca", namespace: NAMESPACE },
+        data,
+      });
+      const authority = async () => (await see("secret", "fabedge-ca"))?.data ?? {};
+      const own = async () =>
+        (await see("cluster", "paris"))?.status?.conditions?.find((each) => each["type"] === "Ready");
       await start("adopts");
-      await waitFor("its successor", () => authority()["next.crt"]);
-      await waitFor("the cluster says so", () => own()?.["reason"] === "AuthorityHeld");
-      expect(own()).toMatchObject({ status: "True", message: expect.stringContaining("FabEdge's agents of e3 do") });
-      const told = () => {
-        const fields = "--field-selector=regarding.name=paris";
-        const text = kubectl("get", "events.events.k8s.io", "--namespace=default", fields, "--output=json");
-        return new Set((JSON.parse(text) as { items: { reason: string }[] }).items.map(({ reason }) => reason));
-      };
+      await waitFor("its successor", async () => (await authority())["next.crt"]);
+      await waitFor("the cluster says so", async () => (await own())?.["reason"] === "AuthorityHeld");
+      expect(await own()).toMatchObject({
+        status: "True",
+        message: expect.stringContaining("FabEdge's agents of e3 do"),
+      });
+      const told = async () => new Set((await eventsOf<{ reason: string }>("paris")).map(({ reason }) => reason));
       // They are told in passing: who ends has told some of them.
-      await waitFor("Events of it", () => ["AuthorityPrepared", "AuthorityHeld"].every((reason) => told().has(reason)));
+      await waitFor("Events of it", async () => {
+        const reasons = await told();
+        return ["AuthorityPrepared", "AuthorityHeld"].every((reason) => reasons.has(reason));
+      });
       await running?.close();
 
       const later = await start("later", SETTINGS, new LaterClock(hours(9 * 24)));
       await later.settled();
-      expect(authority()["ca.crt"]).toBe(data["ca.crt"]);
+      expect((await authority())["ca.crt"]).toBe(data["ca.crt"]);
       label("e3", "host");
-      await waitFor("the successor signs", () => authority()["previous.crt"] === data["ca.crt"]);
-      expect(Object.keys(authority()).sort()).toEqual(["ca.crt", "ca.key", "previous.crt"]);
-      expect(authority()["ca.key"]).not.toBe(data["ca.key"]);
-      await waitFor("all is well", () => own()?.["reason"] === "AsWanted");
-      await waitFor("the last Event", () => told().has("AuthoritySwitched"));
+      await waitFor("the successor signs", async () => (await authority())["previous.crt"] === data["ca.crt"]);
+      expect(Object.keys(await authority()).sort()).toEqual(["ca.crt", "ca.key", "previous.crt"]);
+      expect((await authority())["ca.key"]).not.toBe(data["ca.key"]);
+      await waitFor("all is well", async () => (await own())?.["reason"] === "AsWanted");
+      await waitFor("the last Event", async () => (await told()).has("AuthoritySwitched"));
     });
 
     test("an authority that cannot be used is told of at the cluster, and nodes go on with what they have", async () => {
-      const secret = () => see("secret", "fabedge-agent-tls-e2")?.metadata.resourceVersion;
-      const own = () => see("cluster", "paris")?.status?.conditions?.find((each) => each["type"] === "Ready");
-      const before = secret();
+      const secret = async () => (await see("secret", "fabedge-agent-tls-e2"))?.metadata.resourceVersion;
+      const own = async () =>
+        (await see("cluster", "paris"))?.status?.conditions?.find((each) => each["type"] === "Ready");
+      const before = await secret();
       kubectl(
         "patch",
         "secret",
@@ -140,20 +161,20 @@ inCluster(import.meta.path, () => {
         `--patch=${JSON.stringify({ data: { "ca.key": "eA==" } })}`,
       );
       await start("broken");
-      await waitFor("the cluster says so", () => own()?.["status"] === "False");
-      expect(own()).toMatchObject({ message: expect.stringContaining("Secret of the authority is not usable") });
+      await waitFor("the cluster says so", async () => (await own())?.["status"] === "False");
+      expect(await own()).toMatchObject({ message: expect.stringContaining("Secret of the authority is not usable") });
       kubectl("annotate", "node", "e1", "fabedge.io/node-public-addresses=203.0.113.9");
-      await waitFor("everybody else goes on", () =>
-        see("configmap", "fabedge-agent-config-e1")?.data?.["tunnels.yaml"]?.includes("203.0.113.9"),
+      await waitFor("everybody else goes on", async () =>
+        (await see("configmap", "fabedge-agent-config-e1"))?.data?.["tunnels.yaml"]?.includes("203.0.113.9"),
       );
-      expect(secret()).toBe(before);
+      expect(await secret()).toBe(before);
     });
 
     test("a label that is taken off again moves the operator's own pod as the default says", async () => {
       await start("back");
       kubectl("label", "node", "e2", "selvedge.io/agent-mode-");
-      await waitFor("the end of e2's", () => podsOf("e2").every(({ ending }) => ending));
-      expect(podsOf("e1")).toEqual([]);
+      await waitFor("the end of e2's", async () => (await podsOf("e2")).every(({ ending }) => ending));
+      expect(await podsOf("e1")).toEqual([]);
     });
   });
 });
@@ -182,14 +203,14 @@ function fabedgeAuthority() {
 }
 
 /** As FabEdge 1.0.0 labels and names it. */
-function addFabEdgeAgent(node: string): void {
+async function addFabEdgeAgent(node: string): Promise<void> {
   const labels = {
     "fabedge.io/app": "fabedge-agent",
     "fabedge.io/created-by": "fabedge-operator",
     "fabedge.io/name": `fabedge-agent-${node}`,
     "fabedge.io/pod-spec-hash": "5d9c6b9f7c",
   };
-  kubectlApply({
+  await applyObject({
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name: `fabedge-agent-${node}`, namespace: NAMESPACE, labels },
@@ -203,8 +224,8 @@ interface SeenPod {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-function podsOf(node: string): readonly SeenPod[] {
-  const text = kubectl("get", "pods", `-n${NAMESPACE}`, `--field-selector=spec.nodeName=${node}`, "--output=json");
+async function podsOf(node: string): Promise<readonly SeenPod[]> {
+  const text = await readText(`/api/v1/namespaces/${NAMESPACE}/pods?fieldSelector=spec.nodeName%3D${node}`);
   const { items } = JSON.parse(text) as {
     items: { metadata: { name: string; deletionTimestamp?: string; labels: Record<string, string> } }[];
   };
@@ -216,8 +237,8 @@ function podsOf(node: string): readonly SeenPod[] {
 }
 
 /** No kubelet runs here: whoever deletes a bound pod has to say that it is over. */
-function endPodsOf(node: string): void {
-  for (const { name, ending } of podsOf(node)) {
+async function endPodsOf(node: string): Promise<void> {
+  for (const { name, ending } of await podsOf(node)) {
     if (ending) kubectl("delete", "pod", name, `-n${NAMESPACE}`, "--force", "--grace-period=0");
   }
 }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { milliseconds, seconds } from "../../../src/base/duration.ts";
 import { waitFor } from "../../lab/wait-for.ts";
+import { deleteObject, type KubernetesJson, patchObject } from "../../support/cluster-objects.ts";
 import { DrivenClock } from "../../support/driven-clock.ts";
 import type { Fault } from "../../support/fault-proxy.ts";
 import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
@@ -9,7 +10,6 @@ import {
   addNode,
   hasClusterStatus,
   installCrds,
-  type KubernetesJson,
   NAMESPACE,
   RunningOperator,
   see,
@@ -18,11 +18,11 @@ import {
 const NODES = ["e1", "e2", "e3", "e4"];
 
 inCluster(import.meta.path, () => {
-  beforeAll(() => {
-    installCrds();
-    addNode("cloud1", 100, false);
-    for (const [i, name] of NODES.entries()) addNode(name, i + 1);
-    addCommunity(
+  beforeAll(async () => {
+    await installCrds();
+    await addNode("cloud1", 100, false);
+    for (const [i, name] of NODES.entries()) await addNode(name, i + 1);
+    await addCommunity(
       "all",
       NODES.map((name) => `paris.${name}`),
     );
@@ -78,9 +78,9 @@ inCluster(import.meta.path, () => {
   }
   let address = 1;
   /** @returns an address that a node has from now on */
-  function change(node: string): string {
+  async function change(node: string): Promise<string> {
     const text = `203.0.113.${address++}`;
-    kubectl("annotate", "node", node, `fabedge.io/node-public-addresses=${text}`, "--overwrite");
+    await patchObject("node", node, { metadata: { annotations: { "fabedge.io/node-public-addresses": text } } });
     return text;
   }
   const sees = (node: string, text: string) =>
@@ -92,7 +92,7 @@ inCluster(import.meta.path, () => {
       if (attempt > 60) throw new Error(`Cannot see the end of it: there is ${(await names()).join(", ")}`);
       const operator = await start(`killed-${attempt}`);
       // Nobody waits for the dead one's lease.
-      kubectl("delete", "lease", "fabedge-operator-leader", `--namespace=${NAMESPACE}`, "--ignore-not-found");
+      await deleteObject("lease", "fabedge-operator-leader", NAMESPACE);
       const isOurs = (method: string, path: string) => method !== "GET" && !/\/(?:leases|events)\b/.test(path);
       let dead = false;
       let writes = 0;
@@ -119,7 +119,7 @@ inCluster(import.meta.path, () => {
     }
     expect(await names()).toEqual(wanted());
     const before = await everything();
-    kubectl("delete", "lease", "fabedge-operator-leader", `--namespace=${NAMESPACE}`);
+    await deleteObject("lease", "fabedge-operator-leader", NAMESPACE);
     const last = await start("last");
     await last.settled();
     expect(last.writes).toEqual([]);
@@ -131,12 +131,12 @@ inCluster(import.meta.path, () => {
     await first.settled();
     const second = await start("second");
     await waitFor("the second one has read everything", () => second.operator.status.planned);
-    await sees("e1", change("e1"));
+    await sees("e1", await change("e1"));
     expect(second.writes).toEqual([]);
     const uids = (await everything()).map(({ uid }) => uid);
     const written = first.proxy.writes.length;
     first.proxy.become({ kind: "hang" });
-    const text = change("e2");
+    const text = await change("e2");
     await sees("e2", text);
     first.proxy.become({ kind: "pass" });
     await waitFor("the first one follows", () => first.operator.status.holder === "second");
@@ -144,7 +144,7 @@ inCluster(import.meta.path, () => {
     expect((await everything()).map(({ uid }) => uid)).toEqual(uids);
     expect(first.proxy.writes.slice(written).filter(({ status }) => status !== undefined && status < 300)).toEqual([]);
     const before = await everything();
-    const third = change("e3");
+    const third = await change("e3");
     await sees("e3", third);
     await second.settled();
     expect(
@@ -181,7 +181,7 @@ inCluster(import.meta.path, () => {
   test("what a leader makes that has been replaced is refused where its successor has made it meanwhile", async () => {
     const isHeld = (path: string) => /\/fabedge-agent-(?:tls|config)-late\b/.test(path);
     const { successor, sent, replaced, release } = await replaceLeader("makes", isHeld, 2);
-    addNode("late", 9);
+    await addNode("late", 9);
     await sent();
     await replaced();
     const made = async () => (await everything()).filter(({ name }) => name.endsWith("-late"));
@@ -235,7 +235,7 @@ inCluster(import.meta.path, () => {
         operator.proxy.choose(({ method, path }) =>
           method === "GET" || path.includes("/leases") ? { kind: "pass" } : fault(count++),
         );
-        const texts = NODES.map((node) => [node, change(node)] as const);
+        const texts = await Promise.all(NODES.map(async (node) => [node, await change(node)] as const));
         for (const [node, text] of texts) await sees(node, text);
         operator.proxy.become({ kind: "pass" });
         await operator.settled();
@@ -251,14 +251,14 @@ inCluster(import.meta.path, () => {
     operator.proxy.choose(({ method, path }) =>
       method !== "GET" && isRefused(path) ? { kind: "answer", status: 403 } : { kind: "pass" },
     );
-    change("e2");
-    const condition = () =>
-      see("node", "e2")?.status?.conditions?.find((each) => each["type"] === "SelvedgeReady")?.["reason"];
-    await waitFor("the condition", () => condition() === "KubeForbidden");
-    await sees("e1", change("e1"));
+    await change("e2");
+    const condition = async () =>
+      (await see("node", "e2"))?.status?.conditions?.find((each) => each["type"] === "SelvedgeReady")?.["reason"];
+    await waitFor("the condition", async () => (await condition()) === "KubeForbidden");
+    await sees("e1", await change("e1"));
     operator.proxy.become({ kind: "pass" });
-    await sees("e2", change("e2"));
-    await waitFor("that it is right again", () => condition() === "AsWanted");
+    await sees("e2", await change("e2"));
+    await waitFor("that it is right again", async () => (await condition()) === "AsWanted");
   });
 
   test("a server that is away altogether is asked less and less, costs nobody anything, and is heard once it is back", async () => {
@@ -267,7 +267,7 @@ inCluster(import.meta.path, () => {
     const before = await everything();
     operator.proxy.become({ kind: "cut" });
     const since = operator.proxy.seen.length;
-    const texts = NODES.map((node) => [node, change(node)] as const);
+    const texts = await Promise.all(NODES.map(async (node) => [node, await change(node)] as const));
     await waitFor("it leads no longer", () => !operator.operator.status.leading);
     await waitFor("a few attempts", () => operator.proxy.seen.length > since + 30, { timeout: seconds(20) });
     expect(await everything()).toEqual(before);

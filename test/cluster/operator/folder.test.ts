@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "../../lab/wait-for.ts";
+import { applyObject } from "../../support/cluster-objects.ts";
 import { inCluster, kubectl } from "../../support/in-cluster.ts";
-import { installCrds, kubectlApply, NAMESPACE, RunningOperator } from "../../support/operator-world.ts";
+import { installCrds, NAMESPACE, RunningOperator } from "../../support/operator-world.ts";
 
 const PROGRAM = join(import.meta.dir, "../../../cloud/main.ts");
 const [MANIFESTS, STATE] = ["/run/manifests", "/run/state"];
@@ -113,12 +114,12 @@ inCluster(import.meta.path, () => {
   let hub: Bun.Subprocess<"ignore", "ignore", "inherit">;
 
   beforeAll(async () => {
-    installCrds();
+    await installCrds();
     mkdirSync(MANIFESTS);
     for (const object of OBJECTS) {
       writeFileSync(`${MANIFESTS}/${object.kind}-${object.metadata.name}.json`, JSON.stringify(object));
       const { status, ...rest } = object as typeof object & { readonly status?: object };
-      kubectlApply(rest);
+      await applyObject(rest);
       if (status === undefined) continue;
       const patch = `--patch=${JSON.stringify({ status })}`;
       kubectl("patch", "node", object.metadata.name, "--subresource=status", "--type=merge", patch);

@@ -4,6 +4,7 @@ import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
 import {
   addCommunity,
   addNode,
+  eventsOf,
   installCrds,
   NAMESPACE,
   RunningOperator,
@@ -15,12 +16,12 @@ import {
 const SYSTEM_NODE_CRITICAL = 2_000_001_000;
 
 inCluster(import.meta.path, () => {
-  beforeAll(() => {
-    installCrds();
+  beforeAll(async () => {
+    await installCrds();
     kubectl("create", "serviceaccount", "default", "--namespace", NAMESPACE);
-    addNode("cloud1", 100, false);
-    for (const n of [1, 2, 3]) addNode(`e${n}`, n);
-    addCommunity("pair", ["paris.e1", "paris.e2"]);
+    await addNode("cloud1", 100, false);
+    for (const n of [1, 2, 3]) await addNode(`e${n}`, n);
+    await addCommunity("pair", ["paris.e1", "paris.e2"]);
   });
 
   let running: RunningOperator[] = [];
@@ -35,35 +36,43 @@ inCluster(import.meta.path, () => {
   }
 
   const config = (node: string) => see("configmap", `fabedge-agent-config-${node}`);
-  const tunnels = (node: string) => Bun.YAML.parse(config(node)?.data?.["tunnels.yaml"] ?? "") as Tunnels;
+  const tunnels = async (node: string) => Bun.YAML.parse((await config(node))?.data?.["tunnels.yaml"] ?? "") as Tunnels;
   interface Tunnels {
     readonly name: string;
     readonly publicAddresses: readonly string[];
     readonly peers: readonly { readonly name: string }[];
   }
-  const ready = (kind: string, name: string) => see(kind, name)?.status?.conditions?.find((c) => c["type"] === "Ready");
-  const eventsOf = (name: string) =>
-    kubectl("get", "events.events.k8s.io", "--namespace=default", `--field-selector=regarding.name=${name}`, "-ojson");
+  const ready = async (kind: string, name: string) =>
+    (await see(kind, name))?.status?.conditions?.find((c) => c["type"] === "Ready");
+  interface Told {
+    readonly reason: string;
+    readonly note: string;
+    readonly type: string;
+  }
 
   describe("an operator", () => {
     test("gives every edge node its ConfigMap and its certificate, owned by the Node, and the connector its own", async () => {
       const operator = await start("a");
       await operator.settled();
-      await waitFor("all Secrets", () =>
-        ["e1", "e2", "e3"].every((node) => see("secret", `fabedge-agent-tls-${node}`)),
+      await waitFor("all Secrets", async () =>
+        (await Promise.all(["e1", "e2", "e3"].map((node) => see("secret", `fabedge-agent-tls-${node}`)))).every(
+          Boolean,
+        ),
       );
-      expect(tunnels("e1").peers.map(({ name }) => name)).toEqual(["paris.connector", "paris.e2"]);
-      expect(tunnels("e3").peers.map(({ name }) => name)).toEqual(["paris.connector"]);
-      const owner = { kind: "Node", name: "e1", uid: see("node", "e1")?.metadata.uid };
-      expect(config("e1")?.metadata.ownerReferences).toMatchObject([owner]);
-      expect(see("secret", "fabedge-agent-tls-e1")?.metadata.ownerReferences).toMatchObject([owner]);
-      const connector = Bun.YAML.parse(see("configmap", "connector-config")?.data?.["tunnels.yaml"] ?? "") as Tunnels;
+      expect((await tunnels("e1")).peers.map(({ name }) => name)).toEqual(["paris.connector", "paris.e2"]);
+      expect((await tunnels("e3")).peers.map(({ name }) => name)).toEqual(["paris.connector"]);
+      const owner = { kind: "Node", name: "e1", uid: (await see("node", "e1"))?.metadata.uid };
+      expect((await config("e1"))?.metadata.ownerReferences).toMatchObject([owner]);
+      expect((await see("secret", "fabedge-agent-tls-e1"))?.metadata.ownerReferences).toMatchObject([owner]);
+      const connector = Bun.YAML.parse(
+        (await see("configmap", "connector-config"))?.data?.["tunnels.yaml"] ?? "",
+      ) as Tunnels;
       expect(connector.peers.map(({ name }) => name).sort()).toEqual(["paris.e1", "paris.e2", "paris.e3"]);
-      expect(see("secret", "connector-tls")).toBeDefined();
+      expect(await see("secret", "connector-tls")).toBeDefined();
     });
 
-    test("issues what openssl believes, under the name of FabEdge's", () => {
-      const { data } = see("secret", "fabedge-agent-tls-e1") ?? {};
+    test("issues what openssl believes, under the name of FabEdge's", async () => {
+      const { data } = (await see("secret", "fabedge-agent-tls-e1")) ?? {};
       for (const key of ["tls.crt", "ca.crt", "tls.key"]) {
         Bun.spawnSync(["tee", `/run/kubernetes/${key}`], { stdin: Buffer.from(data?.[key] ?? "", "base64") });
       }
@@ -90,7 +99,7 @@ inCluster(import.meta.path, () => {
       const operator = await start("c");
       await operator.settled();
       kubectl("annotate", "node", "e1", "fabedge.io/node-public-addresses=203.0.113.7");
-      await waitFor("the new address", () => tunnels("e1").publicAddresses.includes("203.0.113.7"));
+      await waitFor("the new address", async () => (await tunnels("e1")).publicAddresses.includes("203.0.113.7"));
       await operator.settled();
       expect([...operator.writes].sort()).toEqual(
         ["connector-config", "fabedge-agent-config-e1", "fabedge-agent-config-e2"].map(
@@ -116,23 +125,24 @@ inCluster(import.meta.path, () => {
     test("says of a Community what is wrong with it, in its status and in an Event, and that it is right again", async () => {
       const operator = await start("d");
       await operator.settled();
-      await waitFor("it is ready", () => ready("community", "pair")?.["status"] === "True");
-      addCommunity("pair", ["paris.e1", "paris.e2", "paris.nobody"]);
-      await waitFor("the condition", () => ready("community", "pair")?.["message"]?.includes("paris.nobody"));
-      expect(ready("community", "pair")).toMatchObject({ status: "True", reason: "MemberUnknown" });
-      const told = await waitFor("the Event", () => {
-        const { items } = JSON.parse(eventsOf("pair")) as { items: { reason: string; note: string; type: string }[] };
-        return items.find((event) => event.reason === "MemberUnknown");
-      });
+      await waitFor("it is ready", async () => (await ready("community", "pair"))?.["status"] === "True");
+      await addCommunity("pair", ["paris.e1", "paris.e2", "paris.nobody"]);
+      await waitFor("the condition", async () =>
+        (await ready("community", "pair"))?.["message"]?.includes("paris.nobody"),
+      );
+      expect(await ready("community", "pair")).toMatchObject({ status: "True", reason: "MemberUnknown" });
+      const told = await waitFor("the Event", async () =>
+        (await eventsOf<Told>("pair")).find((event) => event.reason === "MemberUnknown"),
+      );
       expect(told).toMatchObject({ type: "Warning", note: expect.stringContaining("paris.nobody") });
-      addCommunity("pair", ["paris.e1", "paris.e2"]);
-      await waitFor("it is as wanted", () => ready("community", "pair")?.["reason"] === "AsWanted");
+      await addCommunity("pair", ["paris.e1", "paris.e2"]);
+      await waitFor("it is as wanted", async () => (await ready("community", "pair"))?.["reason"] === "AsWanted");
     });
 
     test("puts back what somebody changes, deletes or takes away, and leaves alone what somebody adds", async () => {
       const operator = await start("e");
       await operator.settled();
-      const before = config("e1")?.data;
+      const before = (await config("e1"))?.data;
       kubectl(
         "patch",
         "configmap",
@@ -140,13 +150,13 @@ inCluster(import.meta.path, () => {
         `-n${NAMESPACE}`,
         '--patch={"data":{"tunnels.yaml":"x"}}',
       );
-      await waitFor("it is back", () => Bun.deepEquals(config("e1")?.data, before));
+      await waitFor("it is back", async () => Bun.deepEquals((await config("e1"))?.data, before));
       kubectl("delete", "configmap", "fabedge-agent-config-e2", `-n${NAMESPACE}`);
       await waitFor("it is there again", () => config("e2"));
-      const serial = see("secret", "fabedge-agent-tls-e1")?.data?.["tls.crt"];
+      const serial = (await see("secret", "fabedge-agent-tls-e1"))?.data?.["tls.crt"];
       kubectl("patch", "secret", "fabedge-agent-tls-e1", `-n${NAMESPACE}`, '--patch={"data":{"tls.key":"eA=="}}');
-      await waitFor("another certificate, with its key", () => {
-        const { data } = see("secret", "fabedge-agent-tls-e1") ?? {};
+      await waitFor("another certificate, with its key", async () => {
+        const { data } = (await see("secret", "fabedge-agent-tls-e1")) ?? {};
         return data?.["tls.key"] !== "eA==" && data?.["tls.crt"] !== serial;
       });
       await operator.settled();
@@ -156,7 +166,7 @@ inCluster(import.meta.path, () => {
       await waitFor("it has seen it", () => operator.proxy.seen.length > 0);
       await operator.settled();
       expect(operator.writes.slice(writes)).toEqual([]);
-      expect(config("e1")?.metadata.labels).toMatchObject({ "somebody.io/was": "here" });
+      expect((await config("e1"))?.metadata.labels).toMatchObject({ "somebody.io/was": "here" });
     });
 
     test("takes away what belongs to a node that is an edge node no longer, and nothing else", async () => {
@@ -165,11 +175,14 @@ inCluster(import.meta.path, () => {
       kubectl("label", "node", "e3", "node-role.kubernetes.io/edge-");
       await waitFor(
         "they are gone",
-        () => config("e3") === undefined && see("secret", "fabedge-agent-tls-e3") === undefined,
+        async () => (await config("e3")) === undefined && (await see("secret", "fabedge-agent-tls-e3")) === undefined,
       );
-      expect(config("e1")).toBeDefined();
+      expect(await config("e1")).toBeDefined();
       kubectl("label", "node", "e3", "node-role.kubernetes.io/edge=");
-      await waitFor("they are there again", () => config("e3") && see("secret", "fabedge-agent-tls-e3"));
+      await waitFor(
+        "they are there again",
+        async () => (await config("e3")) && (await see("secret", "fabedge-agent-tls-e3")),
+      );
     });
 
     interface Pod {

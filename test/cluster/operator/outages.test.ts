@@ -40,10 +40,10 @@ inCluster(import.meta.path, () => {
   const clock = new DrivenClock(Date.now());
   let running: RunningOperator | undefined;
 
-  beforeAll(() => {
-    installCrds();
-    for (const [i, name] of NODES.entries()) addNode(name, i + 1);
-    addCommunity("two", ["paris.e1", "paris.e2"]);
+  beforeAll(async () => {
+    await installCrds();
+    for (const [i, name] of NODES.entries()) await addNode(name, i + 1);
+    await addCommunity("two", ["paris.e1", "paris.e2"]);
     void clock.drive();
   });
   afterEach(async () => {

@@ -18,8 +18,8 @@ inCluster(import.meta.path, () => {
   beforeAll(async () => {
     const { credentials, url: server } = await administrator();
     url = new URL(server);
-    installCrds();
-    addNode("e1", 1);
+    await installCrds();
+    await addNode("e1", 1);
     kubectl("create", "serviceaccount", "operator", `-n${NAMESPACE}`);
     kubectl(
       "create",
@@ -95,8 +95,8 @@ inCluster(import.meta.path, () => {
       // The server remembers for ten seconds whom it has believed.
       await waitFor("the old token is refused", async () => (await statusOf()) === 401, { timeout: seconds(30) });
       kubectl("annotate", "node", "e1", "fabedge.io/node-public-addresses=203.0.113.99");
-      await waitFor("the change", () =>
-        see("configmap", "fabedge-agent-config-e1")?.data?.["tunnels.yaml"]?.includes("203.0.113.99"),
+      await waitFor("the change", async () =>
+        (await see("configmap", "fabedge-agent-config-e1"))?.data?.["tunnels.yaml"]?.includes("203.0.113.99"),
       );
       expect(log).not.toContain("KUBE_UNAUTHORIZED");
     }, 60_000);
