@@ -22,7 +22,7 @@ export interface KubernetesJson {
   readonly status?: { readonly conditions?: readonly Readonly<Record<string, string>>[] };
 }
 
-/** Kinds that stand alone in their group of `test/cluster`, by the word that kubectl takes. */
+/** Of kinds that are not in the core group, by the word that kubectl takes. */
 const VERSIONS = {
   cluster: "fabedge.io/v1alpha1",
   community: "fabedge.io/v1alpha1",
@@ -38,7 +38,7 @@ const CLUSTER_WIDE = [
   ...["clusterrole", "clusterrolebinding"],
 ];
 
-/** @param kind "configmap", or a path of a subresource after it: "node/status" is of the node */
+/** @param kind "configmap" */
 function pathOf(apiVersion: string, kind: string, name: string, namespace: string): string {
   const root = apiVersion.includes("/") ? "/apis" : "/api";
   const folder = CLUSTER_WIDE.includes(kind) ? "" : `/namespaces/${namespace}`;
