@@ -91,8 +91,6 @@ inCluster(import.meta.path, () => {
     for (let attempt = 0; ; attempt++) {
       if (attempt > 60) throw new Error(`Cannot see the end of it: there is ${(await names()).join(", ")}`);
       const operator = await start(`killed-${attempt}`);
-      // Nobody waits for the dead one's lease.
-      await deleteObject("lease", "fabedge-operator-leader", NAMESPACE);
       const isOurs = (method: string, path: string) => method !== "GET" && !/\/(?:leases|events)\b/.test(path);
       let dead = false;
       let writes = 0;
@@ -103,7 +101,10 @@ inCluster(import.meta.path, () => {
         dead = true;
         return { kind: attempt % 2 === 0 ? "lose" : "cut" };
       });
-      await operator.leads();
+      // Nobody waits for the dead one's lease.
+      await deleteObject("lease", "fabedge-operator-leader", NAMESPACE);
+      const { operator: one } = operator;
+      await waitFor("it leads, or is dead", () => dead || (one.status.leading && one.status.planned));
       const ended = await waitFor("a write, or that nothing is left", async () => {
         if (writes > 0) return "write";
         const idle = /\nselvedge_workqueue_depth 0\n/.test(operator.metrics.render());
