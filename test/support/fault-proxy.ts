@@ -65,7 +65,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Whoever waits for an answer, or watches. */
   cutOff(): void {
-    for (const open of this.#open) open.destroy();
+    for (const open of this.#open) cut(open);
   }
 
   choose(choose: (request: Omit<SeenRequest, "fault">) => Fault): void {
@@ -77,7 +77,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const open of this.#open) open.destroy();
+    for (const open of this.#open) cut(open);
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
@@ -85,7 +85,9 @@ export class FaultProxy implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#open.add(response);
     response.on("close", () => this.#open.delete(response));
-    const body = await new Response(request as unknown as ReadableStream).arrayBuffer();
+    const body = await new Response(request as unknown as ReadableStream).arrayBuffer().catch(() => undefined);
+    // Cut off before it was all said.
+    if (body === undefined) return;
     const { method = "", url: path = "" } = request;
     const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? "")?.[1];
     const asked = { method, path, token, at: performance.now(), status: undefined };
@@ -94,7 +96,7 @@ export class FaultProxy implements AsyncDisposable {
     this.seen.push(seen);
     switch (fault.kind) {
       case "cut":
-        response.destroy();
+        cut(response);
         return;
       case "hang":
         return;
@@ -113,9 +115,9 @@ export class FaultProxy implements AsyncDisposable {
         return await this.#forward(request, body, seen, response);
       case "hold":
         await fault.until;
-        return await this.#forward(request, body, seen, undefined).finally(() => response.destroy());
+        return await this.#forward(request, body, seen, undefined).finally(() => cut(response));
       case "lose":
-        return await this.#forward(request, body, seen, undefined).finally(() => response.destroy());
+        return await this.#forward(request, body, seen, undefined).finally(() => cut(response));
       case "pass":
         return await this.#forward(request, body, seen, response);
     }
@@ -129,6 +131,7 @@ export class FaultProxy implements AsyncDisposable {
   ): Promise<void> {
     const gone = new AbortController();
     response?.on("close", () => gone.abort());
+    if (response?.destroyed || response?.socket?.destroyed) gone.abort();
     const passed = ["accept", "authorization", "content-type", "user-agent"].flatMap((name) => {
       const value = headers[name];
       return typeof value === "string" ? [[name, value] as const] : [];
@@ -148,7 +151,12 @@ export class FaultProxy implements AsyncDisposable {
       for await (const chunk of answer.body ?? []) response?.write(chunk);
       response?.end();
     } catch {
-      response?.destroy();
+      if (response !== undefined) cut(response);
     }
   }
+}
+
+/** Not by the response's own destroy(): Bun answers 200 with nothing then, where no header has been sent. */
+function cut(response: ServerResponse): void {
+  response.socket?.destroy();
 }
