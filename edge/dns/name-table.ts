@@ -10,7 +10,7 @@ import { addressRecord, nameRecord, type ResourceRecord } from "../../src/wire/d
 import type { Answer } from "./answer.ts";
 import { type Found, foundNoName, foundRecords } from "./found.ts";
 import { GlobalNames, globalOwner } from "./global-names.ts";
-import { isLabel, planReverseNames, planServiceNames, serviceAddresses } from "./plan.ts";
+import { isLabel, planReverseNames, planServiceNames, reverseAddresses } from "./plan.ts";
 import { PreparedAnswers } from "./prepared-answers.ts";
 import { reverseAddress } from "./reverse.ts";
 import { CLUSTER_TTL, GLOBAL_ZONE, type Zone } from "./zone.ts";
@@ -199,7 +199,7 @@ export class NameTable {
       this.#published.delete(key);
       if (before !== undefined) this.#countNamespace(before.namespace, -1);
     } else {
-      this.#published.set(key, { namespace: view.service.namespace, addresses: serviceAddresses(view) });
+      this.#published.set(key, { namespace: view.service.namespace, addresses: reverseAddresses(view) });
       if (before === undefined) this.#countNamespace(view.service.namespace, 1);
     }
     const after = new Set(this.#published.get(key)?.addresses);

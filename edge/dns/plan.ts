@@ -1,5 +1,6 @@
 import { type Ip, ipFamily } from "../../src/base/ip.ts";
-import type { Protocol } from "../../src/network/service.ts";
+import type { Endpoint } from "../../src/network/endpoint.ts";
+import type { Protocol, Service } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
 import { RecordType } from "../../src/wire/dns.ts";
 import {
@@ -66,22 +67,38 @@ export function planServiceNames(
   return type === RecordType.SRV ? serviceRecords(name, located) : NO_DATA;
 }
 
-/** As much of a view as names are made of: endpoints have some below a headless service only (section 2.4). */
+/** As much of a view as names are made of. */
 export function nameView(view: ServiceView): ServiceView {
-  return view.service.headless ? view : { ...view, slices: [] };
+  if (view.service.headless) return view;
+  const slices = view.slices.flatMap((slice) => {
+    const endpoints = slice.endpoints.filter((endpoint) => isNamed(view.service, endpoint));
+    return endpoints.length === 0 ? [] : { ...slice, endpoints };
+  });
+  return { ...view, slices };
 }
 
-/** The addresses by which the service is found backwards: its own, or its published endpoints' where it has none. */
-export function serviceAddresses(view: ServiceView): readonly Ip[] {
-  if (!view.service.headless) return view.service.clusterIps;
+/**
+ * All endpoints below a headless service have a name (section 2.4). Below another one only those that have a hostname: the
+ * specification gives them none, but CoreDNS does, and StatefulSets whose service is not headless live by it.
+ */
+function isNamed({ headless, type }: Service, { hostname }: Endpoint): boolean {
+  return headless || (hostname !== undefined && type !== "ExternalName");
+}
+
+/** The addresses by which the service, or an endpoint of it, is found backwards. */
+export function reverseAddresses(view: ServiceView): readonly Ip[] {
+  const { clusterIps } = view.service;
+  return view.slices.length === 0 ? clusterIps : [...new Set([...clusterIps, ...endpointAddresses(view)])];
+}
+
+function endpointAddresses(view: ServiceView): readonly Ip[] {
   return [...new Set(publishedEndpoints(view).map((endpoint) => endpoint.address))];
 }
 
-/** What a PTR question for one of `serviceAddresses` is answered with. */
+/** What a PTR question for one of `reverseAddresses` is answered with. */
 export function planReverseNames(view: ServiceView, zone: Zone, address: Ip): readonly DnsName[] {
   const { service } = view;
   if (service.clusterIps.includes(address)) return [serviceName(view, zone)];
-  if (!service.headless) return [];
   const labels = publishedEndpoints(view)
     .filter((endpoint) => endpoint.address === address)
     .map((endpoint) => endpoint.label);
@@ -90,7 +107,7 @@ export function planReverseNames(view: ServiceView, zone: Zone, address: Ip): re
 
 function planServiceName(view: ServiceView, zone: Zone, name: DnsName, type: number): ServiceNames {
   const { service } = view;
-  const addresses = serviceAddresses(view);
+  const addresses = service.headless ? endpointAddresses(view) : service.clusterIps;
   // Section 2.4.1: a headless service without ready endpoints is NXDOMAIN.
   if (service.headless && addresses.length === 0) return NO_NAME;
   if (type === RecordType.SRV)
@@ -173,15 +190,15 @@ function serviceRecords(name: DnsName, locations: readonly Location[]): ServiceN
   return { kind: "records", answers, additionals: [...glue.values()] };
 }
 
-/** Ready endpoints, or all of them where the service says so; each address with its label once. */
-function publishedEndpoints(view: ServiceView): readonly PublishedEndpoint[] {
+/** Ready endpoints with a name, or all of these where the service says so; each address with its label once. */
+function publishedEndpoints({ service, slices }: ServiceView): readonly PublishedEndpoint[] {
   const found = new Map<string, PublishedEndpoint>();
-  for (const slice of view.slices) {
+  for (const slice of slices) {
     const ports = slice.ports.flatMap(({ name, protocol, port }) =>
       port === undefined ? [] : { name, protocol, port },
     );
     for (const endpoint of slice.endpoints) {
-      if (!endpoint.ready && !view.service.publishNotReadyAddresses) continue;
+      if (!isNamed(service, endpoint) || !(endpoint.ready || service.publishNotReadyAddresses)) continue;
       for (const address of endpoint.addresses) {
         const label = endpointLabel(endpoint.hostname, address);
         const key = `${label} ${address}`;

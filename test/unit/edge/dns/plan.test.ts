@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { planReverseNames, planServiceNames, serviceAddresses } from "../../../../edge/dns/plan.ts";
+import fc from "fast-check";
+import { nameView, planReverseNames, planServiceNames, reverseAddresses } from "../../../../edge/dns/plan.ts";
 import { makeZone } from "../../../../edge/dns/zone.ts";
-import type { ServiceView } from "../../../../src/network/service-index.ts";
+import type { Service } from "../../../../src/network/service.ts";
+import type { ServiceView, ServiceViews } from "../../../../src/network/service-index.ts";
 import { formatRecordType, RecordType } from "../../../../src/wire/dns.ts";
 import { formatName } from "../../../../src/wire/dns-name.ts";
 import { formatRecordData, type ResourceRecord } from "../../../../src/wire/dns-record.ts";
@@ -20,7 +22,7 @@ import {
 const ZONE = makeZone(dnsName("cluster.local"));
 const { index } = indexOf(specificationServices());
 
-function view(key: string, from = index): ServiceView {
+function view(key: string, from: ServiceViews = index): ServiceView {
   const found = from.get(key);
   if (found === undefined) throw new Error(`no service ${key}`);
   return found;
@@ -31,7 +33,7 @@ function text(record: ResourceRecord): string {
 }
 
 /** What "<below>.<service>.<namespace>.svc.cluster.local" holds. */
-function ask(key: string, type: number, below: readonly string[] = [], from = index): unknown {
+function ask(key: string, type: number, below: readonly string[] = [], from: ServiceViews = index): unknown {
   const [namespace, name] = key.split("/");
   const asked = dnsName([...below, name, namespace, "svc.cluster.local"].join("."));
   const plan = planServiceNames(view(key, from), ZONE, below, asked, type);
@@ -93,15 +95,38 @@ describe("a service with cluster IPs (section 2.3)", () => {
   });
 
   test("is found backwards by its addresses", () => {
-    expect(serviceAddresses(view("shop/web"))).toEqual([ip("10.96.0.10"), ip("fd00:96::10")]);
+    expect(reverseAddresses(view("shop/web"))).toEqual([ip("10.96.0.10"), ip("fd00:96::10")]);
     expect(planReverseNames(view("shop/web"), ZONE, ip("fd00:96::10")).map(formatName)).toEqual([
       "web.shop.svc.cluster.local",
     ]);
-    expect(serviceAddresses(view("shop/v4"))).toEqual([ip("10.96.0.11")]);
+    expect(reverseAddresses(view("shop/v4"))).toEqual([ip("10.96.0.11")]);
   });
 
-  test("gives its endpoints names, too, as CoreDNS does", () => {
-    expect(ask("shop/v4", A, ["10-1-0-2"])).toEqual(["10-1-0-2.v4.shop.svc.cluster.local A 10.1.0.2"]);
+  test("gives endpoints with a hostname a name, too, forwards and backwards, as CoreDNS does", () => {
+    const endpoints = [
+      makeEndpoint("10.1.4.1", { hostname: "pet-0" }),
+      makeEndpoint("10.1.4.2"),
+      makeEndpoint("10.1.4.3", { hostname: "pet-1", ready: false }),
+    ];
+    const { index: own } = indexOf([
+      serviceChange(makeService("shop/pet", { clusterIps: [ip("10.96.0.14")] })),
+      sliceChange(makeSlice("shop/pet", endpoints)),
+    ]);
+    expect(ask("shop/pet", A, ["pet-0"], own)).toEqual(["pet-0.pet.shop.svc.cluster.local A 10.1.4.1"]);
+    expect([ask("shop/pet", A, ["10-1-4-2"], own), ask("shop/pet", A, ["pet-1"], own)]).toEqual(["no-name", "no-name"]);
+    expect(ask("shop/pet", A, [], own)).toEqual(["pet.shop.svc.cluster.local A 10.96.0.14"]);
+    expect(reverseAddresses(view("shop/pet", own))).toEqual([ip("10.96.0.14"), ip("10.1.4.1")]);
+    expect(planReverseNames(view("shop/pet", own), ZONE, ip("10.1.4.1")).map(formatName)).toEqual([
+      "pet-0.pet.shop.svc.cluster.local",
+    ]);
+  });
+
+  test("that becomes an ExternalName leaves its endpoints no name", () => {
+    const { index: own } = indexOf([
+      serviceChange(makeService("shop/was", { type: "ExternalName", externalName: "www.example.com" })),
+      sliceChange(makeSlice("shop/was", [makeEndpoint("10.1.4.1", { hostname: "was-0" })])),
+    ]);
+    expect([reverseAddresses(view("shop/was", own)), ask("shop/was", A, ["was-0"], own)]).toEqual([[], "no-name"]);
   });
 
   test("keeps its names when another program proxies it", () => {
@@ -145,7 +170,7 @@ describe("a headless service (section 2.4)", () => {
   });
 
   test("is found backwards by its ready endpoints, under their names", () => {
-    expect(serviceAddresses(view("data/db"))).toEqual(["10.1.1.1", "10.1.1.2", "10.1.1.3", "fd00:1::1"].map(ip));
+    expect(reverseAddresses(view("data/db"))).toEqual(["10.1.1.1", "10.1.1.2", "10.1.1.3", "fd00:1::1"].map(ip));
     expect(planReverseNames(view("data/db"), ZONE, ip("10.1.1.2")).map(formatName)).toEqual([
       "db-1.db.data.svc.cluster.local",
     ]);
@@ -196,4 +221,33 @@ describe("an ExternalName service (section 2.5)", () => {
     const { index: own } = indexOf([serviceChange(makeService("shop/bad", { type: "ExternalName", externalName }))]);
     expect(ask("shop/bad", A, [], own)).toBe("no-name");
   });
+});
+
+test("what is left of a view for names has all that they are made of", () => {
+  const hostname = fc.option(fc.constantFrom("a", "b"), { nil: undefined });
+  const endpoint = fc
+    .tuple(fc.constantFrom("10.1.0.1", "10.1.0.2"), hostname, fc.boolean())
+    .map(([address, name, ready]) => makeEndpoint(address, { hostname: name, ready }));
+  const service = fc.constantFrom<Partial<Service>>(
+    { clusterIps: [ip("10.96.0.1")] },
+    { clusterIps: [ip("10.96.0.1")], publishNotReadyAddresses: true },
+    { headless: true },
+    { type: "ExternalName", externalName: "www.example.com" },
+  );
+  const questions = [[], ["a"], ["b"], ["10-1-0-1"], ["_http", "_tcp"], ["_tcp"]];
+  fc.assert(
+    fc.property(service, fc.array(fc.array(endpoint, { maxLength: 3 }), { maxLength: 2 }), (over, slices) => {
+      const { index: whole } = indexOf([
+        serviceChange(makeService("a/s", over)),
+        ...slices.map((endpoints, i) => sliceChange(makeSlice("a/s", endpoints, { name: `s-${i}` }))),
+      ]);
+      const less = { get: () => nameView(view("a/s", whole)) };
+      for (const below of questions) {
+        for (const type of [A, SRV]) expect(ask("a/s", type, below, less)).toEqual(ask("a/s", type, below, whole));
+      }
+      const reverse = (views: ServiceViews) =>
+        reverseAddresses(view("a/s", views)).map((address) => planReverseNames(view("a/s", views), ZONE, address));
+      expect(reverse(less)).toEqual(reverse(whole));
+    }),
+  );
 });

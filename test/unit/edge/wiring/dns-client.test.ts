@@ -14,9 +14,12 @@ import {
   globalChange,
   indexOf,
   ip,
+  makeEndpoint,
   makeGlobalService,
   makeService,
+  makeSlice,
   serviceChange,
+  sliceChange,
   specificationServices,
 } from "../../../support/network-objects.ts";
 import { SteppedClock } from "../../../support/stepped-clock.ts";
@@ -138,6 +141,17 @@ describe("the DNS thread", () => {
     const headless = [...index.views()].find(({ service, slices }) => service.headless && slices.length > 0);
     const name = `${headless?.service.name}.${headless?.service.namespace}.svc.cluster.local`;
     expect((await dns.resolve(name, RecordType.A)).answers.length).toBeGreaterThan(0);
+  });
+
+  test("knows those endpoints of other services that have a hostname", async () => {
+    const { dns } = start();
+    const { index, changed } = indexOf([
+      serviceChange(makeService("default/pet", { clusterIps: [ip("10.96.9.9")] })),
+      sliceChange(makeSlice("default/pet", [makeEndpoint("10.1.4.1", { hostname: "pet-0" })])),
+    ]);
+    dns.update(index, changed);
+    await dns.start(SETTINGS, LOOPBACK);
+    expect([await addressesOf(dns, "pet"), await addressesOf(dns, "pet-0.pet")]).toEqual([["10.96.9.9"], ["10.1.4.1"]]);
   });
 
   test("tells its metrics", async () => {
