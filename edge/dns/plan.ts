@@ -26,11 +26,31 @@ export type ServiceNames =
   | { readonly kind: "no-name" }
   | { readonly kind: "alias"; readonly target: DnsName };
 
+interface NamedPort {
+  readonly name: string;
+  readonly protocol: Protocol;
+}
+
 interface PublishedEndpoint {
   readonly address: Ip;
   readonly label: string;
   readonly ports: readonly { readonly name: string; readonly protocol: Protocol; readonly port: number }[];
 }
+
+/** Each address with its label once. */
+interface PublishedEndpoints {
+  readonly all: readonly PublishedEndpoint[];
+  readonly byLabel: ReadonlyMap<string, readonly PublishedEndpoint[]>;
+  readonly addresses: readonly Ip[];
+  /** The different ones of their lists of ports: about one a slice. */
+  readonly ports: readonly (readonly NamedPort[])[];
+}
+
+/**
+ * Of the services that were asked for, for as long as they are as they are: made for each question, names that do not exist
+ * below a service of thousands of endpoints cost a client little and everybody on the node their names.
+ */
+const PUBLISHED = new WeakMap<ServiceView, PublishedEndpoints>();
 
 const NO_DATA: ServiceNames = { kind: "no-data" };
 const NO_NAME: ServiceNames = { kind: "no-name" };
@@ -62,9 +82,9 @@ export function planServiceNames(
     return first.startsWith("_") ? planProtocolName(view, first) : planEndpointName(view, first, name, type);
   }
   if (below.length > 2) return NO_NAME;
-  const located = locate(view, zone, (port) => port.name !== "" && matches(port, first, second));
-  if (located.length === 0) return NO_NAME;
-  return type === RecordType.SRV ? serviceRecords(name, located) : NO_DATA;
+  const wanted = (port: NamedPort) => port.name !== "" && matches(port, first, second);
+  if (!hasPort(view, wanted)) return NO_NAME;
+  return type === RecordType.SRV ? serviceRecords(name, locate(view, zone, wanted)) : NO_DATA;
 }
 
 /** As much of a view as names are made of. */
@@ -88,11 +108,7 @@ function isNamed({ headless, type }: Service, { hostname }: Endpoint): boolean {
 /** The addresses by which the service, or an endpoint of it, is found backwards. */
 export function reverseAddresses(view: ServiceView): readonly Ip[] {
   const { clusterIps } = view.service;
-  return view.slices.length === 0 ? clusterIps : [...new Set([...clusterIps, ...endpointAddresses(view)])];
-}
-
-function endpointAddresses(view: ServiceView): readonly Ip[] {
-  return [...new Set(publishedEndpoints(view).map((endpoint) => endpoint.address))];
+  return view.slices.length === 0 ? clusterIps : [...new Set([...clusterIps, ...publishEndpoints(view).addresses])];
 }
 
 /** What a PTR question for one of `reverseAddresses` is answered with. */
@@ -100,14 +116,14 @@ export function planReverseNames(view: ServiceView, zone: Zone, address: Ip): re
   const { service } = view;
   if (service.clusterIps.includes(address)) return [serviceName(view, zone)];
   const labels = publishedEndpoints(view)
-    .filter((endpoint) => endpoint.address === address)
+    .all.filter((endpoint) => endpoint.address === address)
     .map((endpoint) => endpoint.label);
   return [...new Set(labels)].map((label) => nameFromLabels([label], serviceName(view, zone))).filter(fits);
 }
 
 function planServiceName(view: ServiceView, zone: Zone, name: DnsName, type: number): ServiceNames {
   const { service } = view;
-  const addresses = service.headless ? endpointAddresses(view) : service.clusterIps;
+  const addresses = service.headless ? publishedEndpoints(view).addresses : service.clusterIps;
   // Section 2.4.1: a headless service without ready endpoints is NXDOMAIN.
   if (service.headless && addresses.length === 0) return NO_NAME;
   if (type === RecordType.SRV)
@@ -119,31 +135,35 @@ function planServiceName(view: ServiceView, zone: Zone, name: DnsName, type: num
 }
 
 function planEndpointName(view: ServiceView, label: string, name: DnsName, type: number): ServiceNames {
-  const found = publishedEndpoints(view).filter((endpoint) => endpoint.label === label);
-  if (found.length === 0) return NO_NAME;
-  const addresses = [...new Set(found.map((endpoint) => endpoint.address))];
-  return addressesOf(addresses, name, type);
+  const found = publishedEndpoints(view).byLabel.get(label);
+  if (found === undefined) return NO_NAME;
+  return addressesOf(
+    found.map((endpoint) => endpoint.address),
+    name,
+    type,
+  );
 }
 
 /** "_tcp.<service>" holds nothing itself, but exists where a port's name is below it (RFC 8020). */
 function planProtocolName(view: ServiceView, label: string): ServiceNames {
-  const { service } = view;
-  const ports = service.headless ? publishedEndpoints(view).flatMap((endpoint) => endpoint.ports) : service.ports;
-  const exists = ports.some((port) => port.name !== "" && `_${port.protocol.toLowerCase()}` === label);
+  const exists = hasPort(view, (port) => port.name !== "" && `_${port.protocol.toLowerCase()}` === label);
   return exists ? NO_DATA : NO_NAME;
 }
 
 function addressesOf(addresses: readonly Ip[], name: DnsName, type: number): ServiceNames {
   const family = type === RecordType.A ? 4 : type === RecordType.AAAA ? 6 : 0;
+  if (family === 0) return NO_DATA;
   const answers = addresses
     .filter((address) => ipFamily(address) === family)
     .map((address) => addressRecord(name, CLUSTER_TTL, address));
   return answers.length === 0 ? NO_DATA : { kind: "records", answers, additionals: [] };
 }
 
-interface NamedPort {
-  readonly name: string;
-  readonly protocol: Protocol;
+function hasPort(view: ServiceView, wanted: (port: NamedPort) => boolean): boolean {
+  const { service } = view;
+  return service.headless
+    ? publishedEndpoints(view).ports.some((ports) => ports.some(wanted))
+    : service.ports.some(wanted);
 }
 
 function matches(port: NamedPort, portLabel: string, protocolLabel: string): boolean {
@@ -164,10 +184,10 @@ function locate(view: ServiceView, zone: Zone, wanted: (port: NamedPort) => bool
     return service.ports.filter(wanted).map(({ port }) => ({ target: own, port, addresses: service.clusterIps }));
   }
   const found = new Map<string, { target: DnsName; port: number; addresses: Ip[] }>();
-  for (const { label, address, ports } of publishedEndpoints(view)) {
-    const target = nameFromLabels([label], own);
-    if (!fits(target)) continue;
+  for (const { label, address, ports } of publishedEndpoints(view).all) {
     for (const { port } of ports.filter(wanted)) {
+      const target = nameFromLabels([label], own);
+      if (!fits(target)) continue;
       const key = `${port} ${target}`;
       const location = found.get(key);
       if (location === undefined) found.set(key, { target, port, addresses: [address] });
@@ -190,8 +210,17 @@ function serviceRecords(name: DnsName, locations: readonly Location[]): ServiceN
   return { kind: "records", answers, additionals: [...glue.values()] };
 }
 
-/** Ready endpoints with a name, or all of these where the service says so; each address with its label once. */
-function publishedEndpoints({ service, slices }: ServiceView): readonly PublishedEndpoint[] {
+function publishedEndpoints(view: ServiceView): PublishedEndpoints {
+  let published = PUBLISHED.get(view);
+  if (published === undefined) {
+    published = publishEndpoints(view);
+    PUBLISHED.set(view, published);
+  }
+  return published;
+}
+
+/** Ready endpoints with a name, or all of these where the service says so. */
+function publishEndpoints({ service, slices }: ServiceView): PublishedEndpoints {
   const found = new Map<string, PublishedEndpoint>();
   for (const slice of slices) {
     const ports = slice.ports.flatMap(({ name, protocol, port }) =>
@@ -207,7 +236,13 @@ function publishedEndpoints({ service, slices }: ServiceView): readonly Publishe
       }
     }
   }
-  return [...found.values()];
+  const all = [...found.values()];
+  return {
+    all,
+    byLabel: Map.groupBy(all, (endpoint) => endpoint.label),
+    addresses: [...new Set(all.map((endpoint) => endpoint.address))],
+    ports: [...new Set(all.map((endpoint) => endpoint.ports))],
+  };
 }
 
 /** The endpoint's hostname, or its address with dashes, as CoreDNS names endpoints without one. */

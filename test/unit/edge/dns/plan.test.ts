@@ -223,6 +223,25 @@ describe("an ExternalName service (section 2.5)", () => {
   });
 });
 
+test("the endpoints of a service are looked through once, however many names below it are asked for", () => {
+  const { service, slices } = view("data/db");
+  let looks = 0;
+  const counted: ServiceView = {
+    key: "data/db",
+    service,
+    get slices() {
+      looks += 1;
+      return slices;
+    },
+  };
+  const from = { get: () => counted };
+  for (const below of [[], ["db-0"], ["no-0"], ["no-1"], ["_no"], ["_no", "_tcp"], ["_http", "_tcp"]]) {
+    for (const type of [A, AAAA, SRV, TXT]) ask("data/db", type, below, from);
+  }
+  planReverseNames(counted, ZONE, ip("10.1.1.2"));
+  expect(looks).toBe(1);
+});
+
 test("what is left of a view for names has all that they are made of", () => {
   const hostname = fc.option(fc.constantFrom("a", "b"), { nil: undefined });
   const endpoint = fc
