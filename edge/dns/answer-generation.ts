@@ -30,8 +30,9 @@ const FLAGS = 38;
 const ANSWERS = 40;
 const AUTHORITIES = 42;
 const ADDITIONALS = 44;
-const TURN_BYTES = 46;
-const RECORD_BYTES = 48;
+const TURN_FROM = 46;
+const TURN_BYTES = 48;
+const RECORD_BYTES = 50;
 
 /**
  * Answers by key, in one run of bytes with an index of numbers. As objects, ten thousand of them that come and go one by
@@ -78,6 +79,7 @@ export class AnswerGeneration {
         answers: view.getUint16(at + ANSWERS, true),
         authorities: view.getUint16(at + AUTHORITIES, true),
         additionals: view.getUint16(at + ADDITIONALS, true),
+        turnFrom: view.getUint16(at + TURN_FROM, true),
         turnBytes: view.getUint16(at + TURN_BYTES, true),
         body: this.#bytes.slice(body, body + view.getUint16(at + BODY_BYTES, true)),
       },
@@ -155,6 +157,7 @@ export class AnswerGeneration {
     view.setUint16(at + ANSWERS, answer.answers, true);
     view.setUint16(at + AUTHORITIES, answer.authorities, true);
     view.setUint16(at + ADDITIONALS, answer.additionals, true);
+    view.setUint16(at + TURN_FROM, answer.turnFrom, true);
     view.setUint16(at + TURN_BYTES, answer.turnBytes, true);
     this.#bytes.set(answer.body, at + RECORD_BYTES + keyBytes);
   }

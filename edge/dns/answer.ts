@@ -1,4 +1,4 @@
-import { Flag, HEADER_BYTES, Rcode } from "../../src/wire/dns.ts";
+import { Flag, HEADER_BYTES, Rcode, RecordType } from "../../src/wire/dns.ts";
 import { EXTENDED_ERROR_BYTES, encodeOpt, OPT_BYTES } from "../../src/wire/dns-edns.ts";
 import type { DnsName } from "../../src/wire/dns-name.ts";
 import { type QueryReader, skipName, uint16 } from "../../src/wire/dns-query.ts";
@@ -16,7 +16,9 @@ export interface Answer {
   readonly authorities: number;
   readonly additionals: number;
   readonly body: Uint8Array;
-  /** Bytes of each answer record where all have the same and their order is free; 0 where order is kept. */
+  /** The addresses at the end of the body, which may stand in any order: where they begin, */
+  readonly turnFrom: number;
+  /** and the bytes of each; 0 where the order of all records is kept. */
   readonly turnBytes: number;
 }
 
@@ -25,8 +27,6 @@ export interface AnswerParts {
   readonly answers?: readonly ResourceRecord[];
   readonly authorities?: readonly ResourceRecord[];
   readonly additionals?: readonly ResourceRecord[];
-  /** The answers are addresses of one family and one owner, all as good, and there is no other record. */
-  readonly turn?: boolean;
 }
 
 /** Records that exceed a message of 65,535 bytes are left out, the last first. */
@@ -39,16 +39,38 @@ export function makeAnswer(question: DnsName, parts: AnswerParts): Answer {
     },
   );
   const body = writer.finish();
-  const count = answers ?? 0;
-  const turns = parts.turn === true && count > 1;
+  const counts = { answers: answers ?? 0, authorities: authorities ?? 0, additionals: additionals ?? 0 };
+  const isLast = counts.authorities + counts.additionals === 0;
   return {
     flags: parts.flags,
-    answers: count,
-    authorities: authorities ?? 0,
-    additionals: additionals ?? 0,
+    ...counts,
     body,
-    turnBytes: turns ? body.length / count : 0,
+    ...(isLast ? findTurning(body, (parts.answers ?? []).slice(0, counts.answers)) : NOTHING_TURNS),
   };
+}
+
+type Turning = Pick<Answer, "turnFrom" | "turnBytes">;
+
+const NOTHING_TURNS: Turning = { turnFrom: 0, turnBytes: 0 };
+
+/** Resolvers turn the records of a set (unbound's rrset-roundrobin, CoreDNS' loadbalance): clients take the first one. */
+function findTurning(body: Uint8Array, answers: readonly ResourceRecord[]): Turning {
+  const count = addressCount(answers);
+  if (count < 2) return NOTHING_TURNS;
+  const ends = recordEnds(body, answers.length);
+  const turnFrom = ends.at(-count - 1) ?? 0;
+  const turnBytes = (body.length - turnFrom) / count;
+  // They are not where the first one's owner stands in full, and the others' point to it.
+  const alike = ends.slice(-count).every((end, i) => end === turnFrom + (i + 1) * turnBytes);
+  return alike ? { turnFrom, turnBytes } : NOTHING_TURNS;
+}
+
+/** How many addresses of one owner and family there are at the end. */
+function addressCount(answers: readonly ResourceRecord[]): number {
+  const last = answers.at(-1);
+  if (last?.type !== RecordType.A && last?.type !== RecordType.AAAA) return 0;
+  const before = answers.findLastIndex(({ name, type }) => name !== last.name || type !== last.type);
+  return answers.length - 1 - before;
 }
 
 export function answerRcode(answer: Answer): number {
@@ -65,7 +87,7 @@ export const STORED_TTL: TtlRule = { kind: "stored" };
 
 export interface ResponseOptions {
   readonly ttl: TtlRule;
-  /** Which answer record comes first, where the answer turns: any number from 0. */
+  /** Which of the addresses comes first, where they turn: any number from 0. */
   readonly turn: number;
   /** RFC 8914; sent only to clients that speak EDNS. */
   readonly extendedError: number | undefined;
@@ -158,17 +180,20 @@ function writeHeader(out: Uint8Array, at: number, id: number, flags: number, que
   out[at + 5] = questions;
 }
 
-/** Copies the first `kept` bytes of the body, or as many from another record on where the answer turns. */
+/** Copies the first `kept` bytes of the body; of addresses that turn as many, from another one on. */
 function copyTurned(out: Uint8Array, at: number, answer: Answer, kept: number, turn: number): void {
-  const { body, turnBytes } = answer;
-  const first = turnBytes === 0 ? 0 : (turn % answer.answers) * turnBytes;
-  if (first === 0) {
+  const { body, turnFrom, turnBytes } = answer;
+  const turned = turnBytes === 0 ? 0 : (turn % ((body.length - turnFrom) / turnBytes)) * turnBytes;
+  if (turned === 0 || kept <= turnFrom) {
     out.set(kept === body.length ? body : body.subarray(0, kept), at);
     return;
   }
-  const tail = body.subarray(first, Math.min(body.length, first + kept));
-  out.set(tail, at);
-  if (tail.length < kept) out.set(body.subarray(0, kept - tail.length), at + tail.length);
+  if (turnFrom > 0) out.set(body.subarray(0, turnFrom), at);
+  const from = turnFrom + turned;
+  const tail = body.subarray(from, Math.min(body.length, from + kept - turnFrom));
+  out.set(tail, at + turnFrom);
+  const copied = turnFrom + tail.length;
+  if (copied < kept) out.set(body.subarray(turnFrom, turnFrom + kept - copied), at + copied);
 }
 
 /** The offset after each of the first `count` records. The bytes are our own writer's. */

@@ -22,10 +22,9 @@ export function foundRecords(
 ): Found {
   const answers = type === RecordType.ANY ? [minimalAnyRecord(name)] : found;
   const authorities = answers.length === 0 ? [soa] : [];
-  const turn = (type === RecordType.A || type === RecordType.AAAA) && answers.length > 1;
   return {
     kind: "answer",
-    answer: makeAnswer(name, { flags: AUTHORITATIVE, answers, authorities, additionals, turn }),
+    answer: makeAnswer(name, { flags: AUTHORITATIVE, answers, authorities, additionals }),
     owner,
   };
 }

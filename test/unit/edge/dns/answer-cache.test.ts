@@ -112,7 +112,15 @@ describe("the answer cache", () => {
         for (const [i, one] of steps.entries()) {
           if (one.kind === "put") {
             const { body, flags } = one;
-            const answer = { flags, answers: i, authorities: i + 1, additionals: 2, body, turnBytes: 0 };
+            const answer = {
+              flags,
+              answers: i,
+              authorities: i + 1,
+              additionals: 2,
+              body,
+              turnFrom: i,
+              turnBytes: i + 2,
+            };
             cache.put(one.key, answer, { ttlSeconds: 3600, negative: false }, at(i));
             put.set(one.key, { answer, stored: at(i) });
           }

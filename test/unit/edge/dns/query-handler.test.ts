@@ -5,10 +5,11 @@ import type { ObjectChange } from "../../../../src/network/object-change.ts";
 import { Flag, formatRcode, RecordType } from "../../../../src/wire/dns.ts";
 import { extendedErrors } from "../../../../src/wire/dns-edns.ts";
 import { decodeMessage, encodeQuery, type Message } from "../../../../src/wire/dns-message.ts";
-import { formatName, parseName } from "../../../../src/wire/dns-name.ts";
-import { addressRecord, formatRecordData } from "../../../../src/wire/dns-record.ts";
+import { type DnsName, formatName, parseName } from "../../../../src/wire/dns-name.ts";
+import { addressRecord, formatRecordData, nameRecord, type ResourceRecord } from "../../../../src/wire/dns-record.ts";
 import { type HandlerWorld, makeHandler } from "../../../support/dns-handler.ts";
 import {
+  dnsName,
   ip,
   makeEndpoint,
   makeService,
@@ -261,6 +262,58 @@ describe("a forwarded answer", () => {
       ["192.0.2.1"],
       1232,
     ]);
+  });
+
+  describe("with several addresses", () => {
+    const many = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+    const [www, cdn, other] = [dnsName("www.example.com"), dnsName("cdn.example.net"), dnsName("a.example.com")];
+    const alias = nameRecord(www, RecordType.CNAME, 60, cdn);
+    const at = (owner: DnsName) => many.map((address) => addressRecord(owner, 60, ip(address)));
+    const answering = (answers: readonly ResourceRecord[], rest: Partial<Message> = {}): UpstreamTransport => ({
+      ...upstream,
+      udp: (exchange) => {
+        const query = decodeMessage(exchange.query);
+        if (!query.ok) throw new Error(query.error.why);
+        return Promise.resolve(ok({ ...query.value, flags: Flag.Response, answers, ...rest }));
+      },
+    });
+    /** The orders in which many clients get the answer's data. */
+    async function orders(transport: UpstreamTransport, name = "www.example.com"): Promise<readonly string[]> {
+      const world = makeHandler(specificationServices(), [server], transport);
+      const seen = new Set<string>();
+      for (let i = 0; i < 100; i++) seen.add((await ask(world, name)).answers.map(formatRecordData).join(" "));
+      return [...seen].sort();
+    }
+    const turned = ["192.0.2.1 192.0.2.2 192.0.2.3", "192.0.2.2 192.0.2.3 192.0.2.1", "192.0.2.3 192.0.2.1 192.0.2.2"];
+
+    test("begins with another one for each client, behind its aliases", async () => {
+      expect(await orders(answering(at(www)))).toEqual(turned);
+      const behind = turned.map((order) => `cdn.example.net. ${order}`);
+      expect(await orders(answering([alias, ...at(cdn)]))).toEqual(behind);
+      expect(await orders(answering([alias, ...at(cdn)]), "outside.shop.svc.cluster.local")).toEqual(
+        behind.map((order) => `www.example.com. ${order}`),
+      );
+    });
+
+    test("has one order where they are not the end of it, or not all of one owner that is known before", async () => {
+      const soa = [nameRecord(www, RecordType.NS, 60, cdn)];
+      expect(await orders(answering(at(www), { authorities: soa }))).toEqual([turned[0] ?? ""]);
+      expect(await orders(answering(at(other)))).toEqual([turned[0] ?? ""]);
+      expect(await orders(answering([...at(cdn), alias]))).toEqual([`${turned[0]} cdn.example.net.`]);
+    });
+
+    test("is whole, whichever comes first and however much the client takes", async () => {
+      const lots = Array.from({ length: 100 }, (_, i) => addressRecord(cdn, 60, ip(`192.0.2.${i}`)));
+      const world = makeHandler([], [server], answering([alias, ...lots]));
+      const seen = new Set<string>();
+      for (let i = 0; i < 400; i++) {
+        const message = await ask(world, "www.example.com", { udpBytes: 512 });
+        const [first, ...addresses] = message.answers;
+        expect([first?.type, addresses.length, addresses.every(({ name }) => name === cdn)]).toEqual([5, 27, true]);
+        for (const address of addresses) seen.add(formatRecordData(address));
+      }
+      expect(seen.size).toBe(100);
+    });
   });
 
   test("completes an ExternalName", async () => {
