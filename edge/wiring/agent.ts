@@ -134,9 +134,11 @@ class Agent {
   }
 
   async run(warnings: readonly string[]): Promise<number> {
+    // From the beginning on: whoever is told that the agent is ready may ask it to end in the same moment.
+    const stopped = this.#stopped();
     try {
-      await this.#start(warnings);
-      const { code } = await this.#stopped();
+      await Promise.race([this.#start(warnings), stopped]);
+      const { code } = await stopped;
       return code;
     } finally {
       await this.#scope.close();

@@ -73,6 +73,16 @@ describe("a connection through a service", () => {
     });
   });
 
+  test("goes on while an agent is asked to end before it is ready, which it does as at any other time", async () => {
+    await expectUntouched(async () => {
+      await agent.stop();
+      const early = await world.edge.spawn(agent.argv, { ready: /agent\.start/ });
+      expect(await early.stop()).toBe(0);
+      expect(early.log).toContain("agent.stop");
+      agent = await world.startAgent();
+    });
+  });
+
   test("goes on while the agent is replaced by a newer one, which writes nothing into the kernel", async () => {
     const older = (await selvedge(world.edge, "version -o json")).stdout;
     await expectUntouched(async () => {
