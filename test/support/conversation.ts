@@ -2,16 +2,19 @@ import type { Host } from "../lab/host.ts";
 import type { LabProcess } from "../lab/process.ts";
 import { waitFor } from "../lab/wait-for.ts";
 
-/** Says the numbers from 1 into one connection, each after the one before came back, and prints what comes. */
+/**
+ * Says the numbers from 1 into one connection, each after the one before came back, and prints what comes. Its breath in
+ * between is a wait for a pipe into which nobody writes: `sleep` is a program, and would take more than all the rest.
+ */
 const SCRIPT = `
-exec 3<>/dev/tcp/$1/80
+exec 3<>/dev/tcp/$1/80 4<> <(:)
 number=0
 while :; do
   echo $((++number)) >&3
   read -r -t 5 answer <&3 || { echo broken; exit 1; }
   [ "$answer" = $number ] || { echo "wrong: $answer"; exit 1; }
   echo "$answer"
-  sleep 0.01
+  read -r -t 0.01 <&4
 done`;
 
 /** More lines than are under way at one moment. */
