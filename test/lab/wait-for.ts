@@ -2,10 +2,10 @@ import { type Duration, formatDuration, milliseconds, seconds } from "../../src/
 import { errorText } from "../../src/base/errors.ts";
 
 /**
- * Between two looks it is twice as long as a look takes, which is often a program of a tenth of a second: what is waited for
- * needs the processors, too, and the event loop where it runs in this process.
+ * Between two looks it is several times as long as a look takes, which is often a program of a tenth of a second: what is
+ * waited for needs the processors, too, and the event loop where it runs in this process.
  */
-const PAUSE = { least: milliseconds(10), most: milliseconds(250) };
+const PAUSE = { looks: 5, least: milliseconds(10), most: milliseconds(250) };
 
 export interface WaitOptions {
   /** 20 s unless told: a limit is for what never comes, on a machine that may be busy with something else. */
@@ -42,6 +42,6 @@ export async function waitFor<T>(
         cause: seen,
       });
     }
-    await Bun.sleep(Math.min(Math.max(2 * (ended - began), PAUSE.least), PAUSE.most));
+    await Bun.sleep(Math.min(Math.max(PAUSE.looks * (ended - began), PAUSE.least), PAUSE.most));
   }
 }
