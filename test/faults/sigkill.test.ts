@@ -13,6 +13,7 @@ import { seededRandom, testSeed } from "../support/seeded-random.ts";
 const KILLS = effort(100, 1000);
 /** Every other one dies at some moment of its start, which takes about so long; the others after they have answered. */
 const LIFE_MS_MOST = 300;
+const CHANGE_EVERY_MS = 50;
 const DNS_GAP_MS_MOST = 1000;
 const ECHO = { name: "echo", clusterIp: "10.96.0.40", endpoints: Object.values(PODS), targetPort: ECHO_PORT };
 const WEB = { name: "web", clusterIp: "10.96.0.10", endpoints: Object.values(PODS) };
@@ -39,17 +40,14 @@ async function converged(): Promise<void> {
   await waitFor("the names", async () => (await dig(world.client, last.name)) === last.clusterIp, SOON);
 }
 
-/** Takes and gives an endpoint of web, one way and the other, until it is told to stop. */
+/** Takes and gives an endpoint of web, several times in an agent's life, until it is told to stop. */
 function churn(): () => Promise<void> {
-  let going = true;
-  const flapping = (async () => {
-    for (let turn = 0; going; turn++)
-      await world.declare({ ...WEB, endpoints: Object.values(PODS).slice(0, 1 + (turn % 2)) });
-    await world.declare(WEB);
-  })();
+  let turn = 0;
+  const change = () => world.declare({ ...WEB, endpoints: Object.values(PODS).slice(0, 1 + (turn++ % 2)) });
+  const flapping = setInterval(change, CHANGE_EVERY_MS);
   return async () => {
-    going = false;
-    await flapping;
+    clearInterval(flapping);
+    await world.declare(WEB);
   };
 }
 

@@ -1,3 +1,4 @@
+import { chmodSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import type { Link } from "./link.ts";
 import { Namespace } from "./namespace.ts";
@@ -58,22 +59,33 @@ export class Host extends Namespace {
     return pod;
   }
 
-  /** Writes a file that only this host sees, its directory too. */
+  /** Writes a file that only this host sees, its directory too. No program is started for it: tests write many. */
   async writeFile(path: string, content: string | Uint8Array, mode = "0644"): Promise<void> {
-    this.#ownPath(path);
-    const script = 'mkdir -p "$1" && cat >"$2" && chmod "$3" "$2"';
-    await this.output(["sh", "-euc", script, "sh", posix.dirname(path), path, mode], { input: content });
+    const file = this.fromOutside(path);
+    mkdirSync(posix.dirname(file), { recursive: true });
+    writeFileSync(file, content);
+    chmodSync(file, Number.parseInt(mode, 8));
   }
 
   readFile(path: string): Promise<string> {
     return this.output(["cat", path]);
   }
 
-  /** Where this machine's processes find a file that is the host's own, through the process that keeps the host. */
+  /**
+   * Where this machine's processes find a file that is the host's own, through the process that keeps the host.
+   * @throws Error for a symbolic link, which would lead them to a file of this machine's
+   */
   fromOutside(path: string): string {
     this.#ownPath(path);
     const keeper = this.enter[this.enter.indexOf("-t") + 1];
-    return `/proc/${keeper}/root${path}`;
+    const root = `/proc/${keeper}/root`;
+    for (let part = path; part !== "/"; part = posix.dirname(part)) {
+      if (lstatSync(root + part, { throwIfNoEntry: false })?.isSymbolicLink() !== true) continue;
+      throw new Error(
+        `Cannot reach a file of ${this.name} from outside as ${part} is a link: current value is ${path}`,
+      );
+    }
+    return root + path;
   }
 
   async #configure(link: string, { address, gateway = [] }: Attachment): Promise<void> {

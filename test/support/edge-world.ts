@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askAgent } from "../../edge/cli/control-client.ts";
@@ -113,8 +113,8 @@ export class EdgeWorld implements AsyncDisposable {
 
   /** @returns when a text is in the agent's cache on disk, where it comes within a second or two */
   async cached(text: string): Promise<void> {
-    const grep = ["grep", "--quiet", "--recursive", "--fixed-strings", text, this.stateDir];
-    await waitFor(`${text} in the cache`, async () => (await this.edge.run(grep)).code === 0);
+    const files = () => readdirSync(this.stateDir).map((name) => readFileSync(join(this.stateDir, name)));
+    await waitFor(`${text} in the cache`, () => files().some((bytes) => bytes.includes(text)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

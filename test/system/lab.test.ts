@@ -103,6 +103,8 @@ describe("a lab with a router, two hosts and a pod", () => {
 
   test("a file outside of a host's own directories is refused", async () => {
     await expect(host.writeFile("/etc/../usr/bin/ip", "")).rejects.toThrow("current value is /etc/../usr/bin/ip");
+    await host.output(["ln", "-s", "/usr/bin", "/etc/programs"]);
+    await expect(host.writeFile("/etc/programs/ip", "")).rejects.toThrow("as /etc/programs is a link");
   });
 
   test("an unplugged cable has no carrier and carries again when plugged in", async () => {
