@@ -12,7 +12,7 @@ export interface Packages {
   readonly newer: string;
 }
 
-/** Unpacks the package that is given away, which takes half a minute of a processor to make. */
+/** Unpacks the package that is given away. */
 export async function unpackReleased(tree: string): Promise<void> {
   const built = await Bun.$`scripts/package --fast amd64`.cwd(ROOT).text();
   const file = /^(dist\/\S+\.deb)/m.exec(built)?.[1];

@@ -19,6 +19,7 @@ const MOST_EXPOSURE = 3;
 const CONFLIST = "/etc/cni/net.d/fabedge.conflist";
 const PLUGIN = "/opt/cni/bin/selvedge-cni";
 const CNI_FOLDERS = ["/var/lib/cni/networks", "/var/lib/cni", "/opt/cni/bin", "/opt/cni", "/etc/cni/net.d", "/etc/cni"];
+const OWN_FOLDERS = ["/etc/selvedge", "/var/lib/selvedge"];
 
 const directory = mkdtempSync(join(tmpdir(), "selvedge-package-"));
 let lab: Lab;
@@ -33,7 +34,7 @@ beforeAll(async () => {
   node = await Debian.boot(host);
   packages = await buildPackages(directory, node, unpackReleased);
   // What this machine may have of them is copied: the package takes empty ones with it.
-  await node.output(["sh", "-c", `rmdir ${CNI_FOLDERS.join(" ")} 2>/dev/null; true`]);
+  await node.output(["sh", "-c", `rmdir ${[...CNI_FOLDERS, ...OWN_FOLDERS].join(" ")} 2>/dev/null; true`]);
   untouched = await inventory();
 }, seconds(300));
 afterAll(async () => {
