@@ -1,9 +1,11 @@
-import type { MessagePort } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { SystemClock } from "../src/linux/system-clock.ts";
 import { serveDns } from "./wiring/dns-thread.ts";
 
 /** The thread of names, which loads nothing but what that needs: a megabyte and a half less. */
-export function runDnsThread(port: MessagePort): void {
+export function runDnsThread(): void {
+  const port = parentPort;
+  if (port === null) throw new Error("Cannot serve names as nobody started this as a thread");
   serveDns(
     { send: (message) => port.postMessage(message), receive: (take) => port.on("message", take) },
     {

@@ -1,5 +1,4 @@
 import { basename } from "node:path";
-import { parentPort } from "node:worker_threads";
 import { SystemClock } from "../src/linux/system-clock.ts";
 import { PLUGIN_NAME } from "./pod/conflist.ts";
 
@@ -14,10 +13,9 @@ async function main(): Promise<void> {
     await Bun.write(Bun.stdout, text);
     process.exit(exitCode);
   }
-  if (parentPort !== null) {
+  if (!Bun.isMainThread) {
     const { runDnsThread } = await import("./dns-program.ts");
-    runDnsThread(parentPort);
-    return;
+    return runDnsThread();
   }
   const { runProgram } = await import("./program.ts");
   await runProgram();

@@ -3,7 +3,6 @@ import { hostname } from "node:os";
 import { errorCode, SelvedgeError } from "../../src/base/errors.ts";
 import type { CliIo } from "./cli-io.ts";
 import { askAgent } from "./control-client.ts";
-import { observeHost } from "./host-facts.ts";
 
 /** Settings of one node are some dozen lines. */
 export const CONFIG_FILE_BYTES_MAX = 256 * 1024;
@@ -17,7 +16,11 @@ export function processIo(): CliIo {
     err: (text) => write(Bun.stderr, text),
     readFile: async (path) => readBounded(path),
     ask: askAgent,
-    observeHost,
+    observeHost: async (config) => {
+      // Only here: one command looks at the whole node.
+      const { observeHost } = await import("./host-facts.ts");
+      return observeHost(config);
+    },
   };
 }
 

@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto";
-
 /** The stock plugin bandwidth's, so that either takes away what the other made. */
 export function ifbName(network: string, containerId: string): string {
-  return `bwp${createHash("sha512").update(`${network}${containerId}`).digest("hex").slice(0, 12)}`;
+  return `bwp${new Bun.CryptoHasher("sha512").update(`${network}${containerId}`).digest("hex").slice(0, 12)}`;
 }

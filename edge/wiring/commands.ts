@@ -1,29 +1,30 @@
 import { VERSION } from "../../src/base/version.ts";
 import type { CliCommands } from "../cli/cli-io.ts";
-import { applyInstall, observeExecutable, observeInstallation } from "../install/apply.ts";
 import { formatStep, LOCAL_LAYOUT, planInstall } from "../install/plan.ts";
-import { runAgent } from "./agent.ts";
-import { findLeftovers } from "./leftovers.ts";
 import type { System } from "./system.ts";
 
-/** What the command line starts. */
+/** What the command line starts. Each loads what it needs when it is started: a look at the status is no whole agent. */
 export function makeCommands(system: System): CliCommands {
   return {
     version: VERSION,
     platform: system.platform,
-    startAgent: (loaded) => runAgent(loaded, system),
-    findLeftovers: async (config) => findLeftovers(config),
+    startAgent: async (loaded) => {
+      const { runAgent } = await import("./agent.ts");
+      return runAgent(loaded, system);
+    },
+    findLeftovers: async (config) => {
+      const { findLeftovers } = await import("./leftovers.ts");
+      return findLeftovers(config);
+    },
     configureCharon: async (config) => {
       const { configureCharon } = await import("./charon-config-command.ts");
       return configureCharon(config);
     },
     cni: async (env) => {
-      // Only here: each program of this file starts without the others.
       const { runCni } = await import("./cni-command.ts");
       return runCni(env, system.clock);
     },
     join: async ({ folder, ...request }) => {
-      // Only here: the agent has no use for what certificates are made with.
       const [{ join }, { askOperator }, { KeyFiles }] = await Promise.all([
         import("../join/join.ts"),
         import("../join/ask-operator.ts"),
@@ -35,6 +36,7 @@ export function makeCommands(system: System): CliCommands {
       return joined.node;
     },
     install: async (dryRun) => {
+      const { applyInstall, observeExecutable, observeInstallation } = await import("../install/apply.ts");
       const steps = planInstall(LOCAL_LAYOUT, observeExecutable(), observeInstallation(LOCAL_LAYOUT));
       if (!dryRun) applyInstall(steps);
       return steps.map(formatStep);
