@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { networkInterfaces } from "node:os";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
 import { seconds } from "../../src/base/duration.ts";
 import type { Host } from "../lab/host.ts";
 import { Lab } from "../lab/lab.ts";
@@ -102,9 +103,15 @@ describe("a lab with a router, two hosts and a pod", () => {
   });
 
   test("a file outside of a host's own directories is refused", async () => {
-    await expect(host.writeFile("/etc/../usr/bin/ip", "")).rejects.toThrow("current value is /etc/../usr/bin/ip");
-    await host.output(["ln", "-s", "/usr/bin", "/etc/programs"]);
-    await expect(host.writeFile("/etc/programs/ip", "")).rejects.toThrow("as /etc/programs is a link");
+    await expect(host.writeFile("/etc/../srv/nothing", "")).rejects.toThrow("current value is /etc/../srv/nothing");
+  });
+
+  test("a link of a host is not followed to a file of this machine", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "selvedge-lab-"));
+    await host.output(["ln", "-s", folder, "/etc/elsewhere"]);
+    await expect(host.writeFile("/etc/elsewhere/file", "")).rejects.toThrow("as /etc/elsewhere is a link");
+    expect(readdirSync(folder)).toEqual([]);
+    rmdirSync(folder);
   });
 
   test("an unplugged cable has no carrier and carries again when plugged in", async () => {
