@@ -23,7 +23,7 @@ function defineTests(architecture: Architecture): void {
   beforeAll(async () => {
     machine = await Machine.boot({
       architecture,
-      system: "systemd",
+      system: "debian",
       memoryMegabytes: MEMORY_MEGABYTES,
       files: {
         ...fabricNodeFiles(),

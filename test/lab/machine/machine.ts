@@ -12,8 +12,8 @@ export interface MachineOptions {
   /** By their path in the machine: either content, or a file of this machine. All of them can be run. */
   readonly files?: Readonly<Record<string, string | Uint8Array | Bun.BunFile>>;
   readonly memoryMegabytes?: number;
-  /** Who is process 1: busybox unless told, or Debian's systemd, with Debian's programs. */
-  readonly system?: "busybox" | "systemd";
+  /** What is there and who is process 1: busybox alone unless told, Debian's programs, or these with its systemd. */
+  readonly system?: "busybox" | "debian" | "systemd";
 }
 
 export interface MachineResult {
@@ -28,34 +28,39 @@ const MEMORY_MEGABYTES = 1024;
 const READY = "machine is ready";
 /** The serial port is for commands alone. */
 const SYSTEMD_OPTIONS = "systemd.show_status=no systemd.log_target=null systemd.getty_auto=no";
-/** An emulated processor leaks nothing, and each jump that is made safe costs it a tenth of its time. */
-const UNMITIGATED = "mitigations=off";
+/**
+ * An emulated processor leaks nothing, and each jump that is made safe costs it a tenth of its time. What it translates it
+ * keeps by address: where libraries are at random ones, each start of a program is translated anew, four times as dear.
+ */
+const EMULATED = "mitigations=off norandmaps";
 
-/** Process 1. */
-function initScript(port: string): string {
-  return `#!/bin/busybox sh
+/** What process 1 does first. */
+const MOUNTS = `#!/bin/busybox sh
 /bin/busybox mkdir -p /dev /proc /sys /run /tmp /etc /root /var/lib /sbin /usr/bin /usr/sbin
 /bin/busybox mount -t devtmpfs devtmpfs /dev
-/bin/busybox --install -s
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-ip link set lo up
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-${commandLoop(port)}`;
-}
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox ip link set lo up
+`;
 
-/** The files that make systemd process 1, and run commands when it is up. */
-function systemdFiles(port: string): Record<string, string> {
+/** The files that make a process 1 and run commands when it is up. */
+function systemFiles(system: NonNullable<MachineOptions["system"]>, port: string): Record<string, string> {
+  if (system === "busybox") {
+    const install = "/bin/busybox --install -s\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\n";
+    return { "/init": `${MOUNTS}${install}${commandLoop(port)}` };
+  }
   const applets = "/opt/busybox";
   const loop = `mkdir -p ${applets}
 /bin/busybox --install -s ${applets}
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:${applets}
 ${commandLoop(port)}`;
   // Not busybox's shell: to that one its own applets come first.
+  const run = "/bin/bash /etc/commands";
+  if (system === "debian") return { "/init": `${MOUNTS}exec ${run}\n`, "/etc/commands": loop };
   const unit = `[Unit]
 After=multi-user.target
 [Service]
-ExecStart=/bin/bash /etc/commands
+ExecStart=${run}
 `;
   return {
     "/init": "#!/bin/busybox sh\nexec /lib/systemd/systemd\n",
@@ -105,7 +110,7 @@ export class Machine implements AsyncDisposable {
     const emulation = EMULATIONS[architecture];
     const image = await machineImage(architecture);
     const initramfs = `${tmpdir()}/selvedge-machine-${crypto.randomUUID()}`;
-    const own = system === "busybox" ? { "/init": initScript(emulation.console) } : systemdFiles(emulation.console);
+    const own = systemFiles(system, emulation.console);
     const archives = system === "busybox" ? [] : [await debianImage(architecture)];
     await writeInitramfs(initramfs, [image.initramfs, ...archives], { ...own, ...files });
     try {
@@ -117,7 +122,7 @@ export class Machine implements AsyncDisposable {
           ...emulation.command,
           ...["-m", String(memoryMegabytes), "-nodefaults", "-nic", "none", "-display", "none", "-serial", "stdio"],
           ...["-no-reboot", "-kernel", image.kernel, "-initrd", initramfs],
-          ...["-append", `console=${emulation.console} quiet panic=-1 ${UNMITIGATED} ${SYSTEMD_OPTIONS}`],
+          ...["-append", `console=${emulation.console} quiet panic=-1 ${EMULATED} ${SYSTEMD_OPTIONS}`],
         ],
         { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
       );
