@@ -99,6 +99,8 @@ async function look(words: readonly string[]): Promise<number> {
 
 /** A pipe takes what is written in pieces: whoever exits has to wait. */
 async function writeOut(text: string): Promise<void> {
+  // Writing nothing, Bun empties the file that the stream leads to.
+  if (text === "") return;
   try {
     await Bun.write(Bun.stdout, text);
   } catch (error) {

@@ -25,6 +25,8 @@ export function processIo(): CliIo {
 }
 
 async function write(stream: typeof Bun.stdout, text: string): Promise<void> {
+  // Writing nothing, Bun empties the file that the stream leads to.
+  if (text === "") return;
   try {
     await Bun.write(stream, text);
   } catch (error) {
