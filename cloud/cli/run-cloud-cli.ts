@@ -55,6 +55,7 @@ const LOOK_AGAIN = seconds(2);
 
 const BY_ERROR: Readonly<Record<string, ExitCode>> = {
   KUBE_UNREACHABLE: EXIT.unreachable,
+  KUBE_UNTRUSTED: EXIT.unreachable,
   KUBE_UNAVAILABLE: EXIT.again,
   KUBE_BUSY: EXIT.again,
   KUBE_FORBIDDEN: EXIT.permission,

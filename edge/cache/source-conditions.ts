@@ -1,4 +1,5 @@
 import type { Condition } from "../../src/base/health.ts";
+import type { SourceKind } from "../../src/kube/trust.ts";
 import type { KindStatus } from "./kind-cache.ts";
 
 /** Errors that pass by themselves when the cloud is back; anything else needs somebody to act. */
@@ -59,10 +60,13 @@ export function isWithheld({ error }: Pick<KindStatus, "error">): boolean {
 }
 
 /** What the state of the kinds says about the source. */
-export function planConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
+export function planConditions(
+  kinds: readonly KindStatus[],
+  source: SourceKind | undefined,
+): readonly SourceCondition[] {
   const needed = kinds.filter(isNeeded);
   return [
-    ...sourceConditions(needed),
+    ...sourceConditions(needed, source),
     ...documentsCondition(needed, kinds.filter(isOwnDocument)),
     ...rejectedCondition(kinds),
     ...heldCondition(kinds),
@@ -70,7 +74,11 @@ export function planConditions(kinds: readonly KindStatus[]): readonly SourceCon
   ];
 }
 
-function sourceConditions(kinds: readonly KindStatus[]): readonly SourceCondition[] {
+/** KubeEdge comes without it, so that nobody listens there. */
+const META_SERVER_HINT =
+  "See whether edgecore runs, and set modules.metaManager.metaServer.enable in edgecore.yaml; until then everything goes on from the cache.";
+
+function sourceConditions(kinds: readonly KindStatus[], source: SourceKind | undefined): readonly SourceCondition[] {
   const failing = kinds.flatMap(({ kind, error, withheld }) =>
     error === undefined || withheld ? [] : [{ kind, error }],
   );
@@ -85,7 +93,8 @@ function sourceConditions(kinds: readonly KindStatus[]): readonly SourceConditio
       // Being cut off is what this program is made for: with a cache it is news, without one nothing can work.
       severity: objectCount > 0 ? "info" : "degraded",
       message: `${away.error.message}; serving ${objectCount} objects from the cache`,
-      hint: away.error.hint ?? "",
+      hint:
+        source === "metaserver" && away.error.code === "KUBE_UNREACHABLE" ? META_SERVER_HINT : (away.error.hint ?? ""),
     });
   }
   if (refused !== undefined) {

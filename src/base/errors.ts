@@ -45,9 +45,10 @@ export function errorCode(error: unknown): string {
   return "UNKNOWN";
 }
 
-/** One line for a person: the message and the messages of its causes. */
+/** One line for a person: the message and the messages of its causes, as far as it does not have them in it. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof AggregateError) return `${error.message} (${error.errors.map(errorText).join("; ")})`;
-  return error.cause === undefined ? error.message : `${error.message} (${errorText(error.cause)})`;
+  const cause = error.cause === undefined ? "" : errorText(error.cause);
+  return error.message.includes(cause) ? error.message : `${error.message} (${cause})`;
 }

@@ -3,7 +3,7 @@ import { type Duration, formatDuration, seconds } from "../base/duration.ts";
 import { errorCode } from "../base/errors.ts";
 import { readBeginning, readWhole } from "./body.ts";
 import { OBJECT_BYTES_MAX } from "./piece.ts";
-import { badResponse, parseRetryAfter, statusError, unreachable } from "./status.ts";
+import { badResponse, isDistrust, parseRetryAfter, statusError, unreachable, untrusted } from "./status.ts";
 
 /** PEM texts. */
 export interface TlsMaterial {
@@ -150,8 +150,11 @@ export class KubeClient {
         ...(tls === undefined ? {} : { tls: fetchTls(tls) }),
       });
     } catch (cause) {
-      if (late.aborted) throw unreachable(what, `no answer within ${formatDuration(timeout)}`, undefined);
-      throw unreachable(what, errorCode(cause), cause);
+      // Without a user and password that the address may have in it.
+      const where = URL.parse(url)?.origin ?? url;
+      if (late.aborted) throw unreachable(what, `no answer within ${formatDuration(timeout)}`, undefined, where);
+      const value = errorCode(cause);
+      throw isDistrust(value) ? untrusted(what, value, cause, where) : unreachable(what, value, cause, where);
     }
   }
 }

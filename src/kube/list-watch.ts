@@ -260,7 +260,8 @@ export class ListWatch<T> {
   #failed(error: unknown): void {
     const code = errorCode(error);
     // Who is overloaded says nothing of the version, and a list of everything is more work. A version that is too large is a 504.
-    const refused = code !== "KUBE_UNREACHABLE" && code !== "KUBE_BUSY" && this.#backoff.failures >= REFUSALS_MAX;
+    const answered = code !== "KUBE_UNREACHABLE" && code !== "KUBE_UNTRUSTED" && code !== "KUBE_BUSY";
+    const refused = answered && this.#backoff.failures >= REFUSALS_MAX;
     if (code === "KUBE_GONE" || refused) this.#listNext = true;
     // A watch that breaks once is opened again within the second; only a second failure is worth a word.
     if (this.#state === "connected" && this.#backoff.failures < 2) return;

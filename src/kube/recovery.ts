@@ -12,7 +12,7 @@ const PULSE: BackoffPolicy = { initial: seconds(6), factor: 1, limit: seconds(6)
 /** A watch that has stood for so long is not one of a source that comes and goes by the second. */
 const STEADY = seconds(2);
 /** Who is overloaded, or refuses, is there: it is not asked more often for that. */
-const AWAY = new Set(["KUBE_UNREACHABLE", "KUBE_UNAVAILABLE"]);
+const AWAY = new Set(["KUBE_UNREACHABLE", "KUBE_UNTRUSTED", "KUBE_UNAVAILABLE"]);
 
 /** A list–watch that may be in its back-off. */
 export interface Waiting {

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { SelvedgeError } from "../base/errors.ts";
+import { errorText, SelvedgeError } from "../base/errors.ts";
 import type { Credentials, KubeEndpoint } from "./client.ts";
 import { type KubeconfigContext, type Material, parseKubeconfig } from "./kubeconfig.ts";
 
@@ -108,7 +108,7 @@ function endpoint(url: string, materials: Materials, readText: ReadText): KubeEn
     if (material === undefined) return undefined;
     if (material.from === "data") return material.text;
     return await readText(material.path).catch((cause) => {
-      throw new SelvedgeError(`Cannot read credentials from ${material.path}`, {
+      throw new SelvedgeError(`Cannot read credentials from ${material.path}: ${errorText(cause)}`, {
         code: "KUBE_CREDENTIALS",
         blame: "user",
         retry: "later",

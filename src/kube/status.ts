@@ -116,7 +116,14 @@ export function parseRetryAfter(header: string | null): Duration | undefined {
   return milliseconds(Math.min(RETRY_AFTER_MAX, seconds(Number(header))));
 }
 
-const OUTAGES = new Set(["KUBE_UNREACHABLE", "KUBE_UNAVAILABLE", "KUBE_BUSY", "KUBE_UNAUTHORIZED", "KUBE_CREDENTIALS"]);
+const OUTAGES = new Set([
+  "KUBE_UNREACHABLE",
+  "KUBE_UNTRUSTED",
+  "KUBE_UNAVAILABLE",
+  "KUBE_BUSY",
+  "KUBE_UNAUTHORIZED",
+  "KUBE_CREDENTIALS",
+]);
 
 /** Whether an error is about the source as a whole, so that everything else that is asked of it would fail as well. */
 export function isOutage(error: unknown): boolean {
@@ -139,12 +146,51 @@ export function badResponse(what: string, value: string, cause?: unknown): Selve
   });
 }
 
-export function unreachable(what: string, value: string, cause: unknown): SelvedgeError {
-  return new SelvedgeError(`Cannot ${what} as the source does not answer: current value is ${value}`, {
+/** @param where the source's address, where it is known */
+export function unreachable(what: string, value: string, cause: unknown, where = "the source"): SelvedgeError {
+  return new SelvedgeError(`Cannot ${what} as ${where} does not answer: current value is ${value}`, {
     code: "KUBE_UNREACHABLE",
     blame: "peer",
     retry: "later",
     hint: "Check the address of the source and whether it runs; until then everything goes on from the cache.",
+    cause,
+  });
+}
+
+const OUT_OF_TIME = new Set(["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"]);
+/** X509_V_ERR_… of OpenSSL's x509_vfy.h as Node names them, and Node's own word for another name than the address has. */
+const DISTRUST = new Set([
+  ...OUT_OF_TIME,
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_CHAIN_TOO_LONG",
+  "CERT_UNTRUSTED",
+  "CERT_REJECTED",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+  "PATH_LENGTH_EXCEEDED",
+  "HOSTNAME_MISMATCH",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+]);
+
+/** Whether a connection failed since we do not believe the other side: it is there, and time alone mends nothing. */
+export function isDistrust(code: string): boolean {
+  return DISTRUST.has(code);
+}
+
+/** @param value what isDistrust knows */
+export function untrusted(what: string, value: string, cause: unknown, where: string): SelvedgeError {
+  return new SelvedgeError(`Cannot ${what} as the certificate of ${where} is not believed: current value is ${value}`, {
+    code: "KUBE_UNTRUSTED",
+    blame: "user",
+    retry: "later",
+    hint: OUT_OF_TIME.has(value)
+      ? "See whether this machine's clock is right; if it is, the certificate of the source has to be renewed."
+      : "Check that the CA file is of the authority that signed this certificate, and that the certificate names this address.",
     cause,
   });
 }

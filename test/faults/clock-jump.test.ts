@@ -140,7 +140,8 @@ describe("a node that boots with a wrong clock", () => {
       agent = await startAgent(args);
       expect(await dig(world.client, "web")).toBe(WEB.clusterIp);
       await works();
-      const away = await waitFor("the certificate", () => conditionOf(world.edge, "SOURCE_UNREACHABLE"), SOON);
+      const away = await waitFor("the certificate", () => conditionOf(world.edge, "SOURCE_REFUSED"), SOON);
+      expect(away).toMatchObject({ severity: "degraded", hint: expect.stringContaining("clock") });
       expect(away.message).toMatch(/CERT_NOT_YET_VALID|CERT_HAS_EXPIRED/);
       expect((await statusOf(world.edge)).ready).toBeTrue();
       const spent = processorSeconds(agent.pid);

@@ -77,8 +77,11 @@ describe("the client over HTTP", () => {
     broken.close();
   });
 
-  test("nobody there is KUBE_UNREACHABLE", async () => {
-    expect(code(await ask(plain("http://127.0.0.1:1")).catch((e) => e))).toBe("KUBE_UNREACHABLE");
+  test("nobody there is KUBE_UNREACHABLE, and where that is, without what is secret in it", async () => {
+    expect(await ask(plain("http://somebody:secret@127.0.0.1:1/prefix")).catch((e) => e)).toMatchObject({
+      code: "KUBE_UNREACHABLE",
+      message: "Cannot get /version as http://127.0.0.1:1 does not answer: current value is ECONNREFUSED",
+    });
   });
 
   test("a list of 200 MB in one object takes a few MB of memory and leaves the others", async () => {
@@ -203,10 +206,10 @@ describe("the client over HTTPS", () => {
   });
 
   test("trusts no other authority, and no other name", async () => {
-    expect(await askWith({ caFile: at("other.crt") })).toBe("KUBE_UNREACHABLE");
-    expect(await askWith({ serverName: "somebody" })).toBe("KUBE_UNREACHABLE");
-    expect(await askWith({ serverName: "" })).toBe("KUBE_UNREACHABLE");
-    expect(await askWith({ caFile: undefined })).toBe("KUBE_UNREACHABLE");
+    expect(await askWith({ caFile: at("other.crt") })).toBe("KUBE_UNTRUSTED");
+    expect(await askWith({ serverName: "somebody" })).toBe("KUBE_UNTRUSTED");
+    expect(await askWith({ serverName: "" })).toBe("KUBE_UNTRUSTED");
+    expect(await askWith({ caFile: undefined })).toBe("KUBE_UNTRUSTED");
   });
 
   test("believes anybody when it is told to", async () => {

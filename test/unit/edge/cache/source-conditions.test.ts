@@ -24,7 +24,8 @@ function failing(code: string, objectCount = 7): KindStatus {
   return { ...FINE, connected: false, error, objectCount };
 }
 
-const codes = (...kinds: readonly KindStatus[]) => planConditions(kinds).map((c) => `${c.severity} ${c.code}`);
+const codes = (...kinds: readonly KindStatus[]) =>
+  planConditions(kinds, "api-server").map((c) => `${c.severity} ${c.code}`);
 
 describe("conditions of the source", () => {
   test("there are none while all is well", () => {
@@ -48,6 +49,17 @@ describe("conditions of the source", () => {
     ]);
   });
 
+  test("a source that is not believed needs somebody to act, cache or not", () => {
+    expect(codes(failing("KUBE_UNTRUSTED"))).toEqual(["degraded SOURCE_REFUSED"]);
+  });
+
+  test("where nobody is at metaServer's port, the hint has the setting that switches it on", () => {
+    const hint = (code: string, source: "metaserver" | "hub") => planConditions([failing(code)], source)[0]?.hint;
+    expect(hint("KUBE_UNREACHABLE", "metaserver")).toContain("modules.metaManager.metaServer.enable");
+    expect(hint("KUBE_CLOUD_ABSENT", "metaserver")).toBe("Wait.");
+    expect(hint("KUBE_UNREACHABLE", "hub")).toBe("Wait.");
+  });
+
   test("a kind that is withheld is told as such, and not as a cloud that is away", () => {
     const withheld = { ...failing("KUBE_CLOUD_ABSENT"), kind: "EndpointSlice" as const, withheld: true };
     expect(codes(FINE, withheld)).toEqual(["info ENDPOINT_SLICES_WITHHELD"]);
@@ -55,7 +67,7 @@ describe("conditions of the source", () => {
 
   test("rejected objects are counted and the first is named", () => {
     const rejected = { ...FINE, rejectedCount: 3, rejected: [{ key: "d/x", at: "spec.ports", why: "not an array" }] };
-    expect(planConditions([FINE, rejected])[0]?.message).toBe(
+    expect(planConditions([FINE, rejected], "api-server")[0]?.message).toBe(
       "Cannot read 3 objects; the first is Service d/x: spec.ports: not an array",
     );
   });

@@ -17,6 +17,13 @@ test("an error tells its causes on one line, and keeps its code", () => {
   ]);
 });
 
+test("a cause that the message has in it is told once", () => {
+  const cause = new Error("EROFS: read-only file system");
+  expect(errorText(new Error(`Cannot write: ${cause.message}`, { cause }))).toBe(
+    "Cannot write: EROFS: read-only file system",
+  );
+});
+
 test("several failures at once are all told", () => {
   const failures = [new Error("the socket is busy"), new Error("the disk is full", { cause: "ENOSPC" })];
   expect(errorText(new AggregateError(failures, "Cannot close everything"))).toBe(

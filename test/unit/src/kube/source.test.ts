@@ -34,6 +34,7 @@ describe("source", () => {
     const endpoint = await openSource(settings({ url: "https://h", tokenFile: "/token" }), {}, NO_FILES);
     expect(await endpoint.credentials().catch((e: unknown) => e)).toMatchObject({
       code: "KUBE_CREDENTIALS",
+      message: "Cannot read credentials from /token: no such file",
       retry: "later",
     });
   });
