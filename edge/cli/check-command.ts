@@ -10,7 +10,7 @@ import {
   settingsOrDefaults,
   socketPath,
 } from "./command-context.ts";
-import { judgeHost } from "./host-check.ts";
+import { judgeHost, praiseAgent } from "./host-check.ts";
 import { sentenceOf } from "./sentence.ts";
 import { praiseTunnels } from "./tunnel-check.ts";
 
@@ -20,7 +20,7 @@ export async function check(context: CommandContext): Promise<number> {
   const { loaded, problems } = await settingsOrDefaults(context);
   const settings = problems.map(judgeSettings);
   const agent = context.flags.get("pre") === "true" ? undefined : await askAgent(context);
-  const host = judgeHost(await context.io.observeHost(loaded.config), loaded.config, agent?.status?.agent.pid);
+  const host = judgeHost(await context.io.observeHost(loaded.config), loaded.config, agent?.status);
   const results = mergeResults([...settings, ...host], agent?.results ?? []);
   const healthy = isHealthy(results);
   await print(context, cliDocument("CheckReport", { healthy, items: results }), () =>
@@ -40,9 +40,7 @@ async function askAgent(
 ): Promise<{ readonly status: StatusReport | undefined; readonly results: readonly CheckResult[] }> {
   try {
     const status = await context.io.ask(await socketPath(context), "/v1/status", "Status");
-    const { agent } = status;
-    const message = `the agent runs: ${agent.version} on ${agent.node}, pid ${agent.pid}`;
-    const good: readonly CheckResult[] = [{ ok: true, component: "agent", message }, ...praiseTunnels(status)];
+    const good = [...praiseAgent(status), ...praiseTunnels(status)];
     return { status, results: [...good, ...status.conditions.map(troubleOf)] };
   } catch (error) {
     const [code, message] = [errorCode(error), sentenceOf(error)];

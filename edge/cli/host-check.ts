@@ -4,6 +4,7 @@ import type { CheckResult } from "../../src/cli/check-report.ts";
 import type { MissingFeature } from "../../src/linux/kernel-features.ts";
 import type { PortHolder } from "../../src/linux/port-holders.ts";
 import { isInTheWay } from "../../src/linux/socket-table.ts";
+import type { StatusReport } from "../../src/network/agent-report.ts";
 import type { Config } from "../config/options.ts";
 import { judgeTunnelHost, type TunnelHost } from "./tunnel-check.ts";
 
@@ -32,15 +33,30 @@ const CAP_NET_BIND_SERVICE = 10n;
 /** Room for a new generation of the cache of a large cluster, twice. */
 const ENOUGH_DISK_BYTES = 64 * 1024 * 1024;
 
-/** @param agentPid of the agent that answered: what it holds is in nobody's way */
-export function judgeHost(host: HostState, config: Config, agentPid: number | undefined): readonly CheckResult[] {
+/**
+ * @param agent what the agent says that answered, if one did. It may run with other settings than are read here, as in a
+ *   pod, where they are its arguments: whether its source and its port are to be had it knows itself
+ */
+export function judgeHost(
+  host: HostState,
+  config: Config,
+  agent: Pick<StatusReport, "service"> | undefined,
+): readonly CheckResult[] {
   return [
-    ...(config.enableProxy ? judgeKernel(host, config) : []),
-    ...(config.enableDns ? judgeDns(host, config, agentPid) : []),
+    ...((agent?.service.enabled ?? config.enableProxy) ? judgeKernel(host, config) : []),
+    ...(agent === undefined && config.enableDns ? judgeDns(host, config) : []),
     judgeDisk(host),
-    ...judgeSource(host),
+    ...(agent === undefined ? judgeSource(host) : []),
     ...judgeTunnelHost(host.tunnels),
   ];
+}
+
+/** Good news of a running agent; what is wrong is among its conditions. */
+export function praiseAgent({ agent, dns, source }: StatusReport): readonly CheckResult[] {
+  const good = [{ component: "agent", message: `the agent runs: ${agent.version} on ${agent.node}, pid ${agent.pid}` }];
+  if (dns.listening.length > 0) good.push({ component: "dns", message: `answers on ${dns.listening.join(", ")}` });
+  if (source.connected) good.push({ component: "source", message: `${source.type} ${source.url} is followed` });
+  return good.map((result) => ({ ok: true, ...result }));
 }
 
 function judgeKernel({ kernel, nftables, conntrack }: HostState, config: Config): readonly CheckResult[] {
@@ -63,11 +79,11 @@ function judgeKernel({ kernel, nftables, conntrack }: HostState, config: Config)
   }));
 }
 
-function judgeDns(host: HostState, config: Config, agentPid: number | undefined): readonly CheckResult[] {
+function judgeDns(host: HostState, config: Config): readonly CheckResult[] {
   const { dnsBindPort: port } = config;
   // Ports from 1024 on are anybody's (ip_unprivileged_port_start).
   const privileged = port > 0 && port < 1024 && ((host.capabilities >> CAP_NET_BIND_SERVICE) & 1n) === 0n;
-  if (!privileged) return config.dnsBindIp.map((address) => judgeDnsPort(host, address, port, agentPid));
+  if (!privileged) return config.dnsBindIp.map((address) => judgeDnsPort(host, address, port));
   return [
     {
       ok: false,
@@ -80,13 +96,8 @@ function judgeDns(host: HostState, config: Config, agentPid: number | undefined)
   ];
 }
 
-function judgeDnsPort(host: HostState, address: Ip, port: number, agentPid: number | undefined): CheckResult {
-  const holder =
-    port === 0
-      ? undefined
-      : host.dnsPort.find(
-          (held) => isInTheWay(held, address, port) && (agentPid === undefined || held.pid !== agentPid),
-        );
+function judgeDnsPort(host: HostState, address: Ip, port: number): CheckResult {
+  const holder = port === 0 ? undefined : host.dnsPort.find((held) => isInTheWay(held, address, port));
   if (holder === undefined) {
     return { ok: true, component: "dns", message: `nobody else listens on port ${port} of ${address}` };
   }

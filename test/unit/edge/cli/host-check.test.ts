@@ -5,12 +5,15 @@ import type { Ip } from "../../../../src/base/ip.ts";
 import type { CheckResult } from "../../../../src/cli/check-report.ts";
 import type { MissingFeature } from "../../../../src/linux/kernel-features.ts";
 import type { PortHolder } from "../../../../src/linux/port-holders.ts";
+import { statusReport } from "../../../support/agent-handlers.ts";
 import { GOOD_HOST } from "../../../support/cli-world.ts";
 
-function judge(host: Partial<HostState>, argv: readonly string[] = [], agentPid?: number): readonly CheckResult[] {
+type Agent = Parameters<typeof judgeHost>[2];
+
+function judge(host: Partial<HostState>, argv: readonly string[] = [], agent?: Agent): readonly CheckResult[] {
   const loaded = loadConfig({ argv, env: {}, file: undefined, host: { hostname: "edge-1" } });
   if (!loaded.ok) throw new Error("settings");
-  return judgeHost({ ...GOOD_HOST, ...host }, loaded.value.config, agentPid);
+  return judgeHost({ ...GOOD_HOST, ...host }, loaded.value.config, agent);
 }
 
 function troubles(...args: Parameters<typeof judge>): readonly string[] {
@@ -62,14 +65,25 @@ describe("host check", () => {
     expect(troubles({ capabilities }, ["--dns-bind-port=5353"])).toEqual([]);
   });
 
-  test("whoever holds the DNS port is named, unless it is the agent", () => {
+  test("whoever holds the DNS port is named", () => {
     const [, result] = judge({ dnsPort: [HOLDER] });
     expect(result).toMatchObject({ code: "DNS_BIND_FAILED", severity: "failed" });
     expect(result?.message).toContain("dnsmasq (pid 7) listens on 0.0.0.0");
-    expect(troubles({ dnsPort: [HOLDER] }, [], 7)).toEqual([]);
     expect(troubles({ dnsPort: [HOLDER] }, ["--enable-dns=false"])).toEqual([]);
     expect(troubles({ dnsPort: [{ ...HOLDER, address: "127.0.0.53" as Ip }] })).toEqual([]);
-    expect(troubles({ dnsPort: [{ ...HOLDER, pid: undefined }] }, [], 7)).toEqual(["failed DNS_BIND_FAILED"]);
+    expect(troubles({ dnsPort: [{ ...HOLDER, pid: undefined }] })).toEqual(["failed DNS_BIND_FAILED"]);
+  });
+
+  test("an agent that answers knows its own port, source and settings, which may not be those that are read here", () => {
+    const host = {
+      dnsPort: [HOLDER],
+      capabilities: 0n,
+      source: { url: "http://127.0.0.1:10550", refusal: "ECONNREFUSED" },
+      nftables: feature("NFT_MISSING"),
+    };
+    const { service } = statusReport();
+    expect(troubles(host, [], { service: { ...service, enabled: false } })).toEqual([]);
+    expect(troubles(host, ["--enable-proxy=false"], { service })).toEqual(["degraded NFT_MISSING"]);
   });
 
   test("a full or read-only disk is degraded: the node works until it restarts", () => {

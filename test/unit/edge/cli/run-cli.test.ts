@@ -199,7 +199,8 @@ describe("check", () => {
       message: "known",
     } as const;
     const io = { observeHost: async () => ({ ...GOOD_HOST, source }) };
-    const alone = await cli(["check", "-o", "json"], { io });
+    const alone = await cli(["check", "-o", "json"], { io: { ...io, ask: notThere } });
+    expect(alone.out).toContain("ECONNREFUSED");
     expect(JSON.parse(alone.out)).toMatchObject({ apiVersion: "selvedge.io/v1", kind: "CheckReport", healthy: false });
     const both = await cli(["check"], { io, handlers: { status: async () => statusReport([known]) } });
     expect(both.out).toContain("known");
