@@ -60,8 +60,9 @@ export class FolderOperator {
   readonly #pending = new Set<DocumentKey>();
   /** When, and with which authorities, certificates were looked at last. */
   #certified = { at: 0, bundle: "" };
-  /** What was said of exports. */
-  #told: ReadonlySet<string> = new Set();
+  /** What was said of exports, and of the folder's objects. */
+  #toldExports: ReadonlySet<string> = new Set();
+  #toldProblems: ReadonlySet<string> = new Set();
   #planner: OperatorPlanner | undefined;
   #signer: Signer | undefined;
   /** One thing at a time writes the state: what the folder's change asks for, or a node that joins. */
@@ -100,6 +101,7 @@ export class FolderOperator {
       const overlays = [...this.#inputs.values()].flatMap(({ kind, key, manifest }) => {
         return this.#status.overlay(`${kind}/${key}`, manifest, this.#subnetsOf(kind, key), this.#plannerNow) ?? [];
       });
+      this.#tellProblems();
       const objects = [...this.#documents.values(), ...overlays, ...this.#exports(manifests)];
       return { objects, withheld: new Set(this.#withheld) };
     });
@@ -133,8 +135,8 @@ export class FolderOperator {
     const { cluster, zone, region } = settings;
     const { globals, problems } = planFolderExports(manifests, { cluster, zone, region });
     const texts = new Set(problems.map(({ message, hint }) => `${message}. ${hint}`));
-    for (const text of texts.difference(this.#told)) log.warn("hub.export", text);
-    this.#told = texts;
+    for (const text of texts.difference(this.#toldExports)) log.warn("hub.export", text);
+    this.#toldExports = texts;
     return globals.map(({ resource, key, object }) => ({
       resource,
       id: objectId(resource, key),
@@ -142,6 +144,23 @@ export class FolderOperator {
       object,
       line: 1,
     }));
+  }
+
+  /** Nobody makes Events here, and a status is seen by whoever asks the hub for it. */
+  #tellProblems(): void {
+    const { log } = this.#options;
+    const told = new Set<string>();
+    for (const { kind, key } of this.#inputs.values()) {
+      for (const { code, severity, message, hint } of this.#plannerNow.problems(`${kind}/${key}`)) {
+        const said = `${code} ${kind}/${key} ${message}`;
+        told.add(said);
+        if (this.#toldProblems.has(said)) continue;
+        const fields = { code, name: `${kind}/${key}`, hint };
+        if (severity === "info") log.info("hub.problem", message, fields);
+        else log.warn("hub.problem", message, fields);
+      }
+    }
+    this.#toldProblems = told;
   }
 
   get #plannerNow(): OperatorPlanner {

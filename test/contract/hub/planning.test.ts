@@ -173,6 +173,24 @@ describe("a hub that plans", () => {
     expect((await second.secret("e2")).status).toBe(200);
   });
 
+  test("says once in its log what is wrong with the folder's objects, as no Event does", async () => {
+    const hub = await Hub.start();
+    const said = () => hub.log.split("\n").filter((line) => line.includes('"hub.problem"'));
+    expect(said()).toEqual([]);
+    putNode("e3", 3, "10.1.1.0/24");
+    await waitFor("the conflict", () => said().length > 0);
+    putNode("e4", 4);
+    await waitFor("the next change", async () => (await hub.config("e4")) !== "");
+    expect(said().map((line) => JSON.parse(line))).toMatchObject([
+      {
+        level: "warn",
+        code: "SUBNET_CONFLICT",
+        name: "Node/e3",
+        msg: expect.stringContaining("10.1.1.0/24 of Node e1"),
+      },
+    ]);
+  });
+
   test("hands private keys out over loopback", async () => {
     const hub = await Hub.start();
     const { body } = await hub.secret("e1");
