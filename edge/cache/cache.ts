@@ -316,8 +316,8 @@ export class Cache {
   #report(event: ListWatchEvent<unknown>, corrected: boolean): void {
     if ((event.type === "upsert" || event.type === "delete") && !corrected) return;
     const { health, log } = this.#options;
-    const { kinds, source } = this.status();
-    const conditions = planConditions(kinds, source?.kind);
+    const { kinds } = this.status();
+    const conditions = planConditions(kinds, this.#source);
     for (const code of SOURCE_CONDITIONS) {
       const condition = conditions.find((c) => c.code === code);
       if (condition === undefined) health.clear("source", code);

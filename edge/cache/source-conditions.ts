@@ -19,6 +19,7 @@ export const SOURCE_CONDITIONS = [
   "DELETIONS_HELD",
   "ENDPOINT_SLICES_WITHHELD",
   "NODE_DOCUMENTS_WITHHELD",
+  "NODE_UNKNOWN",
 ] as const;
 
 type SourceCondition = Omit<Condition, "since"> & { readonly code: (typeof SOURCE_CONDITIONS)[number] };
@@ -59,15 +60,19 @@ export function isWithheld({ error }: Pick<KindStatus, "error">): boolean {
   return error !== undefined && WITHHELD.has(error.code);
 }
 
+/** Whom we ask, and who we are. */
+export interface Asked {
+  readonly kind: SourceKind;
+  readonly nodeName: string;
+}
+
 /** What the state of the kinds says about the source. */
-export function planConditions(
-  kinds: readonly KindStatus[],
-  source: SourceKind | undefined,
-): readonly SourceCondition[] {
+export function planConditions(kinds: readonly KindStatus[], source: Asked | undefined): readonly SourceCondition[] {
   const needed = kinds.filter(isNeeded);
   return [
-    ...sourceConditions(needed, source),
+    ...sourceConditions(needed, source?.kind),
     ...documentsCondition(needed, kinds.filter(isOwnDocument)),
+    ...(source === undefined ? [] : nodeCondition(kinds, source)),
     ...rejectedCondition(kinds),
     ...heldCondition(kinds),
     ...(kinds.some(({ withheld }) => withheld) ? [WITHHELD_CONDITION] : []),
@@ -134,6 +139,24 @@ function documentsCondition(
       severity: known ? "degraded" : "info",
       message: `Cannot read this node's own ${withheld.kind}: ${withheld.error.message}`,
       hint: "Let the account (KubeEdge: the ClusterRole of cloudcore) get, list and watch it by its name; tunnels go on with what the node knows.",
+    },
+  ];
+}
+
+/** Only the own Node is asked for. A hub's folder need not have any. */
+function nodeCondition(kinds: readonly KindStatus[], { kind: source, nodeName }: Asked): readonly SourceCondition[] {
+  const node = kinds.find(({ kind }) => kind === "Node");
+  if (node === undefined || !node.trusted || !node.connected || node.objectCount + node.rejectedCount > 0) return [];
+  const hub = source === "hub";
+  return [
+    {
+      code: "NODE_UNKNOWN",
+      component: "source",
+      severity: hub ? "info" : "degraded",
+      message: `Cannot find this node as the source has no Node of its name: current value is ${nodeName}`,
+      hint: hub
+        ? "Set node-name to the name in the node's manifest. Where the folder has no Nodes, only tunnels and zones are missing."
+        : "Set node-name as kubectl get nodes has it; where it is right, the node has not registered yet, or was deleted.",
     },
   ];
 }

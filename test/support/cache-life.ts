@@ -63,6 +63,11 @@ export class CacheLife {
     this.cache.start({ kind, client, nodeName: "e1" }, handlers, this.#scope);
   }
 
+  /** Most of its sources have no Node. */
+  told() {
+    return this.health.list().filter(({ code }) => code !== "NODE_UNKNOWN");
+  }
+
   /** Body readers take turns of the event loop, not only promises. */
   async advance(by: Duration): Promise<void> {
     for (let left: number = by; left >= 0; left -= STEP_MS) {

@@ -54,7 +54,7 @@ async function run(
   }
   logged = life.logged;
   const { connected, kinds } = life.cache.status();
-  const conditions = life.health.list().map(({ code }) => code);
+  const conditions = life.told().map(({ code }) => code);
   await life.close();
   const status = kinds.find((one) => one.kind === "GlobalService");
   const { trusted } = life;

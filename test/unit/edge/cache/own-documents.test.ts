@@ -62,7 +62,7 @@ async function run({ online = true } = {}) {
     await life.advance(seconds(2));
   }
   const status = life.cache.status();
-  const told = life.health.list();
+  const told = life.told();
   await life.close();
   logged.push(...life.logged);
   const { loaded, came, trusted } = life;

@@ -24,8 +24,9 @@ function failing(code: string, objectCount = 7): KindStatus {
   return { ...FINE, connected: false, error, objectCount };
 }
 
-const codes = (...kinds: readonly KindStatus[]) =>
-  planConditions(kinds, "api-server").map((c) => `${c.severity} ${c.code}`);
+const ASKED = { kind: "api-server", nodeName: "edge-1" } as const;
+
+const codes = (...kinds: readonly KindStatus[]) => planConditions(kinds, ASKED).map((c) => `${c.severity} ${c.code}`);
 
 describe("conditions of the source", () => {
   test("there are none while all is well", () => {
@@ -54,10 +55,28 @@ describe("conditions of the source", () => {
   });
 
   test("where nobody is at metaServer's port, the hint has the setting that switches it on", () => {
-    const hint = (code: string, source: "metaserver" | "hub") => planConditions([failing(code)], source)[0]?.hint;
+    const hint = (code: string, source: "metaserver" | "hub") =>
+      planConditions([failing(code)], { ...ASKED, kind: source })[0]?.hint;
     expect(hint("KUBE_UNREACHABLE", "metaserver")).toContain("modules.metaManager.metaServer.enable");
     expect(hint("KUBE_CLOUD_ABSENT", "metaserver")).toBe("Wait.");
     expect(hint("KUBE_UNREACHABLE", "hub")).toBe("Wait.");
+  });
+
+  test("a node that the cloud does not know is told, and at a hub, whose folder need not have it, for information", () => {
+    const node = { ...FINE, kind: "Node" as const, objectCount: 0 };
+    const told = (status: KindStatus, kind: "metaserver" | "hub" = "metaserver") =>
+      planConditions([FINE, status], { kind, nodeName: "shop-1" }).map((c) => `${c.severity} ${c.code} ${c.message}`);
+    const sentence = "Cannot find this node as the source has no Node of its name: current value is shop-1";
+    expect(told(node)).toEqual([`degraded NODE_UNKNOWN ${sentence}`]);
+    expect(told(node, "hub")).toEqual([`info NODE_UNKNOWN ${sentence}`]);
+    for (const known of [
+      { objectCount: 1 },
+      { trusted: false },
+      { connected: false },
+      { rejectedCount: 1, rejected: [{ key: "shop-1", at: "spec", why: "not an object" }] },
+    ]) {
+      expect(told({ ...node, ...known }).filter((said) => said.includes("NODE_UNKNOWN"))).toEqual([]);
+    }
   });
 
   test("a kind that is withheld is told as such, and not as a cloud that is away", () => {
@@ -67,7 +86,7 @@ describe("conditions of the source", () => {
 
   test("rejected objects are counted and the first is named", () => {
     const rejected = { ...FINE, rejectedCount: 3, rejected: [{ key: "d/x", at: "spec.ports", why: "not an array" }] };
-    expect(planConditions([FINE, rejected], "api-server")[0]?.message).toBe(
+    expect(planConditions([FINE, rejected], ASKED)[0]?.message).toBe(
       "Cannot read 3 objects; the first is Service d/x: spec.ports: not an array",
     );
   });
