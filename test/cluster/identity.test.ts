@@ -37,6 +37,7 @@ beforeAll(async () => {
   await cloud.connect(wan, { address: `${CLOUD}/24` });
   await edge.connect(wan, { address: "192.0.2.11/24" });
   server = await ApiServer.start(cloud, CLOUD, await apiServerPrograms());
+  await server.apply({ apiVersion: "v1", kind: "Node", metadata: { name: "e1" } });
   await server.apply(configMap("paris.connector"));
   await server.apply(secret(credentials));
   // Another node's, which this one may not see.
