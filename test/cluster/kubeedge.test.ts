@@ -73,6 +73,10 @@ describe.each(EDGECORES)("behind a real cloudcore and the metaServer of %s, an a
   test("lives on Endpoints, as the role that KubeEdge gives cloudcore has no EndpointSlices, and says so", async () => {
     await world.serves(web);
     await waitFor("the news", () => conditionOf(world.edge, "ENDPOINT_SLICES_WITHHELD"));
+    expect((await statusOf(world.edge)).source.kinds).toContainEqual(
+      expect.objectContaining({ kind: "Node", objects: 1 }),
+    );
+    expect(await conditionOf(world.edge, "NODE_UNKNOWN")).toBeUndefined();
     expect(await conditionOf(world.edge, "SOURCE_UNREACHABLE")).toBeUndefined();
   });
 
