@@ -72,7 +72,11 @@ async function kubeconfigContext(
   const document = await readText(path)
     .then((text) => Bun.YAML.parse(text))
     .catch((cause) => {
-      throw configError(`Cannot read kubeconfig ${path} as YAML`, "Check that the file exists and is YAML.", cause);
+      throw configError(
+        `Cannot read kubeconfig ${path} as YAML`,
+        `Check that the file exists and is YAML${unseen(path)}.`,
+        cause,
+      );
     });
   const context = parseKubeconfig(document, named);
   if (!context.ok) {
@@ -101,6 +105,13 @@ function inClusterContext(environment: Readonly<Record<string, string | undefine
   };
 }
 
+/** ProtectHome= of the agent's unit: a person who looks finds the file there. */
+function unseen(path: string): string {
+  return /^\/(?:home|root|run\/user)\//.test(path)
+    ? ": the agent's service sees nothing under /home, /root and /run/user"
+    : "";
+}
+
 type Materials = Omit<KubeconfigContext, "server">;
 
 function endpoint(url: string, materials: Materials, readText: ReadText): KubeEndpoint {
@@ -112,7 +123,7 @@ function endpoint(url: string, materials: Materials, readText: ReadText): KubeEn
         code: "KUBE_CREDENTIALS",
         blame: "user",
         retry: "later",
-        hint: "Check that the file exists and that the agent may read it; it is read again before each request.",
+        hint: `Check that the file exists and that the agent may read it${unseen(material.path)}; it is read again before each request.`,
         cause,
       });
     });

@@ -39,6 +39,16 @@ describe("source", () => {
     });
   });
 
+  test("of a file where the agent's unit sees none, the hint says so: a person finds it there", async () => {
+    const service = expect.stringContaining("the agent's service sees nothing under /home, /root");
+    const kubeconfig = openSource(settings({ kubeconfig: "/root/.kube/config" }), {}, NO_FILES);
+    await expect(kubeconfig).rejects.toMatchObject({ code: "SOURCE_CONFIG", hint: service });
+    const endpoint = await openSource(settings({ url: "https://h", tokenFile: "/home/me/token" }), {}, NO_FILES);
+    await expect(endpoint.credentials()).rejects.toMatchObject({ code: "KUBE_CREDENTIALS", hint: service });
+    const elsewhere = openSource(settings({ kubeconfig: "/etc/kubernetes/root/config" }), {}, NO_FILES);
+    await expect(elsewhere).rejects.toMatchObject({ hint: "Check that the file exists and is YAML." });
+  });
+
   test("plain HTTP takes no TLS material, HTTPS does", async () => {
     const read = files({ "/ca": "CA" });
     const plain = await openSource(settings({ url: "http://h/", caFile: "/ca" }), {}, read);
