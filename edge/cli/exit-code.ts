@@ -23,5 +23,9 @@ const BY_ERROR: Readonly<Record<string, ExitCode>> = {
 };
 
 export function exitCodeOf(error: unknown): ExitCode {
-  return BY_ERROR[errorCode(error)] ?? EXIT.failed;
+  const named = BY_ERROR[errorCode(error)];
+  if (named !== undefined) return named;
+  // What it was about has the code of our own, such as INSTALL_FAILED; the kernel's says that another user could.
+  const cause = error instanceof Error ? errorCode(error.cause) : "";
+  return cause === "EACCES" || cause === "EPERM" ? EXIT.permission : EXIT.failed;
 }

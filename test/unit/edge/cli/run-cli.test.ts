@@ -387,6 +387,18 @@ describe("the rest", () => {
     expect(JSON.parse((await cli(["version", "-o", "json"])).out)).toMatchObject({ kind: "Version", version: "0.1.0" });
   });
 
+  test.each([
+    ["EACCES", 5],
+    ["EPERM", 5],
+    ["ENOSPC", 1],
+  ])("what fails since the kernel says %s exits with %d, whatever it was about", async (code, exit) => {
+    const install = () => {
+      const cause = Object.assign(new Error(code), { code });
+      throw new SelvedgeError("Cannot install", { code: "INSTALL_FAILED", blame: "host", retry: "never", cause });
+    };
+    expect((await cli(["install"], { commands: { install } })).exit).toBe(exit);
+  });
+
   test("install passes its lines on", async () => {
     const install = async (dryRun: boolean) => [dryRun ? "would" : "did"];
     expect((await cli(["install", "--dry-run"], { commands: { install } })).out).toBe("would\n");
