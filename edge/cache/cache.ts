@@ -212,7 +212,7 @@ export class Cache {
       clock,
       random,
       emit: (event) => {
-        const rejected = kind.rejectedCount;
+        const before = { rejected: kind.rejectedCount, objects: kind.objectCount };
         // A list that comes before its time, as metaServer's with each watch does, is of the same moment.
         this.#gather(kind.apply(event, !resumes, confirming === undefined));
         if (event.type === "list" && event.authoritative) {
@@ -223,7 +223,9 @@ export class Cache {
         }
         this.#doubtSlices(kind.kind, event);
         if (kind.kind === "Service" && event.type === "state" && event.connected) this.#askForWithheld();
-        this.#report(event, kind.rejectedCount < rejected);
+        // Of single objects matters here what can be read again, or is gone, and whether there is a Node of our name.
+        const corrected = kind.rejectedCount < before.rejected;
+        this.#report(event, corrected || (kind.kind === "Node" && kind.objectCount !== before.objects));
         this.#lookForTrust();
       },
     });
@@ -312,9 +314,9 @@ export class Cache {
     this.#handlers.trusted();
   }
 
-  /** @param corrected whether an object that could not be read has become one that can, or is gone */
-  #report(event: ListWatchEvent<unknown>, corrected: boolean): void {
-    if ((event.type === "upsert" || event.type === "delete") && !corrected) return;
+  /** @param tells whether a condition may be another one for what the event did to a single object */
+  #report(event: ListWatchEvent<unknown>, tells: boolean): void {
+    if ((event.type === "upsert" || event.type === "delete") && !tells) return;
     const { health, log } = this.#options;
     const { kinds } = this.status();
     const conditions = planConditions(kinds, this.#source);

@@ -130,11 +130,15 @@ export class KindCache<K extends ObjectKind> {
     return this.#rejectedCount;
   }
 
+  get objectCount(): number {
+    return this.#memory.objects.size;
+  }
+
   status(): KindStatus {
     const contact = this.#connected ? this.#wall() : this.#lastContact;
     return {
       kind: this.kind,
-      objectCount: this.#memory.objects.size,
+      objectCount: this.objectCount,
       tombstoneCount: this.#memory.tombstones.size,
       connected: this.#connected,
       error: this.#error,

@@ -22,6 +22,9 @@ let names: readonly string[];
 /** The path that the source refuses. */
 let refused: string;
 let watches: ReadableStreamDefaultController<Uint8Array>[];
+let nodeWatch: ReadableStreamDefaultController<Uint8Array> | undefined;
+/** Whether there is a Node of our name. */
+let registered: boolean;
 let batches: string[];
 let health: Health;
 beforeEach(() => {
@@ -29,6 +32,7 @@ beforeEach(() => {
   clock = new SteppedClock();
   scope = new Scope();
   watches = [];
+  registered = true;
   batches = [];
   refused = "";
   health = new Health(
@@ -46,7 +50,9 @@ const item = (name: string, version = "1") => ({
   spec: { clusterIP: "10.96.0.1" },
 });
 
-/** A source with services of the given names and nothing else. */
+const NODE = { metadata: { name: "n", uid: "uid-n", resourceVersion: "1" } };
+
+/** A source with services of the given names, this node, and nothing else. */
 const answer: Fetch = async (url, init) => {
   init.signal.throwIfAborted();
   const { pathname, searchParams } = new URL(url);
@@ -56,12 +62,15 @@ const answer: Fetch = async (url, init) => {
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         if (services) watches.push(controller);
+        if (pathname === "/api/v1/nodes") nodeWatch = controller;
         init.signal.addEventListener("abort", () => controller.error(init.signal.reason));
       },
     });
     return new Response(body);
   }
-  return Response.json({ metadata: { resourceVersion: "9" }, items: services ? names.map((name) => item(name)) : [] });
+  const nodes = pathname === "/api/v1/nodes" && registered ? [NODE] : [];
+  const items = services ? names.map((name) => item(name)) : nodes;
+  return Response.json({ metadata: { resourceVersion: "9" }, items });
 };
 
 async function advance(by: Duration): Promise<void> {
@@ -70,8 +79,7 @@ async function advance(by: Duration): Promise<void> {
   for (let i = 0; i < 8; i++) await new Promise(setImmediate);
 }
 
-/** No Node is served here. */
-const told = () => health.list().filter(({ code }) => code !== "NODE_UNKNOWN");
+const told = () => health.list();
 
 async function start(kind: "api-server" | "metaserver" = "api-server"): Promise<CacheStore> {
   const store = new CacheStore(folder);
@@ -81,8 +89,11 @@ async function start(kind: "api-server" | "metaserver" = "api-server"): Promise<
   const endpoint = { url: "http://h", credentials: async () => ({ token: undefined, tls: undefined }) };
   const client = new KubeClient(endpoint, "selvedge/1", answer, clock);
   const handlers = {
-    changes: (changes: readonly ObjectChange[]) =>
-      void batches.push(changes.map((c) => `${c.value === undefined ? "-" : "+"}${c.key}`).join(" ")),
+    changes: (changes: readonly ObjectChange[]) => {
+      const others = changes.filter(({ kind }) => kind !== "Node");
+      if (others.length === 0) return;
+      batches.push(others.map((c) => `${c.value === undefined ? "-" : "+"}${c.key}`).join(" "));
+    },
     trusted: () => void batches.push("trusted"),
     slicesWithheld: (withheld: boolean) => void batches.push(withheld ? "slices withheld" : "slices given"),
   };
@@ -140,6 +151,21 @@ describe("the cache", () => {
       await correct();
       expect(codes()).toEqual([]);
     }
+  });
+
+  test("tells of a node name that the source does not know as long as it does not", async () => {
+    registered = false;
+    await start();
+    const codes = () => told().map(({ code }) => code);
+    expect(codes()).toEqual(["NODE_UNKNOWN"]);
+    const say = async (type: string) => {
+      nodeWatch?.enqueue(Buffer.from(`${JSON.stringify({ type, object: NODE })}\n`));
+      await advance(0 as Duration);
+    };
+    await say("ADDED");
+    expect(codes()).toEqual([]);
+    await say("DELETED");
+    expect(codes()).toEqual(["NODE_UNKNOWN"]);
   });
 
   test("passes a lone change on at once, and gathers what follows for 50 ms", async () => {
@@ -207,7 +233,11 @@ describe("the cache", () => {
     await scope.close();
     scope = new Scope();
     const onDisk = new CacheStore(folder);
-    expect(loadWhole(onDisk).state.objects.map(({ key }) => key)).toEqual(["d/a", "d/b", "d/c"]);
+    expect(
+      loadWhole(onDisk)
+        .state.objects.map(({ key }) => key)
+        .toSorted(),
+    ).toEqual(["d/a", "d/b", "d/c", "n"]);
     onDisk.close();
   });
 
