@@ -28,6 +28,9 @@ const TIMINGS = resolve(import.meta.dir, "../test/timings.json");
 /** Set to 1 for every tier with --all: tests that repeat themselves do it as often as test/support/effort.ts says. */
 export const ALL = "SELVEDGE_TEST_ALL";
 
+/** By earlier tiers, for this one too: a build of all programs takes seconds. */
+const PREPARED = new Set<string>();
+
 /** Where a tier says how it goes. */
 export interface Output {
   readonly say: (text: string) => void;
@@ -67,9 +70,12 @@ export class TierRun {
     const lack = lacks();
     if (lack !== undefined) return this.#leaveOut(lack);
     for (const command of preparations) {
+      const words = command.join(" ");
+      if (PREPARED.has(words)) continue;
       const { exitCode, stderr } = await runToEnd(command);
       if (exitCode === UNAVAILABLE) return this.#leaveOut(stderr.trim());
-      if (exitCode !== 0) return this.#failed(command.join(" "));
+      if (exitCode !== 0) return this.#failed(words);
+      PREPARED.add(words);
     }
     const steps = planSteps();
     if (steps.length === 0) return this.#failed("it has no test");

@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatFailure, type TierResult } from "../../../scripts/test-report.ts";
@@ -92,4 +92,23 @@ test("a tier without a second try fails at the first", async () => {
   expect(counts.failed).toBe(1);
   expect(details.failures.map((failure) => failure.test)).toEqual(["unsteady"]);
   expect(timesRun("unsteady")).toBe(1);
+});
+
+test("what prepares one tier prepares the next, unless it failed", async () => {
+  testFile("steady", "");
+  const count = () => readFileSync(join(scratch, "prepared"), "utf8").length;
+  const prepare = async (exit: number) => {
+    const preparations = [["sh", "-c", `printf x >>"${scratch}/prepared"; exit ${exit}`]];
+    const step: Step = { kind: "test run", command: [process.execPath, "test"], paths: [files], env: { CI: "" } };
+    const tier = { name: "some", about: "", preparations, lacks: () => undefined, steps: () => [step] };
+    const output = { say: () => undefined, stdio: "ignore", prefix: [] } as const;
+    return (await new TierRun(tier, scratch, true, output).run()).counts;
+  };
+  const [whole, failed] = [
+    { passed: 1, failed: 0, skipped: 0 },
+    { passed: 0, failed: 1, skipped: 0 },
+  ];
+  expect([await prepare(0), await prepare(0), count()]).toEqual([whole, whole, 1]);
+  expect([await prepare(1), await prepare(1), count()]).toEqual([failed, failed, 3]);
+  expect(timesRun("steady")).toBe(2);
 });
