@@ -194,6 +194,15 @@ export function planChains(family: Family, options: RulesetOptions): readonly Ch
       hook: { type: "nat", hook: "postrouting", priority: PRIORITY_SRCNAT },
       rules: [[...matchTranslated(), goTo("translated")]],
     },
+    {
+      // What an endpoint that is a program of this node gets never comes to postrouting.
+      name: "input",
+      hook: { type: "nat", hook: "input", priority: PRIORITY_SRCNAT },
+      rules: [
+        [...matchTranslated(), ...original, lookup("remember", 0)],
+        [...matchTranslated(), ...translatedNodePort, lookup("node-remember", 0)],
+      ],
+    },
     ...planDnsChains(family, options),
   ];
 }

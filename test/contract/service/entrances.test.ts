@@ -3,7 +3,7 @@ import type { Service } from "../../../src/network/service.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { inNamespace, run } from "../../support/in-namespace.ts";
 import { ip } from "../../support/network-objects.ts";
-import { ask, buildWorld, CLIENT, endpoints, NODE, PODS, REMOTE, service, tally, World } from "./world.ts";
+import { ask, buildWorld, CLIENT, endpoints, NODE, PODS, REMOTE, serve, service, tally, World } from "./world.ts";
 
 const EXTERNAL = "203.0.113.7";
 const BALANCER = "203.0.113.8";
@@ -189,6 +189,28 @@ inNamespace(import.meta.path, () => {
       const after = tally(await ask({ from: "client", to, port, times: 15 }));
       expect(Object.values(after)).toEqual([15]);
       expect(after).not.toHaveProperty(name);
+    });
+
+    test.each([
+      ["a ClusterIP", "10.96.0.1", 80],
+      ["an IPv6 ClusterIP", "fd10::1", 80],
+      ["a node port", NODE.lan4, 30080],
+      ["an external address", EXTERNAL, 80],
+    ] as const)("keeps callers with an endpoint that is a program of this node, on %s", async (_, to, port) => {
+      await using _server = await serve("node");
+      await using world = new World();
+      const own4 = endpoints("web", 4, [NODE.lan4]);
+      await world.apply(loadBalancer({ affinitySeconds: 100 }), own4, endpoints("web", 6, [NODE.lan6]));
+      for (const from of ["client", "pod1", "node"]) {
+        expect(tally(await ask({ from, to, port }))).toEqual({ node: 1 });
+      }
+      await world.apply(
+        endpoints("web", 4, [NODE.lan4, PODS.pod2.four, REMOTE.four]),
+        endpoints("web", 6, [NODE.lan6, PODS.pod2.six, REMOTE.six]),
+      );
+      for (const from of ["client", "pod1", "node"]) {
+        expect(tally(await ask({ from, to, port, times: 15 }))).toEqual({ node: 15 });
+      }
     });
 
     test("is forgotten with the endpoint, and shows in what nft lists", async () => {

@@ -81,12 +81,21 @@ function attach(
   run(...inside, "-6", "route", "add", "default", "via", gateway6);
 }
 
-async function serve(name: string): Promise<void> {
-  const command = ["ip", "netns", "exec", name, process.execPath, WHO, "serve", name, String(SERVER_PORT)];
-  const server = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+/** @param name a namespace, or "node" @returns what ends it */
+export async function serve(name: string): Promise<AsyncDisposable> {
+  const program = [process.execPath, WHO, "serve", name, String(SERVER_PORT)];
+  const server = Bun.spawn(name === "node" ? program : ["ip", "netns", "exec", name, ...program], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   server.unref();
   const { value } = await server.stdout.getReader().read();
   if (value === undefined) throw new Error(`Cannot start the server of ${name}: it ended`);
+  const end = async () => {
+    server.kill();
+    await server.exited;
+  };
+  return { [Symbol.asyncDispose]: end };
 }
 
 export interface Question {
