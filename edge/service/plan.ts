@@ -72,7 +72,9 @@ function planEntrances(service: Service): readonly Entrance[] {
       entrances.push({ kind: "node-port", family: ipFamily(ip), address: undefined, sourceRanges: EVERYONE });
     }
   }
-  return entrances;
+  // A load balancer may take callers of another family to a service by itself: such an address is not ours, nor kube-proxy's.
+  const families = new Set(service.clusterIps.map(ipFamily));
+  return families.size === 0 ? entrances : entrances.filter(({ family }) => families.has(family));
 }
 
 function entranceAt(kind: Frontend["kind"], address: Ip, sourceRanges: readonly Prefix[]): Entrance {

@@ -70,6 +70,22 @@ describe("the frontends of a service", () => {
     ]);
   });
 
+  test("are of the service's own families, whichever its outside addresses have", () => {
+    const outside = {
+      externalIps: [ip("203.0.113.1"), ip("fd11::1")],
+      loadBalancerIps: [ip("203.0.113.2"), ip("fd11::2")],
+    };
+    const addresses = (...clusterIps: readonly string[]) => {
+      const frontends = planFrontends(view({ type: "LoadBalancer", clusterIps: clusterIps.map(ip), ...outside }), NODE);
+      return frontends.map((f) => f.address);
+    };
+    expect(addresses("10.96.0.1")).toEqual([ip("10.96.0.1"), ip("203.0.113.2"), ip("203.0.113.1")]);
+    expect(addresses("fd10::1")).toEqual([ip("fd10::1"), ip("fd11::2"), ip("fd11::1")]);
+    expect(addresses("10.96.0.1", "fd10::1")).toHaveLength(6);
+    // Written by hand, for a hub: no address of the cluster's says which family it has.
+    expect(addresses()).toHaveLength(4);
+  });
+
   test("restrict callers of a load balancer's address, also where it is an external one", () => {
     const address = ip("203.0.113.1");
     const loadBalancerSourceRanges = [{ address: ip("10.0.0.0"), length: 8 }];
