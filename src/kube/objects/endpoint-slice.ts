@@ -49,7 +49,7 @@ export function readEndpointPort(port: JsonView): EndpointPort {
 
 function readEndpoint(endpoint: JsonView, family: 4 | 6): Endpoint {
   const conditions = endpoint.field("conditions");
-  // discovery.k8s.io/v1: an unknown ready is true, an unknown serving is ready, an unknown terminating is false.
+  // discovery.k8s.io/v1: an unknown ready is true, so is an unknown serving, and an unknown terminating is false.
   const ready = conditions.field("ready").optionalBoolean() ?? true;
   const hints = endpoint.field("hints");
   return {
@@ -58,7 +58,7 @@ function readEndpoint(endpoint: JsonView, family: 4 | 6): Endpoint {
       return ip.includes(":") === (family === 6) ? ip : address.refuse(`not an IPv${family} address`);
     }),
     ready,
-    serving: conditions.field("serving").optionalBoolean() ?? ready,
+    serving: conditions.field("serving").optionalBoolean() ?? true,
     terminating: conditions.field("terminating").optionalBoolean() ?? false,
     hostname: optionalName(endpoint.field("hostname")),
     nodeName: optionalName(endpoint.field("nodeName")),

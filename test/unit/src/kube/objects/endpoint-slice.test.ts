@@ -28,7 +28,7 @@ describe("EndpointSlice", () => {
         ],
       })?.endpoints ?? [];
     expect(bare).toMatchObject({ ready: true, serving: true, terminating: false });
-    expect(failing).toMatchObject({ ready: false, serving: false, terminating: false });
+    expect(failing).toMatchObject({ ready: false, serving: true, terminating: false });
     expect(leaving).toMatchObject({ ready: false, serving: true, terminating: true });
   });
 
