@@ -20,7 +20,9 @@ export function planHealthCheck({ service, slices }: ServiceView, node: NodeTopo
   if (port === undefined || type !== "LoadBalancer" || externalTrafficPolicy !== "Local") return undefined;
   if (service.foreignProxy) return undefined;
   const local = { 4: new Set<Ip | undefined>(), 6: new Set<Ip | undefined>() };
-  for (const { family, endpoints } of slices) {
+  for (const { family, ports, endpoints } of slices) {
+    // Pods that have no port of the name that the service looks for: nobody is led to them.
+    if (!ports.some((offered) => offered.port !== undefined)) continue;
     for (const { nodeName, ready, addresses } of endpoints) {
       if (nodeName === node.name && (ready || publishNotReadyAddresses)) local[family].add(addresses[0]);
     }

@@ -7,9 +7,15 @@ import { ip, makeEndpoint, makeService } from "../../../support/network-objects.
 const NODE = { name: "here", zone: undefined };
 const BALANCED = { type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 } as const;
 
-function slice(family: 4 | 6, list: readonly (readonly [string, Partial<Endpoint>?])[]): EndpointSlice {
+const HTTP = { name: "http", protocol: "TCP", port: 8080 } as const;
+
+function slice(
+  family: 4 | 6,
+  list: readonly (readonly [string, Partial<Endpoint>?])[],
+  ports: EndpointSlice["ports"] = [HTTP],
+): EndpointSlice {
   const endpoints = list.map(([address, over]) => makeEndpoint(address, { nodeName: "here", ...over }));
-  return { namespace: "ns", name: `web-${family}`, service: "web", family, ports: [], endpoints };
+  return { namespace: "ns", name: `web-${family}`, service: "web", family, ports, endpoints };
 }
 
 function plan(over: Partial<Service>, ...slices: readonly EndpointSlice[]) {
@@ -39,6 +45,12 @@ describe("the health check of a service", () => {
 
   test("counts a pod that has both families once", () => {
     expect(plan({}, slice(4, [["10.1.0.1"], ["10.1.0.2"]]), slice(6, [["fd00::1"]]))?.localEndpoints).toBe(2);
+  });
+
+  test("does not count pods without a port that the service could lead to", () => {
+    const nowhere = [slice(4, [["10.1.0.1"]], []), slice(4, [["10.1.0.2"]], [{ ...HTTP, port: undefined }])];
+    expect(plan({}, ...nowhere)?.localEndpoints).toBe(0);
+    expect(plan({}, ...nowhere, slice(4, [["10.1.0.3"]]))?.localEndpoints).toBe(1);
   });
 
   test("is answered with 200 while there are some, and with 503 when there are none", () => {
