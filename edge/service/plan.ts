@@ -1,4 +1,4 @@
-import { type Family, type Ip, ipFamily, type Prefix } from "../../src/base/ip.ts";
+import { type Family, type Ip, ipFamily, makePrefix, type Prefix, prefixContains } from "../../src/base/ip.ts";
 import type { Endpoint } from "../../src/network/endpoint.ts";
 import type { Service, ServicePort } from "../../src/network/service.ts";
 import type { ServiceView } from "../../src/network/service-index.ts";
@@ -36,7 +36,7 @@ const NOBODY: readonly Backend[] = [];
 export function planFrontends(view: ServiceView, node: NodeTopology): readonly Frontend[] {
   const { service } = view;
   if (service.foreignProxy || service.headless || service.type === "ExternalName") return [];
-  const entrances = planEntrances(service);
+  const entrances = planEntrances(service, node);
   if (entrances.length === 0) return [];
 
   const frontends: Frontend[] = [];
@@ -57,12 +57,13 @@ function firstOfEach(frontends: readonly Frontend[]): readonly Frontend[] {
   return [...first.values()];
 }
 
-function planEntrances(service: Service): readonly Entrance[] {
+function planEntrances(service: Service, node: NodeTopology): readonly Entrance[] {
   const entrances = service.clusterIps.map((address) => entranceAt("cluster-ip", address, EVERYONE));
   if (service.type === "LoadBalancer") {
     const { loadBalancerIps, loadBalancerSourceRanges } = service;
     for (const address of loadBalancerIps) {
-      entrances.push(entranceAt("external", address, rangesOf(loadBalancerSourceRanges, ipFamily(address))));
+      const ranges = rangesOf(loadBalancerSourceRanges, ipFamily(address));
+      entrances.push(entranceAt("external", address, withOwnCalls(ranges, address, node)));
     }
   }
   // After those: of an address that is both, the restriction holds.
@@ -85,6 +86,15 @@ function entranceAt(kind: Frontend["kind"], address: Ip, sourceRanges: readonly 
 function rangesOf(ranges: readonly Prefix[], family: Family): readonly Prefix[] {
   const own = ranges.filter((range) => ipFamily(range.address) === family);
   return own.some((range) => range.length === 0) ? EVERYONE : own;
+}
+
+/**
+ * Where the load balancer gives its address to the node itself, as kube-vip does, the node's own programs call from that
+ * address: they may, where the node may.
+ */
+function withOwnCalls(ranges: readonly Prefix[], address: Ip, node: NodeTopology): readonly Prefix[] {
+  const admitsNode = ranges.some((range) => node.addresses.some((own) => prefixContains(range, own)));
+  return admitsNode ? [...ranges, makePrefix(address, ipFamily(address) === 4 ? 32 : 128)] : ranges;
 }
 
 function addFrontends(

@@ -101,9 +101,9 @@ export class ServiceProxy {
     return this.#reconciler.trigger();
   }
 
-  /** The node's own name and zone decide which endpoints are near. */
+  /** The node's own name and zone decide which endpoints are near, and its addresses who calls. */
   setNode(node: NodeTopology): Promise<void> {
-    if (node.name === this.#node.name && node.zone === this.#node.zone) return Promise.resolve();
+    if (JSON.stringify(node) === JSON.stringify(this.#node)) return Promise.resolve();
     this.#node = node;
     if (this.#index === undefined) return Promise.resolve();
     for (const view of this.#index.views()) this.#pending.add(view.key);

@@ -1,10 +1,13 @@
+import type { Ip } from "../../src/base/ip.ts";
 import type { Endpoint } from "../../src/network/endpoint.ts";
 import type { Service } from "../../src/network/service.ts";
 
-/** The node that we run on, as far as the choice of endpoints depends on it. */
+/** The node that we run on, as far as plans depend on it. */
 export interface NodeTopology {
   readonly name: string;
   readonly zone: string | undefined;
+  /** Of its status. */
+  readonly addresses: readonly Ip[];
 }
 
 /** One endpoint of one service port, merged from every slice that names it. */

@@ -246,7 +246,8 @@ class Agent {
     for (const change of changes) {
       if (change.kind !== "Node" || change.key !== this.#config.nodeName) continue;
       this.#network.setPodCidrs(change.value?.podCidrs ?? []);
-      void this.#service?.setNode({ name: this.#config.nodeName, zone: change.value?.zone });
+      const { zone, addresses = [] } = change.value ?? {};
+      void this.#service?.setNode({ name: this.#config.nodeName, zone, addresses });
     }
     this.#viewsChanged(changed);
     this.#dns?.updateGlobals(changes);

@@ -33,7 +33,7 @@ export function makeServiceProxy(foundation: Foundation, scope: Scope): ServiceP
   const metrics = new ServiceMetrics(foundation.metrics);
   return new ServiceProxy({
     mode: config.proxyMode,
-    node: { name: config.nodeName, zone: undefined },
+    node: { name: config.nodeName, zone: undefined, addresses: [] },
     open: {
       nftables: (resync) =>
         openNftables(

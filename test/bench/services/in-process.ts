@@ -45,7 +45,7 @@ export interface InProcess {
   readonly nftChanges: readonly number[];
 }
 
-const NODE = { name: "node1", zone: undefined };
+const NODE = { name: "node1", zone: undefined, addresses: [] };
 const ROUNDS = 5;
 const CHANGES = 2000;
 const NFT_ROUNDS = 3;

@@ -72,6 +72,19 @@ inNamespace(import.meta.path, () => {
       run("ip", "-n", "client", "route", "delete", BALANCER);
     });
 
+    test("lets the node's programs in at an address that the load balancer has given to the node", async () => {
+      await using world = new World();
+      run("ip", "address", "add", `${BALANCER}/32`, "dev", "lo");
+      const from = (address: string) =>
+        loadBalancer({ loadBalancerSourceRanges: [{ address: ip(address), length: 24 }] });
+      await world.apply(from("192.168.50.0"), endpoints("web", 4, [PODS.pod1.four]));
+      // It calls from that very address.
+      expect(tally(await ask({ from: "node", to: BALANCER, port: 80, times: 2 }))).toEqual({ pod1: 2 });
+      await world.apply(from("192.168.51.0"));
+      expect(await ask({ from: "node", to: BALANCER, port: 80 })).toEqual(["TIMEOUT"]);
+      run("ip", "address", "del", `${BALANCER}/32`, "dev", "lo");
+    });
+
     test("lets everybody in over the family that its source ranges do not name", async () => {
       await using world = new World();
       await world.apply(

@@ -148,7 +148,7 @@ export class World {
     const link = () => ({ name: SERVICE_LINK, addresses: [ip(DNS.four), ip(DNS.six)] });
     this.proxy = new ServiceProxy({
       mode: "nftables",
-      node: { name: "node1", zone: undefined },
+      node: { name: "node1", zone: undefined, addresses: [ip(NODE.lan4), ip(NODE.lan6)] },
       open: {
         nftables: (resync) =>
           openNftables(

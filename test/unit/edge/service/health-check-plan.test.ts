@@ -4,7 +4,7 @@ import type { Endpoint, EndpointSlice } from "../../../../src/network/endpoint.t
 import type { Service } from "../../../../src/network/service.ts";
 import { ip, makeEndpoint, makeService } from "../../../support/network-objects.ts";
 
-const NODE = { name: "here", zone: undefined };
+const NODE = { name: "here", zone: undefined, addresses: [] };
 const BALANCED = { type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 } as const;
 
 const HTTP = { name: "http", protocol: "TCP", port: 8080 } as const;

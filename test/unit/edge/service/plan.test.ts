@@ -6,7 +6,7 @@ import type { Service } from "../../../../src/network/service.ts";
 import type { ServiceView } from "../../../../src/network/service-index.ts";
 import { ip, makeEndpoint, makeService } from "../../../support/network-objects.ts";
 
-const NODE = { name: "here", zone: "east" };
+const NODE = { name: "here", zone: "east", addresses: [ip("192.168.1.11"), ip("2001:db8::11")] };
 type EndpointSpec = readonly [address: string, over?: Partial<Endpoint>];
 
 function slice(list: readonly EndpointSpec[], over: Partial<EndpointSlice> = {}): EndpointSlice {
@@ -111,6 +111,22 @@ describe("the frontends of a service", () => {
     expect(ranges(["10.0.0.0", 8])).toEqual(["4 10.0.0.0/8", "6 "]);
     expect(ranges(["10.0.0.0", 8], ["fd00::", 8])).toEqual(["4 10.0.0.0/8", "6 fd00::/8"]);
     expect(ranges(["10.0.0.0", 8], ["0.0.0.0", 0], ["fd00::", 8])).toEqual(["4 ", "6 fd00::/8"]);
+  });
+
+  test("let the node's own calls in from a load balancer's address where its source ranges have the node", () => {
+    const ranges = (address: string, length: number) =>
+      planFrontends(
+        view({
+          type: "LoadBalancer",
+          clusterIps: [],
+          loadBalancerIps: [ip("203.0.113.2"), ip("fd11::2")],
+          loadBalancerSourceRanges: [{ address: ip(address), length }],
+        }),
+        NODE,
+      ).map((f) => f.sourceRanges.map((range) => `${range.address}/${range.length}`).join());
+    expect(ranges("192.168.0.0", 16)).toEqual(["192.168.0.0/16,203.0.113.2/32", ""]);
+    expect(ranges("192.168.2.0", 24)).toEqual(["192.168.2.0/24", ""]);
+    expect(ranges("2001:db8::", 64)).toEqual(["", "2001:db8::/64,fd11::2/128"]);
   });
 
   test("are the first of each address, protocol and port when a manifest has them twice", () => {

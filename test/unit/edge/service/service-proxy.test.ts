@@ -56,7 +56,7 @@ function start(open: Partial<Record<"nftables" | "userspace", OpenApplier>> = {}
   const userspace: OpenApplier = async () => applier;
   const proxy = new ServiceProxy({
     mode,
-    node: { name: "here", zone: "east" },
+    node: { name: "here", zone: "east", addresses: [] },
     open: { nftables, userspace, ...open },
     clock,
     random: () => 0,
@@ -87,7 +87,7 @@ describe("the service proxy", () => {
   test("says nothing to the kernel before it knows the services, and everything then", async () => {
     const { proxy, applier, index } = start();
     await proxy.resync();
-    await proxy.setNode({ name: "here", zone: "west" });
+    await proxy.setNode({ name: "here", zone: "west", addresses: [] });
     expect(applier.calls).toEqual([]);
     index.apply([service("web"), slice("web", [["10.1.0.1", "west"]])]);
     await proxy.update(index, new Set());
@@ -114,8 +114,8 @@ describe("the service proxy", () => {
         ]),
       ]),
     );
-    await proxy.setNode({ name: "here", zone: "east" });
-    await proxy.setNode({ name: "here", zone: "west" });
+    await proxy.setNode({ name: "here", zone: "east", addresses: [] });
+    await proxy.setNode({ name: "here", zone: "west", addresses: [] });
     expect(applier.calls).toEqual(["apply ns/web:10.1.0.1", "apply ns/web:10.1.0.2"]);
   });
 
