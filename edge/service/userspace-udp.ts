@@ -41,6 +41,8 @@ export class UdpListener {
       socket: {
         data: (socket: Listener, data: Buffer, port: number, address: string) =>
           listener.#received(socket, data, port, address),
+        // ICMP's word that a caller is gone, and not which one. Without this Bun throws it where nobody catches.
+        error: () => {},
       },
     };
     listener.#socket = await Bun.udpSocket(options);

@@ -41,6 +41,7 @@ inNamespace(import.meta.path, () => {
           socket.send(data);
         }),
       send: (data: string) => void socket.send(data),
+      leave: () => socket.close(),
     };
   }
 
@@ -82,6 +83,28 @@ inNamespace(import.meta.path, () => {
     expect(await (await caller()).ask("3")).toBe("b3");
     await proxy().apply(frontend([b], { ...DNS, serving: [b] }));
     expect(await one.ask("4")).toBe("b4");
+  });
+
+  test("a caller that is gone when its answer comes takes nothing from the others", async () => {
+    const late: (() => void)[] = [];
+    const slow = await Bun.udpSocket({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (self, data, port, address) => void late.push(() => self.send(data, port, address)) },
+    });
+    proxy().onClose(() => slow.close());
+    const both = { ...DNS, serving: [backend(slow.port)] };
+    await proxy().apply(frontend([backend(slow.port)], both));
+    for (let i = 0; i < 3; i++) {
+      const gone = await caller();
+      gone.send("x");
+      await waitFor("the datagram", () => late.length === i + 1);
+      gone.leave();
+    }
+    // The kernel tells the listener of each that nobody has the port any more.
+    for (const answer of late) answer();
+    await proxy().apply(frontend([await echo("a")], both));
+    for (let i = 0; i < 3; i++) expect(await (await caller()).ask("1")).toBe("a1");
   });
 
   test("when its backend refuses, a caller's next datagram goes to another one", async () => {
