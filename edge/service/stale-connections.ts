@@ -25,19 +25,23 @@ export function planStaleConnections(
     if (address === undefined) nodePortBackends.set(port, ids);
     else backends.set(`${address} ${port}`, ids);
   }
-  // A node port belongs to every address of the node: only what we translated ourselves is surely its.
+  // A node port belongs to every address of the node: what we translated ourselves is surely its.
   const nodePorts = new Set<string>();
   for (const { frontend, backend } of vanished) {
     const id = backendId(backend);
     const isThere = nodePortBackends.get(frontend.port)?.has(id) === true;
     if (frontend.address === undefined && !isThere) nodePorts.add(`${frontend.port} ${id}`);
   }
-  return entries.filter(({ original, reply }) => {
+  return entries.filter(({ original, reply, answered }) => {
     const answers = `${reply.source} ${reply.sourcePort}`;
     if (nodePorts.has(`${original.destinationPort} ${answers}`)) return true;
+    const translated = reply.source !== original.destination || reply.sourcePort !== original.destinationPort;
+    // Who asked before the service was there, or while the node started, would ask in vain for ever. Should it be on its
+    // way elsewhere, nothing is lost as nobody has answered.
+    const hasNodePort = (nodePortBackends.get(original.destinationPort)?.size ?? 0) > 0;
+    if (hasNodePort && !translated && !answered) return true;
     const current = backends.get(`${original.destination} ${original.destinationPort}`);
     if (current === undefined || current.has(answers)) return false;
-    const translated = reply.source !== original.destination || reply.sourcePort !== original.destinationPort;
     return translated || current.size > 0;
   });
 }

@@ -22,6 +22,8 @@ export interface ConntrackEntry {
   readonly original: ConntrackTuple;
   /** As answers come: their source is the endpoint that was chosen. */
   readonly reply: ConntrackTuple;
+  /** Whether an answer has passed. */
+  readonly answered: boolean;
   readonly id: number;
   readonly zone: number;
 }
@@ -35,11 +37,14 @@ const NFGENMSG_LENGTH = 4;
 /** linux/netfilter/nfnetlink_conntrack.h */
 const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
+const CTA_STATUS = 3;
 const CTA_ID = 12;
 const CTA_ZONE = 18;
 const CTA_FILTER = 25;
 const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
+/** linux/netfilter/nf_conntrack_common.h */
+const IPS_SEEN_REPLY = 1 << 1;
 const CTA_IP_V4_SRC = 1;
 const CTA_IP_V4_DST = 2;
 const CTA_IP_V6_SRC = 3;
@@ -90,18 +95,20 @@ export function decodeConntrack(
   if (family === undefined) return ok(undefined);
   let original: NumberedTuple | undefined;
   let reply: NumberedTuple | undefined;
+  let answered = true;
   let id = 0;
   let zone = 0;
   const attributes = new AttributeReader(payload, NFGENMSG_LENGTH);
   while (attributes.next()) {
     if (attributes.type === CTA_TUPLE_ORIG) original = decodeTuple(attributes.nested(), family);
     else if (attributes.type === CTA_TUPLE_REPLY) reply = decodeTuple(attributes.nested(), family);
+    else if (attributes.type === CTA_STATUS) answered = (attributes.u32be() & IPS_SEEN_REPLY) !== 0;
     else if (attributes.type === CTA_ID) id = attributes.u32be();
     else if (attributes.type === CTA_ZONE) zone = attributes.u16be();
   }
   if (attributes.fault !== undefined) return fail(attributes.fault);
   if (original?.protocol !== protocol || reply === undefined) return ok(undefined);
-  return ok({ family, protocol, original: original.tuple, reply: reply.tuple, id, zone });
+  return ok({ family, protocol, original: original.tuple, reply: reply.tuple, answered, id, zone });
 }
 
 interface NumberedTuple {

@@ -284,6 +284,16 @@ inNamespace(import.meta.path, () => {
       await world.apply(dns, endpoints("dns", 4, [PODS.pod1.four], "UDP"));
       expect(tally(await ask(question))).toEqual({ pod1: 1 });
     });
+
+    test("are served on a node port once the service is there, though the node refused them before", async () => {
+      run("nft", "table ip tracked { chain c { type filter hook input priority 0; ct state new accept; }; }");
+      const asked = { ...question, to: "192.168.50.1", port: 30053, sourcePort: 5003 };
+      expect(await ask(asked)).toEqual(["ECONNREFUSED"]);
+      expect(run("conntrack", "-L", "-p", "udp")).toContain("dport=30053");
+      await using world = new World();
+      await world.apply(dns, endpoints("dns", 4, [PODS.pod1.four], "UDP"));
+      expect(tally(await ask(asked))).toEqual({ pod1: 1 });
+    });
   });
 
   describe("cleanup", () => {

@@ -6,7 +6,7 @@ import { ip } from "../../../support/network-objects.ts";
 import { makeBackend, makeFrontend } from "../../../support/service-frontends.ts";
 
 /** A client asked `to` and is answered by `from`: "address port" each. */
-function entry(to: string, from: string): ConntrackEntry {
+function entry(to: string, from: string, answered = true): ConntrackEntry {
   const [destination = "", destinationPort] = to.split(" ");
   const [source = "", sourcePort] = from.split(" ");
   const client = ip("192.0.2.9");
@@ -20,6 +20,7 @@ function entry(to: string, from: string): ConntrackEntry {
       destinationPort: Number(destinationPort),
     },
     reply: { source: ip(source), sourcePort: Number(sourcePort), destination: client, destinationPort: 5000 },
+    answered,
     id: 1,
     zone: 0,
   };
@@ -58,7 +59,15 @@ describe("a UDP connection is ended", () => {
     expect(planStaleConnections(entries, [frontend], [])).toEqual(ended ? entries : []);
   });
 
-  test("on a node port only when it goes to an endpoint that has vanished from that node port", () => {
+  test("on a node port when nobody has answered it and there is an endpoint now", () => {
+    const early = entry("192.168.1.1 30053", "192.168.1.1 30053", false);
+    const others = [entry("192.168.1.1 30053", "192.168.1.1 30053"), entry("192.168.1.1 53", "192.168.1.1 53", false)];
+    const translated = entry("192.168.1.1 30053", "10.1.0.1 8080", false);
+    expect(planStaleConnections([early, ...others, translated], [nodePort], [])).toEqual([early]);
+    expect(planStaleConnections([early], [{ ...nodePort, backends: [] }], [])).toEqual([]);
+  });
+
+  test("on a node port otherwise only when it goes to an endpoint that has vanished from that node port", () => {
     const vanished = [{ frontend: nodePort, backend: TWO }];
     const gone = entry("192.168.1.1 30053", "10.1.0.2 8080");
     const others = [entry("192.168.1.1 30053", "192.168.1.1 30053"), entry("192.168.1.1 53", "10.1.0.2 8080")];

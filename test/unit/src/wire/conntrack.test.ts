@@ -20,6 +20,7 @@ const entry = fc.constantFrom(4 as const, 6 as const).chain((family) => {
     protocol: fc.constant(UDP),
     original: tuple,
     reply: tuple,
+    answered: fc.boolean(),
     id: fc.integer({ min: 0, max: 0xffffffff }),
     zone: port,
   });
@@ -36,7 +37,9 @@ test("a deletion names the entry by its original direction, its id and its zone"
       // The kernel's own entry has the other direction too: the request's original tuple, as CTA_TUPLE_REPLY.
       const original = message.payload.slice(4, 4 + (message.payload[4] ?? 0));
       original[2] = 2;
-      const payload = Uint8Array.from([...message.payload, ...original]);
+      // CTA_STATUS with IPS_CONFIRMED, and IPS_SEEN_REPLY where it is answered.
+      const status = [8, 0, 3, 0, 0, 0, 0, e.answered ? 0x0a : 0x08];
+      const payload = Uint8Array.from([...message.payload, ...original, ...status]);
       const decoded = decodeConntrack({ ...message, payload }, UDP);
       expect(decoded).toEqual({ ok: true, value: { ...e, reply: e.original } });
       expect(decodeConntrack({ ...message, payload }, 6)).toEqual({ ok: true, value: undefined });
