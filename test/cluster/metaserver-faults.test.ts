@@ -89,6 +89,8 @@ describe("an agent with metaServer as its source", () => {
     "believes Endpoints when the cloud no longer gives EndpointSlices, and slices again when it does",
     async () => {
       const moved = { ...web, endpoints: [SECOND] };
+      // Between the list and the watch that follows it the refusal would stop cloudcore for good, as it does KubeEdge's.
+      await cloudcore.watched(SLICES);
       await cloudcore.refuse(SLICES);
       await world.endWatches();
       await cloudcore.put(endpointsOf(moved));

@@ -66,6 +66,12 @@ export class Cloudcore {
     await waitFor("the node connected to cloudcore", connected, { timeout: RECONNECT_TIMEOUT });
   }
 
+  /** @returns when the node watches the collection */
+  async watched(collection: string): Promise<void> {
+    const watched = async () => (await this.#order({})).watched.includes(collection);
+    await waitFor(`the node's watch of ${collection}`, watched, { timeout: RECONNECT_TIMEOUT });
+  }
+
   /** @returns when a packet of the node has come again: the heartbeat is one each second */
   async hears(): Promise<void> {
     const { heard } = await this.#order({});

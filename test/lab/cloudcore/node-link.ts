@@ -35,6 +35,11 @@ export class NodeLink {
     return this.#send !== undefined;
   }
 
+  /** Collections of which the node watches all, or an object. */
+  get watched(): readonly string[] {
+    return [...this.#watched.values()].map(({ collection }) => collection);
+  }
+
   connect(send: (text: string) => void): void {
     this.disconnect();
     this.#send = send;

@@ -29,6 +29,8 @@ export interface CloudcoreState {
   readonly connected: boolean;
   /** Frames that came from the node. */
   readonly heard: number;
+  /** Collections such as "/core/v1/services". */
+  readonly watched: readonly string[];
 }
 
 const [hostname = "", certificates = "", socket = ""] = process.argv.slice(2);
@@ -93,7 +95,8 @@ Bun.serve({
   unix: socket,
   fetch: async (request) => {
     if (request.method === "POST") obey((await request.json()) as Order);
-    return Response.json({ connected: link.connected, heard } satisfies CloudcoreState);
+    const { connected, watched } = link;
+    return Response.json({ connected, heard, watched } satisfies CloudcoreState);
   },
 });
 
