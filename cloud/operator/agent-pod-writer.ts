@@ -43,13 +43,13 @@ export class AgentPodWriter {
       (a, b) => Number(isWanted(b)) - Number(isWanted(a)) || (a.key < b.key ? -1 : 1),
     );
     const agents = pods.map(({ value }) => value);
-    rollout.see(node, agents);
+    const isKept = kept !== undefined && isWanted(kept);
+    rollout.see(node, agents, isKept);
     if (kept?.value.hash === hash && kept.value.ended && !kept.value.terminating) {
       const wait = this.#ended.wait(node, clock.now());
       if (wait > 0) return wait;
       this.#ended.replaced(node, clock.now());
     }
-    const isKept = kept !== undefined && isWanted(kept);
     if (!isKept && agents.some(isWorking) && !rollout.mayReplace(node)) return undefined;
     for (const pod of isKept ? others : pods) await this.#delete(key, pod, term);
     // One at a time: its successor waits until the node's kubelet has ended it, whose event brings us back here.

@@ -33,6 +33,8 @@ export class Rollout {
   readonly #options: RolloutOptions;
   /** Nodes that live, without an agent that is ready. */
   readonly #unready = new Set<string>();
+  /** Nodes whose agent was told to end, which is seen later. */
+  readonly #replaced = new Set<string>();
   readonly #waiting = new Set<string>();
   #told = false;
 
@@ -60,23 +62,29 @@ export class Rollout {
     for (const node of working) this.#unready.delete(node);
   }
 
-  /** @param agents of that node, which is to have one */
-  see(node: string, agents: readonly RollingAgent[]): void {
-    if (agents.some(isWorking) || !this.#options.isLive(node)) this.#unready.delete(node);
+  /**
+   * @param agents of that node, which is to have one
+   * @param isWanted whether one of them is of the wanted spec
+   */
+  see(node: string, agents: readonly RollingAgent[], isWanted: boolean): void {
+    const works = agents.some(isWorking);
+    if (isWanted || !works) this.#replaced.delete(node);
+    const isReady = works && !this.#replaced.has(node);
+    if (isReady || !this.#options.isLive(node)) this.#unready.delete(node);
     else this.#unready.add(node);
     this.#proceed();
   }
 
   /** The node is to have no agent any more. */
   forget(node: string): void {
-    this.#unready.delete(node);
-    this.#waiting.delete(node);
+    for (const set of [this.#unready, this.#replaced, this.#waiting]) set.delete(node);
     this.#proceed();
   }
 
   /** @returns false: not yet; onTurn says when. What does not work may always be replaced, and need not ask */
   mayReplace(node: string): boolean {
-    if (this.#room > 0) {
+    if (this.#replaced.has(node) || this.#room > 0) {
+      this.#replaced.add(node);
       this.#unready.add(node);
       this.#waiting.delete(node);
       return true;

@@ -53,11 +53,11 @@ describe("agents of another spec", () => {
     const world = new World(20);
     expect(world.ask(names(20))).toEqual(["n0", "n1"]);
     expect(world.told).toEqual([["n0", "n1"]]);
-    world.rollout.see("n0", [agent("n0", { terminating: true })]);
-    world.rollout.see("n0", []);
-    world.rollout.see("n0", [agent("n0", { ready: false }), agent("n0", { ended: true })]);
+    world.rollout.see("n0", [agent("n0", { terminating: true })], false);
+    world.rollout.see("n0", [], false);
+    world.rollout.see("n0", [agent("n0", { ready: false }), agent("n0", { ended: true })], true);
     expect(world.takeTurns()).toEqual([]);
-    world.rollout.see("n0", [agent("n0")]);
+    world.rollout.see("n0", [agent("n0")], true);
     expect(world.takeTurns()).toEqual(["n2"]);
     expect(world.ask(["n2", "n3"])).toEqual(["n2"]);
     expect(world.told).toHaveLength(1);
@@ -67,11 +67,22 @@ describe("agents of another spec", () => {
     const world = new World(20);
     world.ask(names(20));
     world.away.add("n0");
-    world.rollout.see("n0", [agent("n0", { terminating: true })]);
+    world.rollout.see("n0", [agent("n0", { terminating: true })], false);
     expect(world.takeTurns()).toEqual(["n2"]);
     world.rollout.forget("n1");
     expect(world.takeTurns()).toEqual(["n2", "n3"]);
     expect(world.rollout.unreadyCount).toBe(0);
+  });
+
+  test("count as gone from when they are told to end, though they are seen to work for a moment longer", () => {
+    const world = new World(10);
+    expect(world.ask(names(10))).toEqual(["n0"]);
+    world.rollout.see("n0", [agent("n0")], false);
+    expect(world.takeTurns()).toEqual([]);
+    expect(world.ask(["n1", "n0"])).toEqual(["n0"]);
+    // The spec of before is wanted again.
+    world.rollout.see("n0", [agent("n0")], true);
+    expect(world.takeTurns()).toEqual(["n1"]);
   });
 
   test("wait for the agents that already do not work when somebody begins to lead", () => {
@@ -87,11 +98,11 @@ describe("agents of another spec", () => {
   test("are told of once for each time that they wait", () => {
     const world = new World(10);
     for (let rollout = 1; rollout <= 2; rollout++) {
-      for (const node of world.ask(names(10))) world.rollout.see(node, [agent(node)]);
+      for (const node of world.ask(names(10))) world.rollout.see(node, [agent(node)], true);
       while (world.rollout.waitingCount > 0) {
         const [next = ""] = world.takeTurns();
         expect(world.ask([next])).toEqual([next]);
-        world.rollout.see(next, [agent(next)]);
+        world.rollout.see(next, [agent(next)], true);
       }
       expect(world.told).toHaveLength(rollout);
     }
