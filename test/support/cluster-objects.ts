@@ -1,12 +1,5 @@
+import type { KubernetesObject } from "../lab/service-objects.ts";
 import { request } from "./in-cluster.ts";
-
-/** An object as somebody writes it down. */
-export interface Manifest {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly [field: string]: unknown };
-  readonly [field: string]: unknown;
-}
 
 /** What the API server answers, as far as the tests look at it. */
 export interface KubernetesJson {
@@ -50,7 +43,7 @@ function pathOfKind(kind: string, name: string, namespace: string): string {
 }
 
 /** Creates or changes it (server-side apply), as kubectl would. @throws with the server's reason where it is refused */
-export async function applyObject(object: Manifest): Promise<void> {
+export async function applyObject(object: KubernetesObject): Promise<void> {
   const { apiVersion, kind, metadata } = object;
   const path = pathOf(apiVersion, kind.toLowerCase(), metadata.name, metadata.namespace ?? "default");
   const how = "?fieldManager=kubectl&force=true&fieldValidation=Strict";

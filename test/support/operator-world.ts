@@ -10,8 +10,9 @@ import { KubeClient } from "../../src/kube/client.ts";
 import type { LeaseTiming } from "../../src/kube/election.ts";
 import { Recovery } from "../../src/kube/recovery.ts";
 import { SystemClock } from "../../src/linux/system-clock.ts";
+import type { KubernetesObject } from "../lab/service-objects.ts";
 import { waitFor } from "../lab/wait-for.ts";
-import { applyObject, type KubernetesJson, type Manifest, patchObject, readObject } from "./cluster-objects.ts";
+import { applyObject, type KubernetesJson, patchObject, readObject } from "./cluster-objects.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { administrator, readText, realFetch } from "./in-cluster.ts";
 import { prefix } from "./network-objects.ts";
@@ -151,12 +152,12 @@ export async function hasClusterStatus(): Promise<boolean> {
 export async function installCrds(): Promise<void> {
   const folder = `${import.meta.dir}/../../cloud/crds`;
   const files = ["clusters", "communities", "globalservices"].map((name) => Bun.file(`${folder}/${name}.yaml`));
-  const crds = await Promise.all(files.map(async (file) => Bun.YAML.parse(await file.text()) as Manifest));
+  const crds = await Promise.all(files.map(async (file) => Bun.YAML.parse(await file.text()) as KubernetesObject));
   await Promise.all(crds.map(establish));
   await applyObject({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
 }
 
-async function establish(crd: Manifest): Promise<void> {
+async function establish(crd: KubernetesObject): Promise<void> {
   await applyObject(crd);
   const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${crd.metadata.name}`;
   await waitFor(`${crd.metadata.name} established`, async () => {

@@ -1,11 +1,12 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { KubernetesObject } from "../../lab/service-objects.ts";
 import { waitFor } from "../../lab/wait-for.ts";
 import { mayDo, writeObject } from "../../support/account-rules.ts";
 import { AUDIT_FLAGS, auditLines, refusals } from "../../support/audit-log.ts";
 import { CALICO, CHART, FLANNEL, helm, objectsOf, operatorCommand, packagedChart } from "../../support/chart.ts";
-import { applyObject, type Manifest } from "../../support/cluster-objects.ts";
+import { applyObject } from "../../support/cluster-objects.ts";
 import { covers, formatGrant, usesOf } from "../../support/grants.ts";
 import { administrator, inCluster, kubectl } from "../../support/in-cluster.ts";
 import { addCommunity, addNode, installCalicoCrds, NAMESPACE, see } from "../../support/operator-world.ts";
@@ -53,7 +54,7 @@ const GRANTS = {
   },
 };
 
-function webService(port: number): Manifest {
+function webService(port: number): KubernetesObject {
   const metadata = { name: "web", namespace: "default", labels: { "fabedge.io/global-service": "true" } };
   return { apiVersion: "v1", kind: "Service", metadata, spec: { ports: [{ port, protocol: "TCP" }] } };
 }
@@ -367,7 +368,7 @@ function grantsOf(cni: keyof typeof GRANTS) {
 }
 
 /** Another cluster, as a host has it. */
-function lyon(cidrs: readonly string[]): Manifest {
+function lyon(cidrs: readonly string[]): KubernetesObject {
   const endpoint = {
     id: "C=CN, O=fabedge.io, CN=lyon.connector",
     name: "lyon.connector",

@@ -1,8 +1,9 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { seconds } from "../../../src/base/duration.ts";
+import type { KubernetesObject } from "../../lab/service-objects.ts";
 import { waitFor } from "../../lab/wait-for.ts";
-import { applyObject, type Manifest } from "../../support/cluster-objects.ts";
+import { applyObject } from "../../support/cluster-objects.ts";
 import { inCluster, kubectl, readText } from "../../support/in-cluster.ts";
 import { addNode, installCrds, RunningOperator, see } from "../../support/operator-world.ts";
 
@@ -57,7 +58,7 @@ async function eventOf(wanted: string) {
 }
 
 /** The API server takes a moment to go by a definition that has changed. */
-async function tryToApply(object: Manifest): Promise<boolean> {
+async function tryToApply(object: KubernetesObject): Promise<boolean> {
   try {
     await applyObject(object);
     return true;
