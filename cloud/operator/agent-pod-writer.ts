@@ -64,6 +64,11 @@ export class AgentPodWriter {
     return undefined;
   }
 
+  /** What the node has stays as it is, and nobody waits for it. */
+  hold(node: string): void {
+    this.#options.rollout.forget(node);
+  }
+
   async end(key: DocumentKey, node: string, term: AbortSignal): Promise<void> {
     this.#ended.forget(node);
     this.#options.rollout.forget(node);

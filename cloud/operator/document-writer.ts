@@ -82,6 +82,7 @@ export class DocumentWriter {
   async write(key: DocumentKey, desired: Desired, term: AbortSignal): Promise<Duration | undefined> {
     this.#garbage.add(desired.state === "present" ? textBytesOf(desired.object) : 0);
     if (desired.state === "absent") await this.#absent(key, term);
+    if (desired.state === "held" && key.startsWith("Pod/")) this.#agentPods.hold(key.split("/").at(-1) ?? "");
     if (desired.state !== "present") return undefined;
     if (desired.object.kind === "Pod") return await this.#agentPods.run(key, desired.object, term);
     await this.#present(key, desired.object, term);

@@ -345,6 +345,8 @@ export class Operator {
     const planner = new OperatorPlanner(this.#options.settings, this.#everything());
     if (this.#firstList.isDoubted((key) => planner.has(key))) return;
     this.#planner = planner;
+    // Whoever began to lead before that knew of no pods.
+    this.#rollout.begin(this.#agents);
     this.#reports = new ObjectReports({ planner, own: this.#own, authority: () => this.#authority.problems() });
     this.#options.log.info("operator.planned", "Everything has been read", {
       object_count: this.#inputs.Node.store.size,
@@ -355,6 +357,10 @@ export class Operator {
   #tellUnreadable(informer: Informer<unknown>): void {
     if (!this.#elector.leading) return;
     for (const event of describeUnreadable(informer, "Plan")) this.#events.record(event);
+  }
+
+  get #agents(): readonly AgentPod[] {
+    return [...this.#pods.store.values()].map(({ value }) => value);
   }
 
   *#everything(): Generator<PlanChange> {
@@ -371,7 +377,7 @@ export class Operator {
     log.info("operator.leading", "This operator leads");
     this.#term = term;
     this.#statuses.forget();
-    this.#rollout.begin([...this.#pods.store.values()].map(({ value }) => value));
+    this.#rollout.begin(this.#agents);
     for (const informer of this.#observed.informers) this.#tellUnreadable(informer);
     this.#sweep();
     this.#queue.resume();
